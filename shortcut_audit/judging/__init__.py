@@ -1,0 +1,1 @@
+"""per-image numbers -> Estimate -> Verdict. Sees arrays, never a model or a picture."""

@@ -1,0 +1,195 @@
+"""The frozen types that flow. They carry values and no behaviour; functions between them do the work.
+
+The same letters everywhere: n images, k classes, h x w pixels, m training images, q queries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A checkpoint as the manifest or its own metadata describes it; nothing of it is loaded yet.
+
+    `problem` is the one sentence that says why it cannot be described (None where it can).
+    """
+
+    name: str
+    file: Path
+    arch: str = ""
+    classes: tuple[str, ...] = ()
+    size: int = 0  # side of the square input, pixels
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    reference: bool = False
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model under test: images (n, 3, size, size) float32 in [0, 1] -> logits (n, k), eval mode, normalisation inside."""
+
+    name: str
+    network: nn.Module
+    classes: tuple[str, ...]
+    size: int
+    reference: bool
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A split of a data set, decoded to the model's input size."""
+
+    pixels: Tensor  # (n, 3, h, w) uint8
+    labels: np.ndarray  # (n,) int64; -1 where none of the classes is on the picture
+    ids: tuple[str, ...]  # (n,) an identity that survives re-ordering, e.g. the relative file name
+    classes: tuple[str, ...]  # (k,)
+    digest: str  # SHA-256 over pixels, labels, ids and classes
+    objects: Tensor | None = None  # (n, h, w) bool: where the object is, if the data set knows
+    broken: tuple[str, ...] = ()  # one sentence for each file that could not be read
+
+
+@dataclass(frozen=True)
+class Decoyed:
+    """Pictures with a decoy on each, and with its neutral control: same place, footprint and opacity, no content."""
+
+    decoyed: Tensor  # (n, 3, h, w) uint8
+    control: Tensor  # (n, 3, h, w) uint8
+    footprint: Tensor  # (n, h, w) bool
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Logits of one model on the validation images of every class."""
+
+    plain: np.ndarray  # (n, k) float32
+    decoyed: np.ndarray  # (n, k)
+    control: np.ndarray  # (n, k)
+    decoy_only: np.ndarray  # (b, k): the decoy on pictures with none of the classes; b may be 0
+    control_only: np.ndarray  # (b, k)
+    labels: np.ndarray  # (n,) int64
+
+
+@dataclass(frozen=True)
+class Masks:
+    """What one model needs to see of n images of the decoy's class, as shares in [0, 1]; 1 is needed."""
+
+    plain: np.ndarray  # (n, h, w) float32
+    decoyed: np.ndarray  # (n, h, w)
+    control: np.ndarray  # (n, h, w)
+    footprint: np.ndarray  # (n, h, w) bool: where the decoy is
+    objects: np.ndarray | None  # (n, h, w) bool: where the object is, if known
+    area: float  # the share of the image that was asked for
+
+
+@dataclass(frozen=True)
+class Influence:
+    """Scores of m training images of the decoy's class, some with the decoy on, for q queries of that class."""
+
+    decoyed: np.ndarray  # (q, m) queries with the decoy
+    control: np.ndarray  # (q, m) the same queries with the neutral control
+    flags: np.ndarray  # (m,) bool: this training image carries the decoy
+    correct_decoyed: np.ndarray  # (q,) bool: the model is right about the decoyed query
+    correct_control: np.ndarray  # (q,) bool
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Softmax scores of the decoy's class, of one model, on images seen through masks; blurred where a mask is 0."""
+
+    own: np.ndarray  # (n,) through the model's own mask
+    other: np.ndarray  # (n,) through the other model's mask
+    blurred: np.ndarray  # (n,) nothing revealed
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What an effect may be at most, as a share (0.10 is ten points)."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over images with its interval. NaN only where n is 0."""
+
+    value: float
+    low: float
+    high: float
+    level: float  # the interval's confidence level, e.g. 0.95
+    n: int
+    method: str
+
+
+class Verdict(str, Enum):
+    """HOLDS: the effect is shown to be inside the limit; VIOLATED: beyond it; UNDECIDED: neither."""
+
+    HOLDS = "HOLDS"
+    VIOLATED = "VIOLATED"
+    UNDECIDED = "UNDECIDED"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What judging says of one check, without knowing which model or picture it was."""
+
+    verdict: Verdict
+    estimate: Estimate
+    observed: float  # mean without pairing: the value on decoyed images
+    control: float | None  # the same under the control
+    limit: float
+    p: float | None  # one-sided, before the correction for multiplicity; None where no test is made
+    p_adjusted: float | None  # after Holm within the model
+    null: str  # what p was judged against, in words
+    needed: int | None = None  # images in all that would decide, where UNDECIDED
+    detectable: float | None = None  # smallest effect that this many images find with power 0.8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check of one model (or pair) with one decoy: the line of `record.jsonl`."""
+
+    audit: str
+    subjects: tuple[str, ...]
+    decoy: str | None
+    verdict: Verdict
+    blocking: bool
+    claim: str  # one whole sentence
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    n: int = 0
+    method: str = ""
+    limit: float | None = None
+    observed: float | None = None
+    control: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    null: str = ""
+    needed: int | None = None
+    detectable: float | None = None
+    case: str = ""  # the pytest node id
+    error: bool = False  # nothing was measured: the model or the audit broke
+    seconds: float = 0.0
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the files of a run say."""
+
+    findings: tuple[Finding, ...]
+    models: dict[str, dict[str, Any]]  # name -> sha256, reference, file
+    provenance: dict[str, Any] = field(default_factory=dict)
+    exit_code: int = 0
+    schema: int = 1

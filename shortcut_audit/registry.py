@@ -1,0 +1,95 @@
+"""The one way to add anything: a file in the kind's folder, or the decorator in a user's own `conftest.py`.
+
+A folder is listed without being imported, and an entry's file is imported when it is first asked for, so that a
+look-up costs what it uses. `names("decoy")` therefore never imports torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from shortcut_audit.errors import UsageError, did_you_mean
+
+FOLDERS = {
+    "checkpoint": "shortcut_audit.subjects.checkpoints",
+    "architecture": "shortcut_audit.subjects.architectures",
+    "dataset": "shortcut_audit.subjects.datasets",
+    "decoy": "shortcut_audit.subjects.decoys",
+    "explainer": "shortcut_audit.evidence.explainers",
+    "influence": "shortcut_audit.evidence.influence",
+    "reporter": "shortcut_audit.reporting.reporters",
+}
+
+_registered: dict[tuple[str, str], type[Any]] = {}
+Entry = TypeVar("Entry", bound=type[Any])
+
+
+def register(kind: str) -> Callable[[Entry], Entry]:
+    """Class decorator: a frozen dataclass becomes the `kind`'s entry under its own name in snake case.
+
+    In the package the file bears the same name: class `StopSign` in `decoys/stop_sign.py` is `stop_sign`.
+    """
+
+    def add(entry: Entry) -> Entry:
+        _registered[kind, snake_case(entry.__name__)] = entry
+        return entry
+
+    return add
+
+
+def names(kind: str) -> list[str]:
+    """All entries of a kind, sorted: the files of its folder and what a user registered."""
+    return sorted({*_files(kind), *(name for of, name in _registered if of == kind)})
+
+
+def lookup(kind: str, name: str) -> type[Any]:
+    """The class behind a name.
+
+    Raises:
+        UsageError: `no decoy called 'stopsign'; did you mean 'stop_sign'?`
+    """
+    if (kind, name) not in _registered and name in _files(kind):
+        importlib.import_module(f"{FOLDERS[kind]}.{name}")
+    if (kind, name) not in _registered:
+        raise UsageError(f"no {kind} called '{name}'{did_you_mean(name, names(kind))}")
+    return _registered[kind, name]
+
+
+def build(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
+    """An instance of the entry with these options, each checked against the class's fields and their types.
+
+    Raises:
+        UsageError: unknown entry, unknown option, or an option of the wrong type; names which.
+    """
+    entry = lookup(kind, name)
+    options = dict(options or {})
+    known = {field.name for field in fields(entry)}
+    for option in options:
+        if option not in known:
+            raise UsageError(f"{kind} '{name}' has no option '{option}'{did_you_mean(option, known)}")
+    try:
+        return TypeAdapter(entry).validate_python(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        asked = f" '{where}'" if where else ""
+        raise UsageError(f"{kind} '{name}': option{asked} cannot be {first['input']!r}: {first['msg']}") from None
+
+
+def snake_case(name: str) -> str:
+    """`StopSign` -> `stop_sign`, `ImageNet10` -> `image_net10`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _files(kind: str) -> set[str]:
+    spec = find_spec(FOLDERS[kind])
+    locations = list(spec.submodule_search_locations or []) if spec else []
+    return {module.name for module in pkgutil.iter_modules(locations)}

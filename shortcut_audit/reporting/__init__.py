@@ -1,0 +1,1 @@
+"""Findings -> Report -> files."""

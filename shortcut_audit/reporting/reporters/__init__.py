@@ -1,0 +1,1 @@
+"""Report -> one file; one module per format."""

@@ -1,0 +1,218 @@
+"""The YAML: which data, which decoys, which limits. File -> Scenario.
+
+Relative paths in it are relative to the file itself. Nothing here imports torch: collecting tests stays cheap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from shortcut_audit import registry
+from shortcut_audit.errors import UsageError, did_you_mean
+
+
+class Section(BaseModel):
+    """A part of the scenario: frozen, and a key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Limits(BaseModel):
+    """What each effect may be at most, as a share. A user's own audit may add a key of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, float]
+
+    insertion: float = Field(0.10, gt=0, lt=1)
+    removal: float = Field(0.10, gt=0, lt=1)
+    decoy_only: float = Field(0.10, gt=0, lt=1)
+    localisation: float = Field(0.20, gt=0, lt=1)
+    agreement: float = Field(0.20, gt=0, lt=1)
+    transfer: float = Field(0.20, gt=0, lt=1)
+    precision: float = Field(0.20, gt=0, lt=1)
+    rank_correlation: float = Field(0.20, gt=0, lt=1)
+    top_k: float = Field(0.20, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _no_near_miss(self) -> Limits:
+        for key in self.__pydantic_extra__:
+            hint = did_you_mean(key, type(self).model_fields)
+            if "did you mean" in hint:
+                raise ValueError(f"no limit called '{key}'{hint}")
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        """A limit that nobody set is a clear error, not an AttributeError far away."""
+        try:
+            return super().__getattr__(name)  # type: ignore[misc]
+        except AttributeError:
+            if name.startswith("_"):
+                raise
+            raise UsageError(f"an audit asks for limits.{name}, which the scenario does not set: add 'limits: {{{name}: 0.10}}'") from None
+
+
+class Rashomon(Section):
+    """Which models count as equally accurate."""
+
+    epsilon: float = Field(0.03, gt=0, lt=1)
+
+
+class MaskSettings(Section):
+    """How masks are made, and on how many images of the decoy's class."""
+
+    explainer: str = "extremal"
+    options: dict[str, Any] = {}
+    area: float = Field(0.05, gt=0, lt=1)
+    images: int = Field(60, ge=2)
+
+
+class InfluenceSettings(Section):
+    """How influence is measured: which method, how many queries, which share of the training images gets the decoy."""
+
+    method: str = "gradient_cosine"
+    options: dict[str, Any] = {}
+    coverage: float = Field(0.20, gt=0, lt=1)
+    queries: int = Field(40, ge=2)
+
+
+class Group(Section):
+    """Models to train: one for each coverage and seed; coverage 0 makes clean references."""
+
+    decoy: str | None = None
+    coverage: tuple[float, ...] = (0.0,)
+    seeds: tuple[int, ...] = (0,)
+
+    @field_validator("coverage", "seeds", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, int | float) else value
+
+    @model_validator(mode="after")
+    def _coverage_is_a_share(self) -> Group:
+        for share in self.coverage:
+            if not 0 <= share <= 1:
+                raise ValueError(f"coverage is a share between 0 and 1, not {share}")
+            if share > 0 and self.decoy is None:
+                raise ValueError(f"coverage {share} needs a decoy: add 'decoy: NAME'")
+        return self
+
+
+class Augmentation(Section):
+    """Training images only: a random crop of this share of the image, resized back, and flips with probability 1/2."""
+
+    crop: tuple[float, float] | None = (0.5, 1.0)
+    horizontal_flip: bool = True
+    vertical_flip: bool = True
+
+
+class Training(Section):
+    """The thesis's recipe (section 3.4); only `shortcut-audit train` reads it."""
+
+    arch: str = "torchvision:resnet18"
+    size: int = Field(256, ge=16)  # side of the square input, pixels
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = Field(5e-4, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    batch: int = Field(64, ge=1)
+    epochs: int = Field(20, ge=1)
+    augmentation: Augmentation = Augmentation()
+    device: str = "auto"
+    models: tuple[Group, ...] = (Group(),)
+
+
+class Scenario(Section):
+    """A scenario file, checked. `folder` is where relative paths start, `digest` its SHA-256."""
+
+    dataset: dict[str, Any]
+    decoys: dict[str, dict[str, Any]]
+    limits: Limits = Limits()
+    rashomon: Rashomon = Rashomon()
+    masks: MaskSettings = MaskSettings()
+    influence: InfluenceSettings = InfluenceSettings()
+    blocking: tuple[str, ...] = ("decoy_insertion", "rashomon_membership")
+    training: Training = Training()
+    folder: Path = Path()
+    digest: str = ""
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Scenario:
+        for group in self.training.models:
+            if group.decoy is not None and group.decoy not in self.decoys:
+                raise ValueError(f"training asks for the decoy '{group.decoy}'{did_you_mean(group.decoy, self.decoys)}")
+        for name, options in self.decoys.items():
+            if "target" not in options:
+                raise ValueError(f"decoy '{name}' names no target: add 'target: CLASS'")
+        return self
+
+    def build_dataset(self) -> Any:
+        """The data set that the scenario names, not yet loaded."""
+        return self._build("dataset", self.dataset.get("kind", ""), self.dataset)
+
+    def build_decoy(self, name: str) -> Any:
+        """The decoy of that name; its `target` is one of the class names."""
+        if name not in self.decoys:
+            raise UsageError(f"no decoy called '{name}' in the scenario{did_you_mean(name, self.decoys)}")
+        options = self.decoys[name]
+        return self._build("decoy", options.get("kind", name), options)
+
+    def _build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
+        entry = registry.build(kind, name, {key: value for key, value in options.items() if key != "kind"})
+        moved = {
+            each.name: self.folder / value
+            for each in fields(entry)
+            if isinstance(value := getattr(entry, each.name), Path) and not value.is_absolute()
+        }
+        return replace(entry, **moved)
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Reads and checks a scenario file.
+
+    Raises:
+        UsageError: no such file, not YAML, an unknown key, or a value out of range; names the file and the key.
+    """
+    try:
+        text = path.read_bytes()
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise UsageError(f"cannot read the scenario '{path}': {error.strerror}; name one with --scenario FILE") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"the scenario '{path}' is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"the scenario '{path}' must be a mapping with the keys 'dataset' and 'decoys', not {type(content).__name__}")
+    try:
+        return Scenario(**content, folder=path.resolve().parent, digest=hashlib.sha256(text).hexdigest())
+    except (ValidationError, TypeError) as error:
+        raise UsageError(f"the scenario '{path}' {_first_problem(error)}") from None
+
+
+def _first_problem(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"cannot be read: {error}"
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"has an unknown key '{where}'{did_you_mean(str(first['loc'][-1]), _known_keys(first['loc'][:-1]))}"
+    if first["type"] == "missing":
+        return f"lacks the key '{where}'"
+    return f"has a bad value at '{where}': {first['msg'].removeprefix('Value error, ')}"
+
+
+def _known_keys(loc: tuple[int | str, ...]) -> set[str]:
+    section: Any = Scenario
+    for part in loc:
+        if isinstance(part, str) and part in section.model_fields:
+            section = section.model_fields[part].annotation
+        elif isinstance(part, int):
+            section = Group
+    return set(section.model_fields) - {"folder", "digest"} if hasattr(section, "model_fields") else set()

@@ -1,0 +1,1 @@
+"""checkpoint + data + decoy -> Subject."""

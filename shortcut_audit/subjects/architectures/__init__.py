@@ -1,0 +1,1 @@
+"""name -> nn.Module without weights; one file per source of architectures."""

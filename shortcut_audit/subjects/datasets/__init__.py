@@ -1,0 +1,1 @@
+"""path or recipe -> Pictures; one file per kind of data set."""

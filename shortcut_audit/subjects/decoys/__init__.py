@@ -1,0 +1,1 @@
+"""Pictures -> Decoyed; one file per decoy, each with a neutral control."""

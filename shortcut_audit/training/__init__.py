@@ -1,0 +1,1 @@
+"""Scenario -> checkpoints. Not needed to audit."""
