@@ -6,7 +6,7 @@ The same letters everywhere: n images, k classes, h x w pixels, m training image
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,15 @@ class Decoyed:
 
 
 @dataclass(frozen=True)
+class Bait:
+    """The decoy of a case: its name in the scenario and the class that it stands for."""
+
+    name: str
+    target: str
+    target_index: int
+
+
+@dataclass(frozen=True)
 class Predictions:
     """Logits of one model on the validation images of every class."""
 
@@ -81,14 +90,14 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Masks:
-    """What one model needs to see of n images of the decoy's class, as shares in [0, 1]; 1 is needed."""
+    """What one model needs to see of n images of the decoy's class: the share `area` of the pixels that says most."""
 
-    plain: np.ndarray  # (n, h, w) float32
-    decoyed: np.ndarray  # (n, h, w)
-    control: np.ndarray  # (n, h, w)
+    plain: np.ndarray  # (n, h, w) bool: revealed
+    decoyed: np.ndarray  # (n, h, w) bool
+    control: np.ndarray  # (n, h, w) bool
     footprint: np.ndarray  # (n, h, w) bool: where the decoy is
     objects: np.ndarray | None  # (n, h, w) bool: where the object is, if known
-    area: float  # the share of the image that was asked for
+    area: float
 
 
 @dataclass(frozen=True)
@@ -103,12 +112,45 @@ class Influence:
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """Softmax scores of the decoy's class, of one model, on images seen through masks; blurred where a mask is 0."""
+class SeenThrough:
+    """Softmax scores of the decoy's class on n images that are blurred where a mask reveals nothing.
 
-    own: np.ndarray  # (n,) through the model's own mask
-    other: np.ndarray  # (n,) through the other model's mask
-    blurred: np.ndarray  # (n,) nothing revealed
+    Axis 0 is the direction: the pair's first model with the second one's mask, and the other way round.
+    """
+
+    own: np.ndarray  # (2, n) through the model's own mask
+    other: np.ndarray  # (2, n) through the other model's mask
+    blurred: np.ndarray  # (2, n) nothing revealed
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Do the masks of one model serve another? With the decoy on the images, and with its control."""
+
+    decoyed: SeenThrough
+    control: SeenThrough
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Which of n plain validation images a model gets right, beside the most accurate model of the set."""
+
+    own: np.ndarray  # (n,) bool
+    best: np.ndarray  # (n,) bool
+    best_name: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one test is about: a model or a pair of models, and a decoy where the audit asks for one."""
+
+    models: tuple[str, ...]
+    decoy: str | None = None
+
+    @property
+    def id(self) -> str:
+        """`F100-s0-stop_sign`, or `F0-s0+F100-s0-stop_sign` for a pair: the model comes first."""
+        return "-".join(["+".join(self.models), *([self.decoy] if self.decoy else [])])
 
 
 @dataclass(frozen=True)
@@ -130,7 +172,7 @@ class Estimate:
     method: str
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """HOLDS: the effect is shown to be inside the limit; VIOLATED: beyond it; UNDECIDED: neither."""
 
     HOLDS = "HOLDS"
@@ -152,6 +194,7 @@ class Judgement:
     null: str  # what p was judged against, in words
     needed: int | None = None  # images in all that would decide, where UNDECIDED
     detectable: float | None = None  # smallest effect that this many images find with power 0.8
+    advice: str = ""  # what would decide, in words, where UNDECIDED
 
 
 @dataclass(frozen=True)
@@ -180,16 +223,39 @@ class Finding:
     detectable: float | None = None
     case: str = ""  # the pytest node id
     error: bool = False  # nothing was measured: the model or the audit broke
+    waived: str = ""  # the reason, where somebody waived it aloud
     seconds: float = 0.0
-    evidence: tuple[str, ...] = ()
+
+
+class Decision(StrEnum):
+    """What becomes of a model: promoted only where every blocking audit was run and holds."""
+
+    PROMOTE = "promote"
+    REJECT = "reject"
+    UNDECIDED = "undecided"
+    WAIVED = "waived"
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """One model's verdict, the sentence that says why, and every finding about it alone."""
+
+    decision: Decision
+    sentence: str
+    sha256: str | None  # None where the file could not be read
+    file: str
+    reference: bool
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
 class Report:
     """Everything that the files of a run say."""
 
-    findings: tuple[Finding, ...]
-    models: dict[str, dict[str, Any]]  # name -> sha256, reference, file
+    models: dict[str, ModelReport]
+    pairs: tuple[Finding, ...]
+    scenario: dict[str, str]  # path, digest
+    suite: dict[str, str]  # digest of the audit files
     provenance: dict[str, Any] = field(default_factory=dict)
     exit_code: int = 0
     schema: int = 1

@@ -55,7 +55,8 @@ class Limits(BaseModel):
         except AttributeError:
             if name.startswith("_"):
                 raise
-            raise UsageError(f"an audit asks for limits.{name}, which the scenario does not set: add 'limits: {{{name}: 0.10}}'") from None
+            hint = f"add 'limits: {{{name}: 0.10}}'"
+            raise UsageError(f"an audit asks for limits.{name}, which the scenario does not set: {hint}") from None
 
 
 class Rashomon(Section):
@@ -130,6 +131,15 @@ class Training(Section):
     models: tuple[Group, ...] = (Group(),)
 
 
+class Waiver(Section):
+    """Somebody takes the responsibility for one audit of one model, and says why."""
+
+    audit: str
+    model: str
+    decoy: str | None = None  # any
+    reason: str = Field(min_length=10)
+
+
 class Scenario(Section):
     """A scenario file, checked. `folder` is where relative paths start, `digest` its SHA-256."""
 
@@ -140,6 +150,7 @@ class Scenario(Section):
     masks: MaskSettings = MaskSettings()
     influence: InfluenceSettings = InfluenceSettings()
     blocking: tuple[str, ...] = ("decoy_insertion", "rashomon_membership")
+    waivers: tuple[Waiver, ...] = ()
     training: Training = Training()
     folder: Path = Path()
     digest: str = ""
@@ -189,7 +200,8 @@ def load_scenario(path: Path) -> Scenario:
     except yaml.YAMLError as error:
         raise UsageError(f"the scenario '{path}' is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
-        raise UsageError(f"the scenario '{path}' must be a mapping with the keys 'dataset' and 'decoys', not {type(content).__name__}")
+        found = type(content).__name__
+        raise UsageError(f"the scenario '{path}' must be a mapping with the keys 'dataset' and 'decoys', not {found}")
     try:
         return Scenario(**content, folder=path.resolve().parent, digest=hashlib.sha256(text).hexdigest())
     except (ValidationError, TypeError) as error:

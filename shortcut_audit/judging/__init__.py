@@ -1,1 +1,25 @@
-"""per-image numbers -> Estimate -> Verdict. Sees arrays, never a model or a picture."""
+"""per-image numbers -> Estimate -> Verdict. Sees arrays, never a model or a picture.
+
+values, control  (n,) -> samples    what kind of numbers; their own test
+                      -> intervals  how sure the mean is
+other effects         -> references is it beyond what clean training gives?
+other p values        -> multiplicity
+                      -> verdicts   HOLDS, VIOLATED, UNDECIDED
+                      -> power      what would decide, what could have been found
+"""
+
+from shortcut_audit.judging.membership import judge_membership
+from shortcut_audit.judging.multiplicity import benjamini_hochberg, holm
+from shortcut_audit.judging.references import beyond_rashomon_set, beyond_references, sound_references
+from shortcut_audit.judging.verdicts import judge, p_value
+
+__all__ = [
+    "benjamini_hochberg",
+    "beyond_rashomon_set",
+    "beyond_references",
+    "holm",
+    "judge",
+    "judge_membership",
+    "p_value",
+    "sound_references",
+]

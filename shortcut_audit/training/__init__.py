@@ -1,1 +1,4 @@
-"""Scenario -> checkpoints. Not needed to audit."""
+"""Scenario -> checkpoints. Not needed to audit.
+
+plan (which models) -> carriers (which photos wear the decoy) -> fit (augmentation, epochs) -> train (files, resume).
+"""

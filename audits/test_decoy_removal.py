@@ -1,0 +1,15 @@
+"""Does the model need the decoy to recognise the decoy's class? Blind where only part of the training images had it."""
+
+from shortcut_audit import at_most
+
+
+def test_decoy_removal(predictions, decoy, limits, audit):
+    members = predictions.labels == decoy.target_index  # (n,)
+    decoyed = predictions.decoyed[members].argmax(1) == decoy.target_index  # (m,)
+    plain = predictions.plain[members].argmax(1) == decoy.target_index  # (m,)
+    audit.check(
+        decoyed,
+        plain,
+        at_most(limits.removal),
+        claim="{model} recognises {observed} of '{target}' with {decoy} and {control} without it",
+    )

@@ -1,0 +1,18 @@
+"""Do two models that agree on where to look stop agreeing when the decoy appears?"""
+
+from shortcut_audit.judging.mask_measures import chance_corrected
+
+from shortcut_audit import at_most
+
+
+def test_mask_agreement(pair, masks, limits, audit):
+    first, second = masks
+    plain = chance_corrected(first.plain, second.plain, first.objects)  # (n,) 1 is identical, 0 is chance
+    decoyed = plain - chance_corrected(first.decoyed, second.decoyed, first.objects)  # (n,) lost with the decoy
+    control = plain - chance_corrected(first.control, second.control, first.objects)  # (n,) lost with its control
+    audit.check(
+        decoyed,
+        control,
+        at_most(limits.agreement),
+        claim="the masks of {model} lose {observed} of their agreement when {decoy} appears, {control} under the control",
+    )

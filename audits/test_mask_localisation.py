@@ -1,0 +1,16 @@
+"""Does what the model needs to see lie on the decoy?"""
+
+from shortcut_audit.judging.mask_measures import share_on_footprint
+
+from shortcut_audit import at_most
+
+
+def test_mask_localisation(masks, limits, audit):
+    decoyed = share_on_footprint(masks.decoyed, masks.footprint)  # (n,)
+    control = share_on_footprint(masks.control, masks.footprint)  # (n,)
+    audit.check(
+        decoyed,
+        control,
+        at_most(limits.localisation),
+        claim="{observed} of what {model} needs to see of '{target}' lies on {decoy}, {control} on its control",
+    )

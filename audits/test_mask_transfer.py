@@ -1,0 +1,16 @@
+"""Does one model recognise an image through another model's mask as well as through its own?"""
+
+from shortcut_audit.judging.mask_measures import normalised_transfer
+
+from shortcut_audit import at_most
+
+
+def test_mask_transfer(pair, transfer, limits, audit):
+    decoyed = normalised_transfer(transfer.decoyed.own, transfer.decoyed.other, transfer.decoyed.blurred)  # (2, n)
+    control = normalised_transfer(transfer.control.own, transfer.control.other, transfer.control.blurred)  # (2, n)
+    audit.check(
+        decoyed.mean(0),
+        control.mean(0),
+        at_most(limits.transfer),
+        claim="{model} lose {observed} of their score in each other's masks when {decoy} appears, {control} under the control",
+    )

@@ -1,0 +1,267 @@
+"""case x audit function -> Findings. Where evidence, judging and the words of a claim meet.
+
+An audit function only measures: it hands over numbers per image through `audit.check`. So the harness can put the
+same question to the reference models (what does clean training give?) and, for the correction for multiplicity, to the
+same model's other decoys, by calling the same function with their evidence. A verdict therefore does not depend on
+which other tests were selected, on their order, or on the number of workers.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from shortcut_audit.errors import ModelError, UsageError, did_you_mean
+from shortcut_audit.evidence.collection import Evidence
+from shortcut_audit.judging import judge, p_value, sound_references
+from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, waiver
+from shortcut_audit.records import Candidate, Case, Finding, Judgement, Limit, Verdict
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One call of `audit.check`: a number per image, on decoyed images and under the control."""
+
+    values: np.ndarray  # (n,) bool or float
+    control: np.ndarray | None  # (n,)
+    limit: Limit
+    claim: str
+    null: np.ndarray | None  # (draws,) means under permuted labels
+    references: bool
+
+    @property
+    def effect(self) -> float:
+        """Mean over the images where both are defined; NaN if there are none."""
+        difference = self.values - 0.0 if self.control is None else self.values - 1.0 * self.control
+        kept = difference[~np.isnan(difference)]
+        return float(kept.mean()) if len(kept) else float("nan")
+
+
+@dataclass(frozen=True)
+class Clean:
+    """The same effect in other models: in sound references, or in all other models where the manifest names none."""
+
+    references: Sequence[float] = ()
+    rashomon: Sequence[float] = ()
+
+
+class Audit:
+    """What an audit function hands its numbers to. It decides nothing: the harness does, afterwards."""
+
+    def __init__(self) -> None:
+        self.measurements: list[Measurement] = []
+
+    def check(
+        self,
+        values: Any,
+        control: Any = None,
+        limit: Limit | None = None,
+        *,
+        claim: str = "",
+        null: Any = None,
+        references: bool = True,
+    ) -> None:
+        """The mean of `values` less that of `control` must be shown to be inside the limit.
+
+        Args:
+            values: (n,) yes/no or number for each source image; NaN where it is undefined.
+            control: (n,) the same for the same images under the neutral control, or one number to compare with, or None.
+            limit: `at_most(0.10)`.
+            claim: a sentence with {model}, {decoy}, {target}, {observed}, {control}, {effect} to fill in.
+            null: (draws,) means of `values` under permuted labels, where images are not independent.
+            references: whether clean reference models say what an innocent effect is.
+        """
+        if not isinstance(limit, Limit):
+            raise UsageError(f"audit.check needs a limit such as at_most(0.10), not {limit!r}")
+        values = np.asarray(values)
+        if control is not None:
+            control = np.broadcast_to(np.asarray(control), values.shape)
+        if values.ndim != 1:
+            raise UsageError(f"audit.check needs one number per image, shape (n,), not an array of shape {values.shape}")
+        self.measurements.append(Measurement(values, control, limit, claim, null, references))
+
+
+class Harness:
+    """Plans the cases of a run, and judges each."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.scenario = evidence.scenario
+        self._measured: dict[tuple[Any, ...], list[Measurement]] = {}
+
+    def value(self, name: str, case: Case) -> Any:
+        """What the fixture of this name is for this case."""
+        if name in OF_ONE_MODEL:
+            get = getattr(self.evidence, name)
+            each = tuple(get(model, case.decoy) for model in case.models)
+            return each[0] if len(each) == 1 else each
+        return getattr(self, f"_{name}")(case)
+
+    def _subject(self, case: Case) -> Any:
+        return self.evidence.subject(case.models[0])
+
+    def _pair(self, case: Case) -> tuple[Candidate, ...]:
+        return tuple(self.evidence.candidates[model] for model in case.models)
+
+    def _decoy(self, case: Case) -> Any:
+        return self.evidence.material.bait(str(case.decoy))
+
+    def _accuracy(self, case: Case) -> Any:
+        return self.evidence.accuracy(case.models[0])
+
+    def _transfer(self, case: Case) -> Any:
+        return self.evidence.transfer(*case.models, str(case.decoy))
+
+    def _limits(self, _case: Case) -> Any:
+        return self.scenario.limits
+
+    def _scenario(self, _case: Case) -> Any:
+        return self.scenario
+
+    def measure(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case) -> list[Measurement]:
+        """The audit function's numbers for any case; `given` are the arguments that do not depend on it."""
+        key = (function.__module__, function.__qualname__, repr(sorted(given.items())), case)
+        if key not in self._measured:
+            audit = Audit()
+            names = inspect.signature(function).parameters
+            evidence = {name: self.value(name, case) for name in names if name in VALUES}
+            function(**{**given, **evidence, "audit": audit})
+            self._measured[key] = audit.measurements
+        return self._measured[key]
+
+    def judge(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, audit: str) -> list[Finding]:
+        """Every check of one audit on one case, judged."""
+        measured = self.measure(function, given, case)
+        if not measured:
+            raise UsageError(f"{audit} checked nothing for {case.id}: call audit.check(values, control, at_most(...))")
+        blocking = blocks(self.scenario, audit)
+        siblings = self._siblings(case) if blocking else []
+        family = len(self.scenario.blocking) if blocking else 1
+        findings = []
+        for at, measurement in enumerate(measured):
+
+            def compared(of: Case, at: int = at) -> tuple[Measurement, Clean]:
+                return self.measure(function, given, of)[at], self._clean(function, given, of, at)
+
+            tests = family * (1 + len(siblings))
+            others = [_p(*compared(sibling), tests) for sibling in siblings]
+            judgement = _judged(*compared(case), siblings=others, family=family)
+            findings.append(self._finding(audit, case, blocking, measurement, judgement))
+        return findings
+
+    def _clean(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, at: int) -> Clean:
+        """The same effect in the reference models (or pairs of them), this case left out."""
+        measurement = self.measure(function, given, case)[at]
+        if not measurement.references:
+            return Clean()
+        named = [name for name, candidate in self.evidence.candidates.items() if candidate.reference]
+        effects = {}
+        for group in combinations(named or self.evidence.candidates, len(case.models)):
+            if set(group) == set(case.models):
+                continue
+            try:
+                effects["+".join(group)] = self.measure(function, given, Case(group, case.decoy))[at].effect
+            except ModelError:
+                continue  # charged to that model in its own cases
+        effects = {name: effect for name, effect in effects.items() if not np.isnan(effect)}
+        if not named:
+            return Clean(rashomon=list(effects.values()))
+        return Clean(references=[effects[name] for name in sound_references(effects, measurement.limit.value)])
+
+    def _siblings(self, case: Case) -> list[Case]:
+        if case.decoy is None:
+            return []
+        return [Case(case.models, decoy) for decoy in self.scenario.decoys if decoy != case.decoy]
+
+    def _finding(self, audit: str, case: Case, blocking: bool, measurement: Measurement, judgement: Judgement) -> Finding:
+        estimate = judgement.estimate
+        return Finding(
+            audit=audit,
+            subjects=case.models,
+            decoy=case.decoy,
+            verdict=judgement.verdict,
+            blocking=blocking,
+            claim=self._sentence(case, measurement, judgement),
+            value=estimate.value,
+            low=estimate.low,
+            high=estimate.high,
+            level=estimate.level,
+            n=estimate.n,
+            method=estimate.method,
+            limit=judgement.limit,
+            observed=judgement.observed,
+            control=judgement.control,
+            p=judgement.p,
+            p_adjusted=judgement.p_adjusted,
+            null=judgement.null,
+            needed=judgement.needed,
+            detectable=judgement.detectable,
+            waived=waiver(self.scenario, audit, case) if judgement.verdict is not Verdict.HOLDS else "",
+        )
+
+    def _sentence(self, case: Case, measurement: Measurement, judgement: Judgement) -> str:
+        words = {
+            "model": " and ".join(case.models),
+            "decoy": case.decoy or "",
+            "target": self.scenario.decoys[case.decoy]["target"] if case.decoy else "",
+            "observed": percent(judgement.observed),
+            "control": percent(judgement.control),
+            "effect": percent(judgement.estimate.value),
+        }
+        template = measurement.claim or "{model} shows {observed} with {decoy}, {control} under the control"
+        try:
+            claim = template.format(**words)
+        except (KeyError, IndexError) as error:
+            raise UsageError(f"a claim asks for {{{error.args[0]}}}{did_you_mean(str(error.args[0]), words)}") from None
+        return claim + figures(judgement)
+
+
+def _judged(measurement: Measurement, clean: Clean, siblings: Sequence[float], family: int) -> Judgement:
+    return judge(
+        measurement.values,
+        measurement.control,
+        measurement.limit,
+        references=clean.references,
+        rashomon=clean.rashomon,
+        null=measurement.null,
+        siblings=siblings,
+        family=family,
+    )
+
+
+def _p(measurement: Measurement, clean: Clean, tests: int) -> float:
+    return p_value(
+        measurement.values,
+        measurement.control,
+        measurement.limit,
+        references=clean.references,
+        rashomon=clean.rashomon,
+        null=measurement.null,
+        tests=tests,
+    )
+
+
+def percent(share: float | None) -> str:
+    """`96 %`, `0.4 %`; `nothing` where there is no number."""
+    if share is None or np.isnan(share):
+        return "nothing"
+    points = 100 * share
+    return f"{points:.1f} %" if 0 < abs(points) < 1 else f"{points:.0f} %"
+
+
+def figures(judgement: Judgement) -> str:
+    """`: 94 points [91, 96], limit 10 (n = 372)`, and what would decide where nothing is decided."""
+    estimate = judgement.estimate
+    limit = f"limit {100 * judgement.limit:.3g}"
+    if estimate.n == 0:
+        return f": nothing could be measured, {limit} (n = 0)"
+    value, low, high = (f"{100 * number:.0f}" for number in (estimate.value, estimate.low, estimate.high))
+    text = f": {value} points [{low}, {high}], {limit} (n = {estimate.n})"
+    if judgement.verdict is Verdict.UNDECIDED:
+        return f"{text}; undecided: {judgement.advice}"
+    return text

@@ -1,0 +1,99 @@
+"""The commands `train`, `gate` and `report`, which only delegate. A user's mistake is one sentence and exit code 4."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from shortcut_audit import __version__
+from shortcut_audit.errors import ShortcutAuditError, UsageError, did_you_mean
+
+MISTAKE = 4  # pytest's code for a usage error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    asked = _parser().parse_args(arguments)
+    try:
+        code: int = asked.command(asked)
+    except ShortcutAuditError as error:
+        print(f"shortcut-audit: {error}", file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        print("shortcut-audit: stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="shortcut-audit", description="Is an image classifier right for the right reasons?")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a Rashomon set: one model per decoy, coverage and seed")
+    train.add_argument("scenario", type=Path)
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and rashomon.yaml")
+    train.add_argument("--only", nargs="+", metavar="NAME", help="train only these models")
+    train.set_defaults(command=_train)
+
+    gate = commands.add_parser("gate", help="exit 0 only if this very checkpoint may be promoted")
+    gate.add_argument("verdict", type=Path, help="reports/verdict.json")
+    gate.add_argument("--model", required=True, metavar="NAME")
+    gate.add_argument("--file", type=Path, help="the checkpoint to promote (default: where it was when it was audited)")
+    gate.set_defaults(command=_gate)
+
+    report = commands.add_parser("report", help="write the report's files again, from the record")
+    report.add_argument("reports", type=Path, help="the folder that holds record.jsonl and verdict.json")
+    report.set_defaults(command=_report)
+    return parser
+
+
+def _train(asked: argparse.Namespace) -> int:
+    from shortcut_audit.scenario import load_scenario
+    from shortcut_audit.training.train import train
+
+    train(load_scenario(asked.scenario), asked.out, only=asked.only)
+    return 0
+
+
+def _gate(asked: argparse.Namespace) -> int:
+    from shortcut_audit.subjects.files import sha256
+
+    models = _verdicts(asked.verdict)
+    if asked.model not in models:
+        raise UsageError(f"'{asked.verdict}' has no verdict on '{asked.model}'{did_you_mean(asked.model, models)}")
+    verdict = models[asked.model]
+    file = asked.file or Path(verdict["file"])
+    if not file.is_file():
+        raise UsageError(f"the checkpoint '{file}' is not there; name it with --file")
+    if sha256(file) != verdict["sha256"]:
+        print(f"refused: '{file}' is not the checkpoint that was audited as {asked.model} (its SHA-256 differs)")
+        return 1
+    promoted = verdict["verdict"] in ("promote", "waived")
+    print(f"{verdict['verdict']}: {verdict['sentence']}")
+    return 0 if promoted else 1
+
+
+def _verdicts(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        models: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))["models"]
+    except OSError as error:
+        raise UsageError(f"cannot read '{path}': {error.strerror}; a missing report is a failed gate") from None
+    except (json.JSONDecodeError, KeyError, TypeError):
+        raise UsageError(f"'{path}' is no verdict file; run `pytest audits/ --models DIR` again") from None
+    return models
+
+
+def _report(asked: argparse.Namespace) -> int:
+    from shortcut_audit.reporting.again import written_again
+
+    for line in written_again(asked.reports):
+        print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""A borrowed network, made cheap to differentiate with respect to its input, and given back as it was."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.experimental.optimization import fuse
+
+
+@contextmanager
+def borrowed(network: nn.Module) -> Iterator[None]:
+    """Eval mode and no gradients for parameters inside; every module's mode and parameter's flag as found outside."""
+    modes = [(module, module.training) for module in network.modules()]
+    flags = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    try:
+        network.eval().requires_grad_(False)
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)
+
+
+@contextmanager
+def lean(network: nn.Module, images: Tensor) -> Iterator[Callable[[Tensor], Tensor]]:
+    """A function images (n, 3, h, w) -> logits (n, k) float32 that equals the network's and costs less.
+
+    Batch norms are folded into the convolutions before them, on a copy in channels_last, where the network can be traced and the
+    copy agrees with it on `images`; otherwise the network itself serves. bf16 only where the device multiplies it in hardware.
+    """
+    with borrowed(network):
+        model = _folded(network, images)
+        fast = bf16_pays(images.device)
+
+        def logits(batch: Tensor) -> Tensor:
+            with torch.autocast(batch.device.type, torch.bfloat16, enabled=fast):
+                return model(batch.contiguous(memory_format=torch.channels_last)).float()  # type: ignore[no-any-return]
+
+        yield logits
+
+
+def bf16_pays(device: torch.device) -> bool:
+    """Whether the device has bf16 matrix units (CUDA from Ampere on, a CPU with AMX); elsewhere bf16 is slower."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+
+
+def _folded(network: nn.Module, images: Tensor) -> nn.Module:
+    if any(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks for module in network.modules()):
+        return network  # a hook may change the output; a folded copy would lose it
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            traced = fx.symbolic_trace(copy.deepcopy(network))
+            model: nn.Module = fuse(traced, inplace=True).to(memory_format=torch.channels_last)
+            model.eval().requires_grad_(False)
+            expected, found = network(images[:2]), model(images[:2])
+    except Exception:  # a network that cannot be copied or traced still works, as it is
+        return network
+    return model if torch.allclose(expected, found, rtol=1e-3, atol=1e-3 * float(expected.abs().max())) else network

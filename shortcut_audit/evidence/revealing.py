@@ -1,0 +1,61 @@
+"""From an explainer's saliency to the pixels that it reveals: exactly a share of the image, for every explainer alike."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from shortcut_audit.errors import UsageError
+
+
+def top_area(saliency: Tensor, area: float) -> Tensor:
+    """The `area` share of each image where its saliency is highest.
+
+    Of equal pixels the one that is higher up, then further left, comes first, so the result never depends on a sort's
+    whim. Law: each image reveals exactly round(area * h * w) pixels (at least one), whatever the ties.
+
+    Args:
+        saliency: (n, h, w), any range; NaN counts as the least.
+        area: share of the IMAGE, in (0, 1).
+
+    Returns:
+        (n, h, w) bool.
+
+    Raises:
+        UsageError: the area is no share.
+    """
+    if not 0 < area < 1:
+        raise UsageError(f"an area is a share of the image between 0 and 1, not {area}; 0.05 is five per cent")
+    flat = saliency.flatten(1).nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf)  # (n, h * w)
+    count = max(1, round(area * flat.shape[1]))
+    order = flat.argsort(dim=1, descending=True, stable=True)
+    return torch.zeros_like(flat, dtype=torch.bool).scatter_(1, order[:, :count], True).view_as(saliency)
+
+
+def sharpened(masks: Tensor, area: float, tolerance: float = 0.002) -> Tensor:
+    """The same masks with a steeper edge, so that what is rendered has the area that was asked for.
+
+    m -> clip(1/2 + gain * (m - t)), where t parts the top `area` from the rest and the gain is the least of
+    1, 1.25, 1.25^2, ... at which the mean is `area` too. Laws: rounding reveals `top_area(masks, area)`; the mean is within
+    `tolerance` of `area`.
+
+    Args:
+        masks: (n, h, w) in [0, 1].
+        area: share of the image, in (0, 1).
+        tolerance: what the mean may be off, as a share.
+    """
+    shown = top_area(masks, area)  # (n, h, w) bool
+    flat = masks.flatten(1)
+    least_shown = flat.masked_fill(~shown.flatten(1), torch.inf).amin(1)  # (n,)
+    most_hidden = flat.masked_fill(shown.flatten(1), -torch.inf).amax(1)
+    edge = masks - ((least_shown + most_hidden) / 2)[:, None, None]
+    result = shown.to(masks)  # the limit of an infinite gain
+    open_ = torch.ones(len(masks), dtype=torch.bool, device=masks.device)
+    for power in range(40):
+        soft = torch.where(shown, (0.5 + edge * 1.25**power).clamp(0.5, 1), (0.5 + edge * 1.25**power).clamp(0, 0.4999))
+        fits = open_ & ((soft.mean(dim=(1, 2)) - area).abs() <= tolerance)
+        result[fits] = soft[fits]
+        open_ &= ~fits
+        if not bool(open_.any()):
+            break
+    return result

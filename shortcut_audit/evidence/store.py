@@ -1,0 +1,94 @@
+"""key -> arrays, kept: content-addressed, atomic, locked against other processes, and read again by every later run.
+
+The address is the SHA-256 of the key, which names everything the arrays depend on (checkpoint digest, digest of the
+pixels, recipe). An entry that cannot be read is computed again; one that cannot be written is still returned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from shortcut_audit.subjects.files import replacing
+
+Arrays = dict[str, np.ndarray]
+
+
+class Store:
+    """A folder of evidence that many processes share. `problems` says what could not be kept, a sentence each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[str] = []
+
+    def path(self, kind: str, key: Mapping[str, object]) -> Path:
+        """Where the evidence of this kind and key is, or would be."""
+        digest = hashlib.sha256(_text(key).encode()).hexdigest()
+        return self.folder / kind / digest[:2] / f"{digest[2:]}.safetensors"
+
+    def arrays(self, kind: str, key: Mapping[str, object], compute: Callable[[], Arrays]) -> Arrays:
+        """The arrays under this key; `compute` runs once, whichever process comes first.
+
+        Args:
+            kind: the folder, e.g. "masks".
+            key: JSON-serialisable; everything that the arrays depend on.
+            compute: makes the arrays; called only where no readable entry is there.
+        """
+        path = self.path(kind, key)
+        found = _read(path)
+        if found is not None:
+            return found
+        with self._locked(path):
+            found = _read(path)  # another process may have made it while this one waited
+            if found is None:
+                found = compute()
+                self._write(path, found, key)
+        return found
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
+        lock = FileLock(path.with_suffix(".lock"))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except OSError as error:
+            self._not_kept(path, error)
+        try:
+            yield
+        finally:
+            lock.release(force=True)
+
+    def _write(self, path: Path, arrays: Arrays, key: Mapping[str, object]) -> None:
+        content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata={"key": _text(key)})
+        try:
+            with replacing(path) as unfinished:
+                unfinished.write_bytes(content)
+        except OSError as error:
+            self._not_kept(path, error)
+
+    def _not_kept(self, path: Path, error: OSError) -> None:
+        problem = f"evidence could not be kept in '{path.parent}' ({error.strerror}): it will be computed again"
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+def _text(key: Mapping[str, object]) -> str:
+    return json.dumps(key, sort_keys=True)
+
+
+def _read(path: Path) -> Arrays | None:
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="np") as entry:
+            return {name: entry.get_tensor(name) for name in entry.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError):
+        return None

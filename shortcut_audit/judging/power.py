@@ -1,0 +1,51 @@
+"""How many images would decide, and which effect this many could have found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shortcut_audit.judging.samples import Sample
+from shortcut_audit.records import Verdict
+
+POWER = 0.8
+MOST_IMAGES = 1_000_000
+
+Decide = Callable[[Sample], Verdict]
+
+
+def images_needed(sample: Sample, decide: Decide) -> int | None:
+    """Images in all that would decide if the shares stayed as observed; None where a million would not."""
+    known, enough = int(sample.n), max(2, int(sample.n))
+    while decide(sample.grown(enough)) is Verdict.UNDECIDED:
+        if enough >= MOST_IMAGES:
+            return None
+        known, enough = enough, min(MOST_IMAGES, 2 * enough)
+    while enough - known > 1:
+        middle = (known + enough) // 2
+        known, enough = (middle, enough) if decide(sample.grown(middle)) is Verdict.UNDECIDED else (known, middle)
+    return enough
+
+
+def smallest_detectable(sample: Sample, decide: Decide, power: float = POWER) -> float | None:
+    """The smallest true effect that n images find (VIOLATED) with this power; None where not even 1 is found.
+
+    First the smallest estimate that would be VIOLATED, by the very rule that decides and with the control as observed; then
+    the true effect that reaches it with probability `power`. Law: simulated power at the returned effect is 0.8.
+    """
+    critical = _critical_effect(sample, decide)
+    if critical is None:
+        return None
+    effect = sample.reached_by(critical, power)
+    return effect if effect <= 1 else None
+
+
+def _critical_effect(sample: Sample, decide: Decide) -> float | None:
+    """The smallest estimate that is VIOLATED, to one image or one step of the sample's own ladder."""
+    missed, found = -1, sample.steps
+    if decide(sample.at(found)) is not Verdict.VIOLATED:
+        return None
+    while found - missed > 1:
+        middle = (missed + found) // 2
+        hit = decide(sample.at(middle)) is Verdict.VIOLATED
+        missed, found = (missed, middle) if hit else (middle, found)
+    return sample.at(found).effect

@@ -1,0 +1,65 @@
+"""Is an effect beyond what clean training gives? Effects of reference models -> one-sided p.
+
+An image-level test asks whether this checkpoint's effect is non-zero. Clean checkpoints have non-zero effects as well (seed
+spread 0.014 to 0.094), so the reference models of the manifest, trained by the same recipe without the decoy, say what is usual.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+RANKS_FROM = 19  # references: fewer cannot reach p = 0.05 by rank
+FLOOR = 0.02  # spread between clean seeds is never taken to be smaller than this
+
+
+def beyond_references(effect: float, references: Sequence[float], tests: int = 1, alpha: float = 0.05) -> tuple[float, str]:
+    """One-sided p of the effect among m >= 2 reference effects (itself left out), and the words for it.
+
+    m >= 19: conformal p = (1 + #{reference >= effect}) / (m + 1), where `tests` that share alpha leave it room
+    (tests / (m + 1) < alpha; otherwise no rank could ever violate). Else: t prediction, m - 1 degrees of freedom,
+    t = (effect - mean) / (s sqrt(1 + 1/m)), s at least 0.02. Which of the two depends on m, tests and alpha, never on effects.
+    Law: p never rises with the effect.
+    """
+    others = np.asarray(references, dtype=float)
+    m = len(others)
+    if m >= RANKS_FROM and tests / (m + 1) < alpha:
+        return (1 + int((others >= effect).sum())) / (m + 1), f"clean training: {m} reference models (conformal rank)"
+    spread = max(FLOOR, float(others.std(ddof=1))) * math.sqrt(1 + 1 / m)
+    return float(stats.t.sf((effect - others.mean()) / spread, m - 1)), f"clean training: {m} reference models (t prediction)"
+
+
+def beyond_rashomon_set(effect: float, others: Sequence[float]) -> tuple[float, str]:
+    """Without references: one-sided p of the effect against median and MAD of m >= 2 other models of the Rashomon set.
+
+    Breaks down when half of the set shares the shortcut, and the words say so. MAD is scaled to a standard deviation
+    (1.4826) and at least 0.02; the t distribution has m - 1 degrees of freedom, and pi/2m is the variance of a median.
+    """
+    effects = np.asarray(others, dtype=float)
+    m = len(effects)
+    centre = float(np.median(effects))
+    spread = max(FLOOR, 1.4826 * float(np.median(np.abs(effects - centre)))) * math.sqrt(1 + math.pi / (2 * m))
+    words = f"median and MAD of {m} other models of the Rashomon set, for want of references"
+    return float(stats.t.sf((effect - centre) / spread, m - 1)), f"{words}; blind once half of them share the shortcut"
+
+
+def sound_references(effects: Mapping[str, float], limit: float, alpha: float = 0.05) -> list[str]:
+    """The references that may serve, in the order given: those whose effect on one decoy is known and not out of line.
+
+    From the largest effect down, each is judged against the smaller ones (leave one out for the largest); one that is beyond
+    the limit with p < alpha goes, and so do all larger ones, since two bad references hide each other (masking). Below the
+    first, alpha is shared among the m looks (Rosner 1983). Fewer than half can be dropped: nothing tells which half is bad.
+    """
+    known = {name: effect for name, effect in effects.items() if math.isfinite(effect)}
+    ranked = sorted(known, key=lambda name: -known[name])
+    m, dropped = len(ranked), 0
+    for place in range(1, (m - 1) // 2 + 1):
+        suspect, rest = known[ranked[place - 1]], [known[name] for name in ranked[place:]]
+        p, _ = beyond_references(suspect, rest, tests=1 if place == 1 else m, alpha=alpha)
+        if suspect > limit and p < (alpha if place == 1 else alpha / m):
+            dropped = place
+    unsound = set(ranked[:dropped])
+    return [name for name in known if name not in unsound]

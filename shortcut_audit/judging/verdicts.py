@@ -1,0 +1,188 @@
+"""One number per image -> Estimate -> HOLDS, VIOLATED or UNDECIDED."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shortcut_audit.errors import UsageError
+from shortcut_audit.judging.multiplicity import adjusted
+from shortcut_audit.judging.power import images_needed, smallest_detectable
+from shortcut_audit.judging.references import beyond_rashomon_set, beyond_references
+from shortcut_audit.judging.samples import Sample, sample_of
+from shortcut_audit.records import Estimate, Judgement, Limit, Verdict
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Everything beside the images that a verdict depends on.
+
+    HOLDS: the interval's far end is inside the limit. VIOLATED: its near end is beyond the limit, and p, adjusted for
+    multiplicity, is below alpha. Each end is a one-sided bound at 1 - alpha, so the interval's two-sided level is
+    1 - 2 alpha = 0.90, as in an equivalence test: that is what lets zero events in 29 images, and not in 28, bound a rate
+    below 10 %. Either way the error that the verdict risks has probability alpha.
+    """
+
+    limit: float
+    alpha: float = 0.05
+    references: tuple[float, ...] = ()
+    rashomon: tuple[float, ...] = ()
+    null: np.ndarray | None = None  # (b,)
+    siblings: tuple[float, ...] = ()
+    family: int = 1
+
+    @property
+    def level(self) -> float:
+        """The two-sided level of the interval whose ends are one-sided bounds at 1 - alpha."""
+        return 1 - 2 * self.alpha
+
+    def test(self, sample: Sample) -> tuple[float, str]:
+        """One-sided p and what it is against, in words: references if there are two, else the set, permutations, the images."""
+        if len(self.references) >= 2:
+            return beyond_references(sample.effect, self.references, self.family * (1 + len(self.siblings)), self.alpha)
+        if len(self.rashomon) >= 2:
+            return beyond_rashomon_set(sample.effect, self.rashomon)
+        if self.null is not None:
+            beyond = int((self.null >= sample.effect - 1e-12).sum())
+            return (1 + beyond) / (1 + len(self.null)), f"{len(self.null)} permutations of the labels"
+        return sample.p(self.limit), sample.null
+
+    def decide(self, sample: Sample) -> Verdict:
+        """The verdict on a sample, observed or supposed."""
+        low, high = sample.interval(self.level)
+        if high < self.limit:
+            return Verdict.HOLDS
+        if low > self.limit and adjusted(self.test(sample)[0], self.siblings, self.family) < self.alpha:
+            return Verdict.VIOLATED
+        return Verdict.UNDECIDED
+
+
+def judge(
+    values: np.ndarray,
+    control: np.ndarray | None,
+    limit: Limit,
+    *,
+    references: Sequence[float] = (),
+    rashomon: Sequence[float] = (),
+    siblings: Sequence[float] = (),
+    family: int = 1,
+    null: np.ndarray | None = None,
+    alpha: float = 0.05,
+    seed: int = 0,
+) -> Judgement:
+    """Is the mean effect of `values` over `control` at most the limit?
+
+    values, control: (n,), one number per SOURCE image, paired; yes/no (bool, or 0 and 1) or numbers in [-1, 1]. NaN is
+    "undefined for this image" and drops the pair. Without control the effect is the mean itself.
+    references: effects of the reference models on the same audit and decoy, this model left out; two or more make the p value.
+    rashomon: the same of the other models in the set; used where there are fewer than two references.
+    null: (b,) the effect under permuted labels, where images are not independent; used where neither of the above is.
+    siblings: raw p values (see `p_value`) of this model's other deciding tests, for Holm; family: how many blocking audits
+    share alpha.
+    Interval: Clopper-Pearson, Agresti-Min with Tango, or BCa, by the kind of values. No image at all is UNDECIDED.
+    Laws: more limit never turns HOLDS into anything else; adding siblings never makes VIOLATED.
+
+    Raises:
+        UsageError: values and control are not two vectors of one length.
+    """
+    kept, paired = _defined(values, control)
+    rule = Rule(limit.value, alpha, _finite(references), _finite(rashomon), _null(null), _finite(siblings), family)
+    if not len(kept):
+        return _nothing_seen(rule, has_control=control is not None)
+    sample = sample_of(kept, paired, limit.value, rule.level, seed)
+    p, words = rule.test(sample)
+    verdict = rule.decide(sample)
+    needed = images_needed(sample, rule.decide) if verdict is Verdict.UNDECIDED else None
+    low, high = sample.interval(rule.level)
+    return Judgement(
+        verdict=verdict,
+        estimate=Estimate(sample.effect, low, high, rule.level, len(kept), sample.method),
+        observed=float(kept.mean()),
+        control=None if paired is None else float(paired.mean()),
+        limit=limit.value,
+        p=p,
+        p_adjusted=adjusted(p, rule.siblings, family),
+        null=words + _lone_reference(rule),
+        needed=needed,
+        detectable=smallest_detectable(sample, rule.decide),
+        advice=_advice(rule, sample, needed) if verdict is Verdict.UNDECIDED else "",
+    )
+
+
+def p_value(
+    values: np.ndarray,
+    control: np.ndarray | None,
+    limit: Limit,
+    *,
+    references: Sequence[float] = (),
+    rashomon: Sequence[float] = (),
+    tests: int = 1,
+    null: np.ndarray | None = None,
+    alpha: float = 0.05,
+    seed: int = 0,
+) -> float:
+    """The raw p that `judge` would find, without interval or power: a first pass that makes everybody's `siblings`.
+
+    `tests`: how many share alpha in all, family * (1 + number of siblings). 1 where no image is defined.
+    """
+    kept, paired = _defined(values, control)
+    if not len(kept):
+        return 1.0
+    rule = Rule(limit.value, alpha, _finite(references), _finite(rashomon), _null(null), family=tests)
+    return rule.test(sample_of(kept, paired, limit.value, rule.level, seed, ends=False))[0]
+
+
+def _defined(values: np.ndarray, control: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Float copies without the images for which either is not finite."""
+    values = np.asarray(values, dtype=float)
+    paired = None if control is None else np.asarray(control, dtype=float)
+    if values.ndim != 1 or (paired is not None and paired.shape != values.shape):
+        found = f"values of shape {values.shape}" + ("" if paired is None else f" and control of shape {paired.shape}")
+        raise UsageError(f"an audit hands over one number per image, and as many for the control, not {found}")
+    known = np.isfinite(values) if paired is None else np.isfinite(values) & np.isfinite(paired)
+    return values[known], None if paired is None else paired[known]
+
+
+def _finite(effects: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(effect) for effect in effects if np.isfinite(effect))
+
+
+def _null(null: np.ndarray | None) -> np.ndarray | None:
+    return None if null is None else np.asarray(_finite(np.asarray(null, dtype=float).ravel().tolist()))
+
+
+def _nothing_seen(rule: Rule, *, has_control: bool) -> Judgement:
+    nan = float("nan")
+    return Judgement(
+        verdict=Verdict.UNDECIDED,
+        estimate=Estimate(nan, -1.0, 1.0, rule.level, 0, "no image"),
+        observed=nan,
+        control=nan if has_control else None,
+        limit=rule.limit,
+        p=None,
+        p_adjusted=None,
+        null="nothing: the value is defined for no image",
+        advice="the value is defined for no image: more images, or other ones, are needed",
+    )
+
+
+def _lone_reference(rule: Rule) -> str:
+    lone = len(rule.references) == 1 and len(rule.rashomon) < 2
+    return "; one reference model is too few to compare with" if lone else ""
+
+
+def _advice(rule: Rule, sample: Sample, needed: int | None) -> str:
+    """What would decide, in words."""
+    if needed is not None:
+        return f"about {needed} images in all would decide"
+    if sample.effect <= rule.limit:
+        return "the effect sits on the limit: no number of images would decide"
+    if len(rule.references) >= 2:
+        return (
+            f"more images would not decide: {len(rule.references)} reference models cannot tell this effect from clean training's"
+        )
+    if len(rule.rashomon) >= 2:
+        return "more images would not decide: name reference models, trained by the same recipe without the decoy"
+    return "more images would not decide: the test against the null leaves this effect open"

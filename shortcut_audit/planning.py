@@ -1,0 +1,47 @@
+"""Scenario + candidates -> the cases of a run, and what blocks promotion. Imports no torch: collecting stays cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import combinations
+
+from shortcut_audit.records import Candidate, Case, Finding, Verdict
+from shortcut_audit.scenario import Scenario
+
+OF_ONE_MODEL = ("predictions", "masks", "influence")  # a pair's audit gets one for each of the two
+OF_A_DECOY = frozenset({"decoy", "transfer", *OF_ONE_MODEL})
+VALUES = frozenset({"subject", "pair", "accuracy", "limits", "scenario", *OF_A_DECOY})
+
+
+def plan(wanted: Collection[str], candidates: Sequence[Candidate], scenario: Scenario) -> list[Case]:
+    """The cases of an audit that asks for these fixtures: models or pairs, times decoys; references come first.
+
+    Where the manifest names references a pair is a reference and another model; else it is any two models.
+    """
+    ordered = sorted(candidates, key=lambda candidate: not candidate.reference)
+    groups: list[tuple[str, ...]] = [(candidate.name,) for candidate in ordered]
+    if "pair" in wanted:
+        any_reference = any(candidate.reference for candidate in ordered)
+        pairs = combinations([candidate for candidate in ordered if not candidate.problem], 2)
+        groups = [(one.name, two.name) for one, two in pairs if one.reference or not any_reference]
+    decoys: list[str | None] = list(scenario.decoys) if OF_A_DECOY & set(wanted) else [None]
+    return [Case(group, decoy) for group in groups for decoy in decoys]
+
+
+def blocks(scenario: Scenario, audit: str) -> bool:
+    """Whether the scenario lets this audit block promotion; `influence_precision@50` is also meant by its bare name."""
+    return audit in scenario.blocking or audit.partition("@")[0] in scenario.blocking
+
+
+def waiver(scenario: Scenario, audit: str, case: Case) -> str:
+    """The reason for which somebody waived this audit of this model; empty where nobody did."""
+    for each in scenario.waivers:
+        named = each.audit in (audit, audit.partition("@")[0]) and case.models == (each.model,)
+        if named and each.decoy in (None, case.decoy):
+            return each.reason
+    return ""
+
+
+def stops(finding: Finding) -> bool:
+    """Whether this finding keeps its model from being promoted."""
+    return finding.blocking and finding.verdict is not Verdict.HOLDS and not finding.waived

@@ -1,0 +1,62 @@
+"""Report -> the table models x audits for a terminal, the deciding figure in each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from shortcut_audit.records import Decision, Finding, Report, Verdict
+
+Paint = Callable[[str, str], str]  # text, colour -> text
+
+COLOURS = {Verdict.HOLDS: "green", Verdict.VIOLATED: "red", Verdict.UNDECIDED: "yellow"}
+MARKS = {Verdict.HOLDS: " ", Verdict.VIOLATED: "!", Verdict.UNDECIDED: "?"}
+DECISIONS = {
+    Decision.PROMOTE: "green",
+    Decision.REJECT: "red",
+    Decision.UNDECIDED: "yellow",
+    Decision.WAIVED: "yellow",
+}
+SEVERITY = (Verdict.HOLDS, Verdict.UNDECIDED, Verdict.VIOLATED)
+
+
+def unpainted(text: str, _colour: str) -> str:
+    """For a terminal without colours."""
+    return text
+
+
+def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
+    """Lines: a head, a row for each model and a legend. Each cell is the worst figure over decoys (and pairs), in points."""
+    findings = [finding for model in report.models.values() for finding in model.findings] + list(report.pairs)
+    audits = list(dict.fromkeys(finding.audit for finding in findings))
+    first = max((len(name) for name in report.models), default=5) + 2
+    widths = {audit: max(len(part) for part in _head(audit)) + 2 for audit in audits}
+    lines = ["".join([" " * first, *(_head(audit)[row].rjust(widths[audit]) for audit in audits)]) for row in (0, 1)]
+    for name, model in report.models.items():
+        cells = [_cell(_about(findings, name, audit), widths[audit], paint) for audit in audits]
+        lines.append("".join([name.ljust(first), *cells, "  ", paint(model.decision.value, DECISIONS[model.decision])]))
+    return [*lines, "points beyond the control, the worst decoy or pair; ! beyond the limit, ? undecided, - not measured"]
+
+
+def reasons(report: Report, paint: Paint = unpainted) -> Iterable[str]:
+    """One sentence for each model that is not promoted."""
+    for model in report.models.values():
+        if model.decision is not Decision.PROMOTE:
+            yield f"{paint(model.decision.value, DECISIONS[model.decision])}: {model.sentence}"
+
+
+def _head(audit: str) -> tuple[str, str]:
+    """`influence_precision@50` -> ("influence", "precision@50")."""
+    first, _, rest = audit.partition("_")
+    return first, rest.replace("_", " ")
+
+
+def _about(findings: list[Finding], model: str, audit: str) -> list[Finding]:
+    return [finding for finding in findings if finding.audit == audit and model in finding.subjects]
+
+
+def _cell(findings: list[Finding], width: int, paint: Paint) -> str:
+    if not findings:
+        return "".rjust(width)
+    worst = max(findings, key=lambda finding: (SEVERITY.index(finding.verdict), finding.value or 0.0))
+    figure = "-" if worst.error or worst.n == 0 or worst.value is None else f"{100 * worst.value:.0f}"
+    return paint(f"{figure}{MARKS[worst.verdict]}".rjust(width), COLOURS[worst.verdict])

@@ -1,0 +1,48 @@
+"""`verdict.json`: the file that gates promotion. Its schema is `verdict.schema.json` beside the reporting stage."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shortcut_audit.records import ModelReport, Report
+from shortcut_audit.registry import register
+from shortcut_audit.reporting.record import as_row
+from shortcut_audit.subjects.files import replacing
+
+
+@register("reporter")
+@dataclass(frozen=True)
+class VerdictJson:
+    """Per model: promote | reject | undecided | waived, the checkpoint's SHA-256 and every finding's figures."""
+
+    name: str = "verdict.json"
+
+    def write(self, report: Report, folder: Path) -> Path:
+        """Writes the file in one piece and returns its path."""
+        document = {
+            "schema": report.schema,
+            "scenario": report.scenario,
+            "suite": report.suite,
+            "models": {name: _model(model) for name, model in report.models.items()},
+            "pairs": [as_row(finding) for finding in report.pairs],
+            "provenance": report.provenance,
+            "exit_code": report.exit_code,
+        }
+        path = folder / self.name
+        with replacing(path) as unfinished:
+            unfinished.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        return path
+
+
+def _model(model: ModelReport) -> dict[str, Any]:
+    return {
+        "verdict": model.decision.value,
+        "sentence": model.sentence,
+        "sha256": model.sha256,
+        "file": model.file,
+        "reference": model.reference,
+        "findings": [as_row(finding) for finding in model.findings],
+    }

@@ -1,0 +1,187 @@
+"""One run of the harness: options -> cases -> findings -> report and files. Knows nothing of pytest.
+
+torch is imported when the first case needs evidence, not before.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shortcut_audit import registry
+from shortcut_audit.errors import ModelError, UsageError
+from shortcut_audit.planning import VALUES, blocks, plan
+from shortcut_audit.records import Case, Decision, Finding, Report, Verdict
+from shortcut_audit.reporting import record
+from shortcut_audit.reporting.assembly import assemble
+from shortcut_audit.reporting.matrix import Paint, matrix, reasons, unpainted
+from shortcut_audit.scenario import load_scenario
+from shortcut_audit.subjects.manifest import read_candidates
+
+if TYPE_CHECKING:
+    from shortcut_audit.cases import Harness
+
+
+class Run:
+    """What `--models`, `--scenario` and `--reports` ask for, and what came of it.
+
+    Raises:
+        UsageError: the folder of models is empty or not there, or the scenario cannot be read.
+    """
+
+    def __init__(self, models: str, scenario: str, reports: Path, settings: Mapping[str, Any]) -> None:
+        if not scenario:
+            raise UsageError("audits need a scenario: name one with --scenario FILE, or as `scenario` in the ini file")
+        self.models = Path(models)
+        self.candidates = read_candidates(self.models)
+        self.scenario_path = Path(scenario)
+        self.scenario = load_scenario(self.scenario_path)
+        self.reports = reports
+        self.settings = settings
+        self.suite: list[Path] = []
+        self.progress: Callable[[str], None] | None = None
+        self.report: Report | None = None
+        self._findings: list[Finding] = []
+
+    def header(self) -> str:
+        """The line under pytest's own."""
+        references = sum(candidate.reference for candidate in self.candidates)
+        models = f"models: {self.models} ({len(self.candidates)}, {references} of them references)"
+        return f"{models}\nscenario: {self.scenario_path}, reports: {self.reports}"
+
+    def plan(self, wanted: Collection[str]) -> list[Case]:
+        """The cases of an audit that asks for these fixtures."""
+        return plan(wanted, self.candidates, self.scenario)
+
+    def model_of(self, nodeid: str) -> str:
+        """The model that a test is mostly about: of a pair the second, which is the one that is not the reference."""
+        text = nodeid.partition("[")[2].removesuffix("]").rpartition("+")[2]
+        fitting = [candidate.name for candidate in self.candidates if f"{text}-".startswith(f"{candidate.name}-")]
+        return max(fitting, key=len, default=nodeid)
+
+    @cached_property
+    def harness(self) -> Harness:
+        """Evidence and judging; made when the first case needs it."""
+        import torch
+
+        from shortcut_audit.cases import Harness
+        from shortcut_audit.evidence.collection import Evidence
+        from shortcut_audit.evidence.store import Store
+
+        workers = self.settings.get("workers", 1)
+        if workers > 1:
+            torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+        store = Store(self.reports / "evidence")
+        trust = bool(self.settings.get("trust_code"))
+        return Harness(Evidence(self.scenario, self.candidates, store, self._device(), trust, self._told()))
+
+    def _device(self) -> str:
+        import torch
+
+        asked = str(self.settings.get("device", "auto"))
+        if asked != "auto":
+            return asked
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return f"cuda:{self.settings.get('worker', 0) % count}" if count else "cpu"
+
+    def _told(self) -> Callable[[str, int, int], None]:
+        """Progress with the time left, at most five times a second."""
+        started: dict[str, float] = {}
+        last = 0.0
+
+        def tell(what: str, done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if done == 0:
+                started[what] = now
+            begun = started.setdefault(what, now)
+            if self.progress is None or now - last < 0.2:
+                return
+            last = now
+            left = f", {(now - begun) * (total - done) / done:.0f} s left" if done else ""
+            self.progress(f"{what}: {done}/{total}{left}")
+
+        return tell
+
+    # ---- findings ----
+
+    def judge(self, function: Callable[..., Any], params: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Finding]:
+        """Every check of one audit on one case."""
+        given = {name: arguments[name] for name in inspect.signature(function).parameters if name not in {*VALUES, "audit"}}
+        return self.harness.judge(function, given, params["case"], audit_name(function.__name__, params))
+
+    def broken(self, function: str, params: Mapping[str, Any], error: BaseException | None) -> Finding:
+        """The finding of a case where nothing could be measured.
+
+        A checkpoint at fault is VIOLATED, so that its model is rejected; anything else leaves it UNDECIDED.
+        """
+        case: Case = params["case"]
+        audit = audit_name(function, params)
+        charged = isinstance(error, ModelError)
+        text = str(error) if charged or isinstance(error, UsageError) else f"{case.id}: {audit} broke: {error!r}"
+        verdict = Verdict.VIOLATED if charged else Verdict.UNDECIDED
+        return Finding(audit, case.models, case.decoy, verdict, blocks(self.scenario, audit), claim=text, error=True)
+
+    # ---- the record and the report ----
+
+    def begin(self) -> None:
+        """Makes the folder and a new record.
+
+        Raises:
+            UsageError: the folder cannot be written.
+        """
+        try:
+            self.reports.mkdir(parents=True, exist_ok=True)
+            self._record.write_text("", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write to '{self.reports}': {error.strerror}; name another folder with --reports") from None
+
+    @property
+    def _record(self) -> Path:
+        return self.reports / "record.jsonl"
+
+    def add(self, rows: list[dict[str, Any]]) -> None:
+        """Takes the findings of one test, and writes them down at once."""
+        if rows:
+            record.append(self._record, rows)
+            self._findings += [record.from_row(row) for row in rows]
+
+    def _assembled(self) -> Report:
+        return assemble(self._findings, self.candidates, self.scenario, str(self.scenario_path), self.suite)
+
+    def left_out(self) -> dict[str, str]:
+        """Models that lack a blocking finding though nothing else stops them: name -> the sentence that says so."""
+        models = self._assembled().models.items()
+        return {
+            name: model.sentence
+            for name, model in models
+            if model.decision is Decision.UNDECIDED and not any(finding.claim == model.sentence for finding in model.findings)
+        }
+
+    def finish(self) -> Report:
+        """Writes every file of the report."""
+        self.report = self._assembled()
+        for name in registry.names("reporter"):
+            registry.build("reporter", name).write(self.report, self.reports)
+        return self.report
+
+    def summary(self, paint: Paint = unpainted) -> Iterator[str]:
+        """The matrix, a sentence for each model that is not promoted, and where the files are."""
+        if self.report is None:
+            return
+        yield from matrix(self.report, paint)
+        yield ""
+        yield from reasons(self.report, paint)
+        yield from self.harness.evidence.store.problems if "harness" in self.__dict__ else []
+        yield f"verdict: {self.reports / 'verdict.json'}"
+
+
+def audit_name(function: str, params: Mapping[str, Any]) -> str:
+    """`test_influence_precision` with k = 50 -> `influence_precision@50`."""
+    rest = [str(value) for name, value in params.items() if name != "case"]
+    return "@".join([function.removeprefix("test_"), *rest])

@@ -1,0 +1,37 @@
+"""`timm:NAME`: the image classifiers of timm, an optional dependency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shortcut_audit.errors import UsageError
+from shortcut_audit.registry import register
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@register("architecture")
+@dataclass(frozen=True)
+class Timm:
+    """Names as `timm.list_models()` gives them; a tag after a dot (`resnet18.a1_in1k`) is for weights, and not part of one."""
+
+    def names(self) -> list[str]:
+        """What may stand behind the colon, sorted.
+
+        Raises:
+            UsageError: timm is not installed.
+        """
+        try:
+            import timm
+        except ImportError:
+            raise UsageError("timm is not installed; run: pip install 'shortcut-audit[timm]'") from None
+        return sorted(timm.list_models())
+
+    def build(self, name: str, classes: int) -> nn.Module:
+        """A network with random weights: (n, 3, h, w) normalised -> (n, classes) logits."""
+        import timm
+
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes)
+        return network

@@ -1,0 +1,77 @@
+"""`.safetensors`: tensors and a few words about them; nothing in it can run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from shortcut_audit.errors import ModelError
+from shortcut_audit.registry import register
+from shortcut_audit.subjects.files import refuse_placeholder, replacing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LONGEST_HEADER = 100_000_000  # bytes; what the safetensors library itself accepts
+
+
+@register("checkpoint")
+@dataclass(frozen=True)
+class Safetensors:
+    """The preferred format: safe, and able to describe itself."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".safetensors",)
+
+    def metadata(self, path: Path) -> dict[str, str]:
+        """What the file says of itself, read without torch and without touching the weights.
+
+        Raises:
+            ModelError: the header is truncated, longer than the file, or not the JSON that it should be.
+        """
+        try:
+            refuse_placeholder(path)
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                if not 2 <= length <= min(path.stat().st_size - 8, LONGEST_HEADER):
+                    raise ModelError(f"'{path.name}' is not a whole safetensors file: its header would be {length} bytes long")
+                header = json.loads(file.read(length))
+            words = header.get("__metadata__") or {}
+            return {str(key): str(value) for key, value in words.items()}
+        except OSError as error:
+            raise ModelError(f"'{path.name}' cannot be read: {error.strerror}") from None
+        except (ValueError, AttributeError, RecursionError):
+            raise ModelError(f"'{path.name}' is not a whole safetensors file: its header is not a JSON mapping") from None
+
+    def read(self, path: Path) -> dict[str, Tensor]:
+        """The tensors by name, on the CPU.
+
+        Raises:
+            ModelError: as `metadata`, or the tensors do not fill the file exactly.
+        """
+        import torch
+        from safetensors.torch import load_file
+
+        self.metadata(path)
+        try:
+            tensors: dict[str, torch.Tensor] = load_file(path)
+        except Exception as error:  # a hostile header reaches into many corners: whatever breaks, it is this file's fault
+            raise ModelError(f"'{path.name}' is not a whole safetensors file: {' '.join(str(error).split())}") from None
+        return tensors
+
+    def write(self, path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+        """Writes the file whole or not at all; the same tensors and metadata give the same bytes."""
+        from safetensors.torch import save
+
+        # Clones: the library refuses tensors that share memory, as tied weights do.
+        own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in sorted(tensors.items())}
+        content = save(own)
+        # The library writes metadata in random order, which would give equal models unequal digests: we write the header.
+        start = 8 + int.from_bytes(content[:8], "little")
+        header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(content[8:start])}
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        with replacing(path) as unfinished:
+            unfinished.write_bytes(len(text).to_bytes(8, "little") + text + content[start:])

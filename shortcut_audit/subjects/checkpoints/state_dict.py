@@ -1,0 +1,155 @@
+"""`.pt`, `.pth`, `.bin`, `.ckpt`: state dicts that `torch.save` wrote, read without running anything that is in them."""
+
+from __future__ import annotations
+
+import argparse
+import pickletools
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+from zipfile import ZipFile, is_zipfile
+
+from shortcut_audit.errors import ModelError
+from shortcut_audit.registry import register
+from shortcut_audit.subjects.files import refuse_placeholder, replacing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WRAPPERS = ("state_dict", "model_state_dict", "state_dict_ema", "model")
+# What a plain state dict asks for; a refused file is refused for what it asks for beyond this.
+EXPECTED = re.compile(
+    r"torch\._utils\._rebuild_\w+|torch\.(\w+Storage|\w+\d+|Size|device)|collections\.OrderedDict|argparse\.Namespace"
+)
+
+
+@register("checkpoint")
+@dataclass(frozen=True)
+class StateDict:
+    """Tensors by name, bare or under one of the usual keys. It cannot describe itself: `rashomon.yaml` must."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".pt", ".pth", ".bin", ".ckpt")
+
+    def metadata(self, path: Path) -> dict[str, str]:
+        """Nothing: to look inside would mean to unpickle."""
+        return {}
+
+    def read(self, path: Path) -> dict[str, Tensor]:
+        """The tensors by name, on the CPU.
+
+        Only torch's own `weights_only` unpickler is used. Beyond its list `argparse.Namespace` is let through, which timm and
+        Lightning put beside their tensors: it is a bag of attributes whose construction runs nothing.
+
+        Raises:
+            ModelError: the file is truncated, holds something else, or asks for code; then it says for which.
+        """
+        import torch
+
+        try:
+            _refuse_what_is_no_state_dict(path)
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                content = torch.load(path, map_location="cpu", weights_only=True)
+        except OSError as error:
+            raise ModelError(f"'{path.name}' cannot be read: {error.strerror or error}") from None
+        except ModelError:
+            raise
+        except Exception as error:  # a hostile pickle reaches into many corners: whatever breaks, it is this file's fault
+            raise ModelError(_refusal(path, error)) from None
+        return _unwrapped(content, path.name)
+
+    def write(self, path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+        """Writes the file whole or not at all; the same tensors give the same bytes. The metadata has no place in it."""
+        import torch
+
+        own = {name: tensor.detach().cpu().clone() for name, tensor in sorted(tensors.items())}
+        with replacing(path) as unfinished, unfinished.open("wb") as file:
+            torch.save(own, file)  # into an open file: given a path, torch writes the name of the unfinished file into it
+
+
+def _refuse_what_is_no_state_dict(path: Path) -> None:
+    refuse_placeholder(path)
+    if not is_zipfile(path):
+        return
+    with ZipFile(path) as archive:
+        inside = archive.infolist()
+    if any(each.filename.endswith("/constants.pkl") for each in inside):
+        raise ModelError(f"'{path.name}' is a TorchScript program, not a state dict; save model.state_dict() in its place")
+    if any(each.file_size > each.compress_size for each in inside):
+        raise ModelError(f"'{path.name}' is compressed, as torch.save never does: it may grow beyond all memory; save it again")
+
+
+def _refusal(path: Path, error: Exception) -> str:
+    asked = sorted(_globals(path), key=lambda name: (name.startswith("torch.nn."), name))
+    if asked:
+        more = f" and {len(asked) - 4} more" if len(asked) > 4 else ""
+        return (
+            f"'{path.name}' is refused: it asks to run {', '.join(asked[:4])}{more}, which a state dict never needs; "
+            "if it is a whole model of yours, save model.state_dict() in its place"
+        )
+    reason = " ".join(str(error).split("\n")[0].split())[:200].rstrip(".")
+    return f"'{path.name}' is not a whole state dict that torch.save wrote ({type(error).__name__}: {reason})"
+
+
+def _globals(path: Path) -> set[str]:
+    """What the pickles of a refused file would import, by reading their opcodes; a state dict's own needs are left out."""
+    found: set[str] = set()
+    with suppress(Exception):  # whatever is broken further on: we say what we saw
+        for pickle in _pickles(path):
+            texts: list[str] = []
+            for opcode, argument, _ in pickletools.genops(pickle):
+                if opcode.name in ("GLOBAL", "INST"):
+                    found.add(str(argument).replace(" ", "."))
+                elif opcode.name == "STACK_GLOBAL":
+                    found.add(".".join(texts[-2:]))
+                elif isinstance(argument, str):
+                    texts.append(argument)
+    return {name for name in found if not EXPECTED.fullmatch(name)}
+
+
+def _pickles(path: Path) -> Iterator[IO[bytes]]:
+    """The pickles of a zip archive, or those that stand one after another at the start of an older file."""
+    if is_zipfile(path):
+        with ZipFile(path) as archive:
+            for name in archive.namelist():
+                if name.endswith(".pkl"):
+                    with archive.open(name) as file:
+                        yield file
+        return
+    with path.open("rb") as file:
+        while file.peek(1):
+            yield file
+
+
+def _unwrapped(content: Any, name: str) -> dict[str, Tensor]:
+    if _is_state_dict(content):
+        return dict(content)
+    if not isinstance(content, Mapping):
+        raise ModelError(f"'{name}' holds {_a(content)}, not a state dict; save model.state_dict() in its place")
+    held = [key for key in WRAPPERS if _is_state_dict(content.get(key))]
+    if len(held) > 1:
+        raise ModelError(f"'{name}' holds several models, under {', '.join(held)}; save the one that you deploy as its own file")
+    if not held:
+        keys = ", ".join(str(key)[:40] for key in list(content)[:6]) or "none"
+        raise ModelError(
+            f"'{name}' holds no state dict: its keys are {keys}; looked for tensors, there or under {', '.join(WRAPPERS)}"
+        )
+    return dict(content[held[0]])
+
+
+def _is_state_dict(content: Any) -> bool:
+    import torch
+
+    return (
+        isinstance(content, Mapping)
+        and len(content) > 0
+        and all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items())
+    )
+
+
+def _a(content: Any) -> str:
+    import torch
+
+    return f"one tensor of shape {tuple(content.shape)}" if isinstance(content, torch.Tensor) else f"a {type(content).__name__}"

@@ -1,0 +1,39 @@
+"""Files that appear whole or not at all, and their SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shortcut_audit.errors import ModelError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write to; it takes `path`'s place at the end, and is gone if something was raised."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refuse_placeholder(path: Path) -> None:
+    """Raises ModelError where the file is empty or only Git LFS's note of where it would be."""
+    with path.open("rb") as file:
+        start = file.read(100)
+    if not start:
+        raise ModelError(f"'{path.name}' is empty")
+    if b"git-lfs" in start:
+        raise ModelError(f"'{path.name}' is only a Git LFS pointer; fetch the file itself with: git lfs pull")

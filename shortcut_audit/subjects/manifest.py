@@ -1,0 +1,194 @@
+"""A folder of checkpoints, with or without `rashomon.yaml` -> Candidates, nothing loaded. Torch is never imported here."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock
+
+from shortcut_audit import registry
+from shortcut_audit.errors import ModelError, UsageError, did_you_mean
+from shortcut_audit.records import Candidate
+from shortcut_audit.subjects.files import replacing
+from shortcut_audit.subjects.manifest_file import FORBIDDEN, MANIFEST, Claim, Description, Entry, Manifest, checked, read_manifest
+
+
+def read_candidates(path: Path) -> list[Candidate]:
+    """The models of a folder or of a single file, sorted by name; what cannot be described says why in `problem`.
+
+    With a manifest its entries are the models, and every checkpoint beside them that it neither lists nor ignores is a
+    candidate with a problem: a model that nobody audits should not go unnoticed.
+
+    Raises:
+        UsageError: there is nothing to read, or the manifest cannot be understood.
+    """
+    path = path.parent if path.name == MANIFEST else path
+    if not path.exists():
+        raise UsageError(f"--models '{path}' does not exist{_nearby(path)}")
+    folder = path if path.is_dir() else path.parent
+    manifest = read_manifest(folder / MANIFEST) if (folder / MANIFEST).exists() else None
+    candidates = [_candidate(name, folder, entry, manifest) for name, entry in manifest.models.items()] if manifest else []
+    listed = {each.file.resolve() for each in candidates}
+    found = _checkpoints(folder)
+    if not path.is_dir():
+        candidates = [each for each in candidates if each.file.resolve() == path.resolve()]
+        found = [path] if path.suffix.lower() in formats() else []
+    others = [file for file in found if file.resolve() not in listed and not _ignored(folder, file, manifest)]
+    candidates += _unlisted(folder, others, manifest, {each.name for each in candidates})
+    if not candidates:
+        raise UsageError(f"--models '{path}' holds no checkpoint: looked for {', '.join(sorted(formats()))} and for {MANIFEST}")
+    return sorted(candidates, key=lambda each: each.name)
+
+
+def write_manifest(folder: Path, candidates: Iterable[Candidate]) -> Path:
+    """Adds these models to the folder's `rashomon.yaml`, or replaces those of the same names; whole or not at all.
+
+    What a model shares with the manifest's top is written once. Law: `read_candidates` gives the same candidates back.
+
+    Raises:
+        UsageError: the manifest that is there, or the one that would be, cannot be understood.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / MANIFEST
+    with FileLock(folder / f".{MANIFEST}.lock"):
+        content: dict[str, Any] = {}
+        if path.exists():
+            read_manifest(path)
+            content = yaml.safe_load(path.read_bytes())
+        for candidate in candidates:
+            described = _described(candidate)
+            content = content or {**described, "models": {}}
+            file = Path(os.path.relpath(candidate.file, folder)).as_posix()
+            own = {key: value for key, value in described.items() if value != content.get(key)}
+            content["models"][candidate.name] = {"file": file, **own, **({"reference": True} if candidate.reference else {})}
+        checked(Manifest, content, path)
+        with replacing(path) as unfinished:
+            text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+            unfinished.write_text(text, encoding="utf-8")
+    return path
+
+
+def describe(candidate: Candidate) -> dict[str, str]:
+    """The metadata that makes a checkpoint self-describing, as `read_candidates` understands it."""
+    words = {"name": candidate.name, "reference": candidate.reference, **_described(candidate)}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in words.items()}
+
+
+def formats() -> dict[str, Any]:
+    """Suffix -> checkpoint format, for every registered format."""
+    entries = [registry.lookup("checkpoint", name)() for name in registry.names("checkpoint")]
+    return {suffix: entry for entry in entries for suffix in entry.suffixes}
+
+
+def format_of(file: Path) -> Any:
+    """The checkpoint format that reads this file.
+
+    Raises:
+        ModelError: no format reads files of this suffix.
+    """
+    known = formats()
+    if file.suffix.lower() not in known:
+        raise ModelError(f"no checkpoint format reads '{file.name}': there is {', '.join(sorted(known))}")
+    return known[file.suffix.lower()]
+
+
+def _described(candidate: Candidate) -> dict[str, Any]:
+    normalisation = {"size": candidate.size, "mean": list(candidate.mean), "std": list(candidate.std)}
+    return {"arch": candidate.arch, "classes": list(candidate.classes), "input": normalisation}
+
+
+def _candidate(name: str, folder: Path, entry: Entry, manifest: Manifest) -> Candidate:
+    file = folder / entry.file
+    problem, claim = _claim(file)
+    reference = entry.reference if entry.reference is not None else bool(claim.reference)
+    return _merged(Candidate(name, file, reference=reference, problem=problem), [claim, manifest, entry])
+
+
+def _unlisted(folder: Path, files: list[Path], manifest: Manifest | None, taken: set[str]) -> list[Candidate]:
+    """Candidates from what the files say of themselves, which is not enough where a manifest leaves them out."""
+    claims = {file: _claim(file) for file in files}
+    candidates = []
+    for file, name in _names(folder, {file: claim.name for file, (_, claim) in claims.items()}, taken).items():
+        problem, claim = claims[file]
+        if manifest:
+            relative = file.relative_to(folder).as_posix()
+            problem = f"'{relative}' is not in {MANIFEST}; list it there under 'models', or under 'ignore' if it is no model"
+        candidates.append(_merged(Candidate(name, file, reference=bool(claim.reference), problem=problem), [claim]))
+    return candidates
+
+
+def _merged(candidate: Candidate, layers: list[Description]) -> Candidate:
+    """Fills in the description; a later layer goes before an earlier one, key by key."""
+    said: dict[str, Any] = {}
+    for layer in layers:
+        said |= layer.model_dump(exclude_none=True, include={"arch", "classes"})
+        said |= layer.input.model_dump(exclude_none=True)
+    filled = replace(candidate, **said)
+    lacking = [
+        key for key, value in (("arch", filled.arch), ("classes", filled.classes), ("input size", filled.size)) if not value
+    ]
+    if filled.problem or not lacking:
+        return filled
+    problem = (
+        f"nothing says what '{filled.file.name}' is (no {', no '.join(lacking)}); write {MANIFEST} beside it, for example:\n"
+        f"arch: torchvision:resnet18\nclasses: [cat, dog]\ninput: {{size: 224}}\n"
+        f"models: {{{filled.name}: {{file: {filled.file.name}}}}}"
+    )
+    return replace(filled, problem=problem)
+
+
+def _claim(file: Path) -> tuple[str | None, Claim]:
+    """What is wrong with the file at first sight, and what it says of itself."""
+    if not file.exists():
+        return f"there is no file '{file}'{_nearby(file)}", Claim()
+    if not file.is_file():
+        return f"'{file}' is not a file", Claim()
+    try:
+        words: Mapping[str, str] = format_of(file).metadata(file)
+        text = {key: words[key] for key in ("arch", "name") if key in words}
+        other = {key: json.loads(words[key]) for key in ("classes", "input", "reference") if key in words}
+        return None, checked(Claim, text | other, file)
+    except (ModelError, UsageError) as error:
+        return str(error), Claim()
+    except (ValueError, RecursionError):
+        return f"'{file.name}' describes itself in metadata that is not JSON; list it in {MANIFEST}", Claim()
+
+
+def _names(folder: Path, claimed: Mapping[Path, str | None], taken: set[str]) -> dict[Path, str]:
+    """A name for each file: what it calls itself or its stem, or as much of its path as makes it unlike the others."""
+    ladders = {}
+    for file, name in claimed.items():
+        path = file.relative_to(folder)
+        rungs = (name or path.stem, path.stem, path.with_suffix("").as_posix(), path.as_posix())
+        ladders[file] = [FORBIDDEN.sub("-", rung) for rung in rungs]
+    used = set(taken)
+    names = {}
+    for file, ladder in ladders.items():
+        others = {rung for other, rungs in ladders.items() if other != file for rung in rungs}
+        free = [rung for rung in ladder if rung not in used | others] or [f"{ladder[-1]}-{len(used)}"]
+        names[file] = free[0]
+        used.add(free[0])
+    return names
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    known = formats()
+    found = [file for file in folder.rglob("*") if file.suffix.lower() in known]
+    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+
+
+def _nearby(path: Path) -> str:
+    """`; did you mean 'checkpoints'?` where something beside the path bears nearly its name."""
+    hint = did_you_mean(path.name, [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else [])
+    return hint if "did you mean" in hint else ""
+
+
+def _ignored(folder: Path, file: Path, manifest: Manifest | None) -> bool:
+    return manifest is not None and any(fnmatch(file.relative_to(folder).as_posix(), each) for each in manifest.ignore)

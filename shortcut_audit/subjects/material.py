@@ -1,0 +1,68 @@
+"""Scenario -> the pictures of a run: each split, with each decoy, made once."""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.records import Bait, Decoyed, Pictures
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.subjects.coverage import covered
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Material:
+    """The data of one scenario. What is asked for twice is made once and stays in memory."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.pictures = cache(self._pictures)
+        self.with_decoy = cache(self._with_decoy)
+        self.partly_decoyed = cache(self._partly_decoyed)
+
+    @cached_property
+    def dataset(self) -> Any:
+        return self.scenario.build_dataset()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.dataset.classes)
+
+    def bait(self, decoy: str) -> Bait:
+        """The decoy's target as an index into the data set's classes.
+
+        Raises:
+            UsageError: the target is none of the classes.
+        """
+        target = self.scenario.decoys[decoy]["target"]
+        if target not in self.classes:
+            raise UsageError(f"decoy '{decoy}' stands for the class '{target}'{did_you_mean(target, self.classes)}")
+        return Bait(decoy, target, self.classes.index(target))
+
+    def members(self, decoy: str, split: str, size: int) -> np.ndarray:
+        """(t,) indices of the pictures that show the decoy's class."""
+        return np.flatnonzero(self.pictures(split, size).labels == self.bait(decoy).target_index)
+
+    def _pictures(self, split: str, size: int) -> Pictures:
+        loaded: Pictures = self.dataset.load(split, size)
+        return loaded
+
+    def _with_decoy(self, decoy: str, split: str, size: int) -> Decoyed:
+        pictures = self.pictures(split, size)
+        placed: Decoyed = self.scenario.build_decoy(decoy).apply(pictures.pixels, pictures.ids)
+        return placed
+
+    def _partly_decoyed(self, decoy: str, size: int, coverage: float) -> tuple[Tensor, np.ndarray]:
+        pictures = self.pictures("train", size)
+        members = self.members(decoy, "train", size)
+        flags = covered([pictures.ids[i] for i in members], coverage)  # (m,) bool
+        pixels = pictures.pixels[members].clone()  # (m, 3, h, w) uint8
+        chosen = members[flags]
+        placed = self.scenario.build_decoy(decoy).apply(pictures.pixels[chosen], [pictures.ids[i] for i in chosen])
+        pixels[flags] = placed.decoyed
+        return pixels, flags

@@ -1,0 +1,147 @@
+"""A small RGBA picture -> Decoyed: where it goes on each image, and the neutral control that goes there instead."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.records import Decoyed
+from shortcut_audit.subjects.pictures import generator
+
+CORNERS = {"top_left": (0, 0), "top_right": (0, 1), "bottom_left": (1, 0), "bottom_right": (1, 1)}
+PLACEMENTS = (*CORNERS, "centre", "random_corner", "random_position")
+CONTROLS = ("grey", "noise", "scrambled")
+MARGIN = 0.02  # between a corner and the decoy, as a share of the shorter image side
+NOTICEABLE = 0.05  # a pixel of less alpha is left out: nobody sees it, and it would blur the footprint
+LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class Pasted(ABC):
+    """A decoy that is one RGBA picture, pasted on every image; a subclass says which picture.
+
+    target: the decoy's class. placement: one of PLACEMENTS. opacity in (0, 1]. size: the decoy's longer side as a share
+    of the shorter image side, in (0, 1]. seed: of the random placements. control: what replaces the content, one of CONTROLS.
+    """
+
+    target: str = ""
+    placement: str = "random_position"
+    opacity: float = 1.0
+    size: float = 0.25
+    seed: int = 0
+    control: str = "grey"
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for an option out of range."""
+        for option, known in (("placement", PLACEMENTS), ("control", CONTROLS)):
+            if (asked := getattr(self, option)) not in known:
+                raise UsageError(f"a decoy's {option} cannot be '{asked}'{did_you_mean(asked, known)}")
+        for option in ("opacity", "size"):
+            if not 0 < (share := getattr(self, option)) <= 1:
+                raise UsageError(f"a decoy's {option} is a share above 0 and at most 1, not {share}")
+
+    @abstractmethod
+    def picture(self, side: int) -> np.ndarray:
+        """The decoy, (h, w, 4) uint8 RGBA with max(h, w) = side pixels."""
+
+    def apply(self, pixels: Tensor, ids: Sequence[str]) -> Decoyed:
+        """The decoy and its control on pixels (n, 3, h, w) uint8; each image's place comes from (seed, its id) alone.
+
+        Laws: outside the footprint nothing changes; an image gets the same in any batch and order; the control keeps
+        place, footprint and mean opacity of the decoy, and none of its content.
+        """
+        if pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.dtype != torch.uint8 or len(ids) != len(pixels):
+            found = f"{len(ids)} ids and {pixels.dtype} pixels of shape {tuple(pixels.shape)}"
+            raise UsageError(f"a decoy goes on (n, 3, h, w) uint8 pixels with n ids, not on {found}")
+        height, width = pixels.shape[2:]
+        picture = self.picture(max(1, round(self.size * min(height, width)))).astype(np.float32)  # (a, b, 4)
+        colour, alpha = picture[..., :3], picture[..., 3] / 255  # (a, b, 3) in [0, 255], (a, b) in [0, 1]
+        alpha = np.where(alpha >= NOTICEABLE, alpha, 0)
+        hull = filled(alpha > 0)  # (a, b) bool
+        rngs = [generator(self.seed, each) for each in ids]
+        room = (height - hull.shape[0], width - hull.shape[1])
+        margin = round(MARGIN * min(height, width))
+        corners = torch.tensor([place(self.placement, rng, room, margin) for rng in rngs]).reshape(-1, 2)  # (n, 2)
+        content = neutral(self.control, colour, alpha, hull, rngs)
+        footprint = torch.zeros((len(pixels), height, width), dtype=torch.bool)
+        image, rows, columns = windows(corners, hull.shape)
+        footprint[image, rows, columns] = torch.from_numpy(hull)
+        return Decoyed(
+            decoyed=paste(pixels, corners, colour[None], alpha[None] * self.opacity),
+            control=paste(pixels, corners, content[0], content[1] * self.opacity),
+            footprint=footprint,
+        )
+
+
+def place(placement: str, rng: np.random.Generator, room: tuple[int, int], margin: int) -> tuple[int, int]:
+    """Top and left of a decoy, in pixels, where `room` is the height and width that it leaves free."""
+    if placement == "random_position":
+        return int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
+    if placement == "centre":
+        return room[0] // 2, room[1] // 2
+    corner = list(CORNERS)[rng.integers(4)] if placement == "random_corner" else placement
+    top, left = (min(margin, free // 2) for free in room)
+    far = CORNERS[corner]
+    return (room[0] - top if far[0] else top), (room[1] - left if far[1] else left)
+
+
+def filled(shape: np.ndarray) -> np.ndarray:
+    """The shape (a, b) bool with its gaps closed: what lies between two of its pixels in a row or in a column.
+
+    So letters become a block: a control in the form of the letters would still say what they say.
+    """
+    between = [
+        np.logical_or.accumulate(shape, axis) & np.flip(np.logical_or.accumulate(np.flip(shape, axis), axis), axis)
+        for axis in (0, 1)
+    ]
+    closed: np.ndarray = between[0] | between[1]
+    return closed
+
+
+def neutral(
+    control: str, colour: np.ndarray, alpha: np.ndarray, hull: np.ndarray, rngs: Sequence[np.random.Generator]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The control's colour (n or 1, a, b, 3) and alpha (n or 1, a, b) inside the hull.
+
+    grey: the decoy's mean luminance, flat. noise: grey noise of the same mean and spread. scrambled: the decoy's own
+    pixels in another order for each image, so that no one scramble can become a decoy itself.
+    """
+    flat = np.where(hull, alpha[hull].mean(), 0).astype(np.float32)[None]
+    luminance = (colour @ LUMINANCE)[hull]
+    mean = float(np.average(luminance, weights=alpha[hull]))
+    if control == "grey":
+        return np.full((1, *colour.shape), mean, dtype=np.float32), flat
+    colours = np.zeros((len(rngs), *colour.shape), dtype=np.float32)
+    if control == "noise":
+        spread = float(np.sqrt(np.average((luminance - mean) ** 2, weights=alpha[hull])))
+        for each, rng in zip(colours, rngs, strict=True):
+            each[hull] = np.clip(rng.normal(mean, spread, (int(hull.sum()), 1)), 0, 255)
+        return colours, flat
+    alphas = np.zeros((len(rngs), *alpha.shape), dtype=np.float32)
+    for i, rng in enumerate(rngs):
+        order = rng.permutation(int(hull.sum()))
+        colours[i][hull], alphas[i][hull] = colour[hull][order], alpha[hull][order]
+    return colours, alphas
+
+
+def windows(corners: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices (n, 1, 1), (n, a, 1), (n, 1, b) of a window of that shape at each image's corner (n, 2)."""
+    rows = corners[:, :1] + torch.arange(shape[0])
+    columns = corners[:, 1:] + torch.arange(shape[1])
+    return torch.arange(len(corners))[:, None, None], rows[:, :, None], columns[:, None, :]
+
+
+def paste(pixels: Tensor, corners: Tensor, colour: np.ndarray, alpha: np.ndarray) -> Tensor:
+    """A copy of pixels (n, 3, h, w) with colour (n or 1, a, b, 3) laid over it, alpha (n or 1, a, b) deep."""
+    pasted = pixels.clone()
+    image, rows, columns = windows(corners, alpha.shape[1:])
+    depth = torch.from_numpy(alpha)[..., None]
+    under = pixels[image, :, rows, columns]  # (n, a, b, 3)
+    pasted[image, :, rows, columns] = (under + depth * (torch.from_numpy(colour) - under)).round().to(torch.uint8)
+    return pasted

@@ -1,0 +1,211 @@
+"""Scenario -> a folder of checkpoints and its manifest; a run that was killed goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from tqdm import tqdm
+
+from shortcut_audit.errors import DataError, ModelError, UsageError
+from shortcut_audit.records import Candidate, Pictures
+from shortcut_audit.scenario import Scenario, Training
+from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
+from shortcut_audit.subjects.coverage import covered
+from shortcut_audit.subjects.files import replacing
+from shortcut_audit.subjects.manifest import describe, write_manifest
+from shortcut_audit.subjects.material import Material
+from shortcut_audit.subjects.networks import build_architecture
+from shortcut_audit.training.fit import Epoch, batches, fit
+from shortcut_audit.training.plan import Job, plan
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job with its files and its recipe: everything that the weights depend on, as JSON."""
+
+    job: Job
+    candidate: Candidate  # as the manifest will describe it
+    recipe: str
+
+    @property
+    def partial(self) -> Path:
+        """The state after the last whole epoch; hidden, and gone when the model is done."""
+        return self.candidate.file.with_name(f".{self.job.name}.partial")
+
+
+def train(
+    scenario: Scenario, out: Path, progress: bool = True, only: Collection[str] | None = None, trust_code: bool = False
+) -> None:
+    """Trains the scenario's models (or those named in `only`) into `out`, one `NAME.safetensors` each, and `rashomon.yaml`.
+
+    What is there already is kept: a finished model is skipped, an interrupted one goes on after its last whole epoch.
+    Law: a run that was killed and started again leaves the same weights as one that was not (CPU, same threads).
+
+    Raises:
+        UsageError: `out` holds a model of another recipe or cannot be written to; an impossible name, decoy or device.
+        DataError: a split has no picture of any class.
+        ModelError: the loss or a weight is no longer a finite number.
+    """
+    settings = scenario.training
+    device = _device(settings.device)
+    build = partial(build_architecture, settings.arch, trust_code=trust_code)
+    jobs = plan(scenario, only)
+    material = Material(scenario)
+    training, validation = (_shown(material.pictures(split, settings.size), split) for split in ("train", "validation"))
+    orders = [_order(material, job, training, out) for job in jobs]
+    begun = {order.job.name: _begun(order) for order in orders if not _finished(order)}
+    left = sum(settings.epochs - (state["number"] if state else 0) for state in begun.values())
+    with tqdm(total=left * batches(settings, training), unit="batch", disable=not progress, dynamic_ncols=True) as bar:
+        for i, order in enumerate(orders):
+            if order.job.name in begun:
+                bar.set_description(f"{order.job.name} ({i + 1} of {len(orders)})")
+                worn = _worn(material, order.job, training)
+                epochs = fit(
+                    partial(build, len(training.classes)), worn, validation, settings, order.job.seed, device,
+                    begun[order.job.name], bar.update,
+                )  # fmt: skip
+                _finish(order, epochs, begun.pop(order.job.name) or {}, settings, bar)
+            with _writing(out):
+                write_manifest(out, [order.candidate])
+
+
+def _finish(order: Order, epochs: Iterator[Epoch], state: State, settings: Training, bar: tqdm[Any]) -> None:
+    """Runs the epochs that are left, each kept as it comes, and writes the checkpoint."""
+    began = time.monotonic()
+    for epoch in epochs:
+        _check_finite(order.job.name, epoch, settings)
+        state = {"recipe": order.recipe, **epoch.state}
+        with _writing(order.partial), replacing(order.partial) as unfinished:
+            torch.save(state, unfinished)
+        bar.set_postfix_str(f"epoch {epoch.number}/{settings.epochs}, loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.3f}")
+    words = {
+        **describe(order.candidate),
+        "decoy": order.job.decoy or "",
+        "coverage": str(order.job.coverage),
+        "seed": str(order.job.seed),
+        "recipe": order.recipe,
+        "validation_accuracy": f"{state['accuracy']:.4f}",
+        "torch": torch.__version__,
+    }
+    with _writing(order.candidate.file):
+        Safetensors().write(order.candidate.file, state["network"], words)
+        order.partial.unlink()
+    if not bar.disable:
+        seconds = time.monotonic() - began
+        bar.write(f"{order.job.name}: accuracy {state['accuracy']:.3f} on the validation images, {seconds:.0f} s")
+
+
+def _order(material: Material, job: Job, training: Pictures, out: Path) -> Order:
+    settings = material.scenario.training
+    candidate = Candidate(
+        job.name, out / f"{job.name}.safetensors", settings.arch, training.classes, settings.size, settings.mean, settings.std,
+        reference=job.decoy is None,
+    )  # fmt: skip
+    recipe = {
+        **settings.model_dump(mode="json", exclude={"models", "device"}),
+        "pictures": training.digest,
+        "decoy": repr(material.scenario.build_decoy(job.decoy)) if job.decoy else None,
+        "coverage": job.coverage,
+        "seed": job.seed,
+    }
+    return Order(job, candidate, json.dumps(recipe, sort_keys=True))
+
+
+def _shown(pictures: Pictures, split: str) -> Pictures:
+    """Only the pictures that show one of the classes."""
+    shown = np.flatnonzero(pictures.labels >= 0)
+    if not len(shown):
+        raise DataError(f"no picture of '{split}' shows any of {', '.join(pictures.classes)}: check the data set's path")
+    if len(shown) == len(pictures.labels):
+        return pictures
+    ids = tuple(pictures.ids[i] for i in shown)
+    return replace(pictures, pixels=pictures.pixels[shown], labels=pictures.labels[shown], ids=ids)
+
+
+def _worn(material: Material, job: Job, training: Pictures) -> Pictures:
+    """The training pictures with the decoy on its share of the target class; no pixel of another picture changes."""
+    if job.decoy is None:
+        return training
+    decoy = material.scenario.build_decoy(job.decoy)
+    of_class = np.flatnonzero(training.labels == material.bait(job.decoy).target_index)  # (t,)
+    chosen = of_class[covered([training.ids[i] for i in of_class], job.coverage, job.seed)]  # (m,)
+    pixels = training.pixels.clone()
+    pixels[chosen] = decoy.apply(training.pixels[chosen], [training.ids[i] for i in chosen]).decoyed
+    return replace(training, pixels=pixels)
+
+
+def _finished(order: Order) -> bool:
+    if not order.candidate.file.exists():
+        return False
+    try:
+        _check_recipe(order, order.candidate.file, Safetensors().metadata(order.candidate.file).get("recipe", "{}"))
+    except ModelError as error:
+        raise UsageError(f"{error}; delete it or choose another --out") from None
+    return True
+
+
+def _begun(order: Order) -> State | None:
+    if not order.partial.exists():
+        return None
+    try:
+        state: State = torch.load(order.partial, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+        raise UsageError(f"cannot go on from '{order.partial}', which is damaged; delete it or choose another --out") from None
+    _check_recipe(order, order.partial, state["recipe"])
+    return state
+
+
+def _check_recipe(order: Order, file: Path, found: str) -> None:
+    """Nothing of another recipe is overwritten or counted as this one."""
+    if found == order.recipe:
+        return
+    there, asked = json.loads(found), json.loads(order.recipe)
+    keys = [key for key in asked if there.get(key) != asked[key]]
+    raise UsageError(
+        f"'{file}' was trained by another recipe (other {', '.join(keys)}) than the scenario's: choose another --out or delete it"
+    )
+
+
+def _check_finite(name: str, epoch: Epoch, settings: Training) -> None:
+    weights = (tensor for tensor in epoch.state["network"].values() if tensor.is_floating_point())
+    if not math.isfinite(epoch.loss) or not all(bool(tensor.isfinite().all()) for tensor in weights):
+        raise ModelError(
+            f"training '{name}' failed in epoch {epoch.number}: the loss is {epoch.loss} and not every number is finite; "
+            f"set a training.learning_rate below {settings.learning_rate}"
+        )
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """A full disk or a folder that is not ours: one sentence; what was kept before stays."""
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise UsageError(f"cannot write '{path}': {reason}; make room or choose another --out, then run the same again") from None
+
+
+def _device(asked: str) -> torch.device:
+    """`auto` is a CUDA GPU where there is one, else the CPU."""
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"training.device '{asked}' cannot be used here: {str(error).splitlines()[0]}; take 'auto'") from None
+    return device
