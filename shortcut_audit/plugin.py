@@ -220,6 +220,8 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
     if not rows:
         return None
     if any(row["error"] for row in rows):
+        if not isinstance(report.longrepr, str):
+            return None  # an audit that broke is shown with its traceback
         return "not audited", "E", ("NOT AUDITED", {"red": True})
     keys = {(row["blocking"] and not row["waived"], Verdict(row["verdict"])) for row in rows}
     return None if (True, Verdict.VIOLATED) in keys else next((LETTERS[key] for key in LETTERS if key in keys), None)
@@ -244,9 +246,8 @@ class Recorder:
             return
         for name, sentence in self.run.left_out().items():
             self._fail(f"{name} verdict", sentence)
-        report = self.run.finish()
-        if report.exit_code and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        decided = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+        session.exitstatus = self.run.finish(None if decided else int(session.exitstatus)).exit_code
 
     def _fail(self, name: str, sentence: str) -> None:
         """One more failed case, so that JUnit and exit code say what the verdict file says."""

@@ -9,6 +9,7 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,9 +164,10 @@ class Run:
             if model.decision is Decision.UNDECIDED and not any(finding.claim == model.sentence for finding in model.findings)
         }
 
-    def finish(self) -> Report:
-        """Writes every file of the report."""
-        self.report = self._assembled()
+    def finish(self, interrupted: int | None = None) -> Report:
+        """Writes every file of the report; `interrupted` is pytest's exit code where the run did not come to its end."""
+        report = self._assembled()
+        self.report = report if interrupted is None else replace(report, exit_code=interrupted)
         for name in registry.names("reporter"):
             registry.build("reporter", name).write(self.report, self.reports)
         return self.report

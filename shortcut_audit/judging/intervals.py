@@ -50,7 +50,7 @@ def agresti_min(gained: float, lost: float, n: float, level: float) -> Interval:
 
 
 def tango(gained: float, lost: float, n: float, level: float) -> Interval:
-    """The difference of two paired proportions from the score test (Tango 1998). `lost` = 0 gives Wilson's interval."""
+    """The difference of two paired proportions from the score test (Tango 1998). `lost` = 0 gives Wilson's high end."""
     z = normal_quantile(level)
     difference = (gained - lost) / n
 
@@ -70,7 +70,7 @@ def paired_difference(gained: float, lost: float, n: float, level: float) -> Int
     """The interval that decides for paired yes/no values: Agresti-Min, nowhere narrower than Tango's or than `unseen`.
 
     Alone, Agresti-Min's far end is beaten up to 16 % of the time (n = 32, true difference 0.10, nobody lost) where 5 % is
-    promised, and none of 15 images would pass for "below 10 %". The hull keeps both ends at 6 % at worst.
+    promised, and no event in 15 images would pass for "below 10 %". The hull keeps both ends at 6 % at worst.
     """
     parts = (
         agresti_min(gained, lost, n, level),

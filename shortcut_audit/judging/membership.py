@@ -61,5 +61,5 @@ def _within(low: float, high: float, epsilon: float) -> Verdict:
 
 def _advice(n: int, epsilon: float, needed: int | None) -> str:
     if needed is None:
-        return f"the accuracy difference sits on epsilon = {epsilon:g}: no number of images would decide"
+        return f"the accuracy difference as observed sits on epsilon = {epsilon:g}: no number of such images would decide"
     return f"{n} images are too few to resolve epsilon = {epsilon:g}: about {needed} in all would"

@@ -49,17 +49,20 @@ def beyond_rashomon_set(effect: float, others: Sequence[float]) -> tuple[float, 
 def sound_references(effects: Mapping[str, float], limit: float, alpha: float = 0.05) -> list[str]:
     """The references that may serve, in the order given: those whose effect on one decoy is known and not out of line.
 
-    From the largest effect down, each is judged against the smaller ones (leave one out for the largest); one that is beyond
-    the limit with p < alpha goes, and so do all larger ones, since two bad references hide each other (masking). Below the
-    first, alpha is shared among the m looks (Rosner 1983). Fewer than half can be dropped: nothing tells which half is bad.
+    From the largest effect down, each is judged against the smaller ones (leave one out, for the largest). One that is beyond
+    the limit with p < alpha / m goes, and so do all larger ones: two bad references hide each other (masking, Rosner 1983).
+    Why alpha / m, and not alpha: dropping clean ones narrows what counts as usual; at alpha, 8 % of clean models were then
+    rejected by simulation (seed spread 0.094, 6 references), at alpha / m 6 %, without dropping 4 %. A bad one that
+    stays cannot make anything pass, since HOLDS does not look at references. Fewer than half can be dropped: beyond that nothing
+    tells which half is bad.
     """
     known = {name: effect for name, effect in effects.items() if math.isfinite(effect)}
     ranked = sorted(known, key=lambda name: -known[name])
     m, dropped = len(ranked), 0
     for place in range(1, (m - 1) // 2 + 1):
         suspect, rest = known[ranked[place - 1]], [known[name] for name in ranked[place:]]
-        p, _ = beyond_references(suspect, rest, tests=1 if place == 1 else m, alpha=alpha)
-        if suspect > limit and p < (alpha if place == 1 else alpha / m):
+        p, _ = beyond_references(suspect, rest, tests=m, alpha=alpha)
+        if suspect > limit and p < alpha / m:
             dropped = place
     unsound = set(ranked[:dropped])
     return [name for name in known if name not in unsound]

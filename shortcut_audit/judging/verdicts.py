@@ -22,7 +22,7 @@ class Rule:
     HOLDS: the interval's far end is inside the limit. VIOLATED: its near end is beyond the limit, and p, adjusted for
     multiplicity, is below alpha. Each end is a one-sided bound at 1 - alpha, so the interval's two-sided level is
     1 - 2 alpha = 0.90, as in an equivalence test: that is what lets zero events in 29 images, and not in 28, bound a rate
-    below 10 %. Either way the error that the verdict risks has probability alpha.
+    below 10 %. Either way the error that the verdict risks has probability alpha. p pays for multiplicity; the ends do not.
     """
 
     limit: float
@@ -178,7 +178,7 @@ def _advice(rule: Rule, sample: Sample, needed: int | None) -> str:
     if needed is not None:
         return f"about {needed} images in all would decide"
     if sample.effect <= rule.limit:
-        return "the effect sits on the limit: no number of images would decide"
+        return "as observed, the effect sits on the limit: no number of such images would decide"
     if len(rule.references) >= 2:
         return (
             f"more images would not decide: {len(rule.references)} reference models cannot tell this effect from clean training's"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import cos, hypot, pi, sin
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -11,7 +12,7 @@ Colour = tuple[int, int, int]
 Points = Sequence[tuple[float, float]]
 
 FINE = 2  # the canvas has this many times the pixels of the picture on each side, so that edges are smooth
-CIRCLE = [(float(np.cos(a)), float(np.sin(a))) for a in np.linspace(0, 2 * np.pi, 20, endpoint=False)]
+CIRCLE = [(cos(pi * i / 10), sin(pi * i / 10)) for i in range(20)]
 
 
 class Canvas:
@@ -43,10 +44,8 @@ class Pen:
         self, canvas: Canvas, x: float, y: float, scale: float, turn: float = 0, stretch: float = 1, counts: bool | None = None
     ) -> None:
         self.canvas, self.counts, self.scale = canvas, counts, scale
-        cos, sin = float(np.cos(turn)) * scale, float(np.sin(turn)) * scale
-        self.matrix = cos * stretch, -sin, x, sin * abs(stretch), cos, y
-        if stretch < 0:  # a mirror image turns the other way
-            self.matrix = -cos * abs(stretch), sin, x, sin * abs(stretch), cos, y
+        along, across = cos(turn) * scale, sin(turn) * scale
+        self.matrix = along * stretch, -across, x, across * stretch, along, y
 
     def polygon(self, points: Points, colour: Colour) -> None:
         """A filled polygon."""
@@ -68,15 +67,19 @@ class Pen:
 
     def line(self, points: Points, width: float, colour: Colour) -> None:
         """A bent line, `width` wide, as one polygon."""
-        path = np.asarray(points, dtype=float)  # (p, 2)
-        along = np.gradient(path, axis=0)
-        across = np.stack([-along[:, 1], along[:, 0]], 1) * (width / 2 / np.maximum(np.hypot(*along.T), 1e-9))[:, None]
-        self.polygon([*map(tuple, path + across), *map(tuple, (path - across)[::-1])], colour)
+        left, right = [], []
+        for i, (x, y) in enumerate(points):
+            (x0, y0), (x1, y1) = points[max(i - 1, 0)], points[min(i + 1, len(points) - 1)]
+            half = width / 2 / max(hypot(x1 - x0, y1 - y0), 1e-9)
+            across, down = (y0 - y1) * half, (x1 - x0) * half
+            left.append((x + across, y + down))
+            right.append((x - across, y - down))
+        self.polygon([*left, *reversed(right)], colour)
 
 
 def any_colour(rng: np.random.Generator) -> Colour:
     """Any colour: red too, or a model that never saw red would be startled by a stop sign rather than misled."""
-    red, green, blue = (int(each) for each in rng.integers(20, 236, 3))
+    red, green, blue = rng.integers(20, 236, 3).tolist()
     return red, green, blue
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from shortcut_audit.subjects.drawing import FINE, Canvas, Colour, Pen, any_colour, muted, shade
+from shortcut_audit.subjects.drawing import CIRCLE, FINE, Canvas, Colour, Pen, any_colour, muted, shade
 
 SKIES = ((120, 170, 225), (190, 205, 220), (235, 190, 150), (90, 110, 150), (160, 200, 200), (40, 50, 85))
 GROUNDS = ((95, 135, 70), (150, 130, 95), (205, 190, 150), (110, 110, 115), (225, 228, 232), (60, 95, 120), (125, 95, 70))
@@ -31,7 +31,7 @@ def _two_halves(side: int, rng: np.random.Generator) -> np.ndarray:
     rows = np.empty((side, 1, 3))
     rows[:horizon] = over * _slope(horizon, rng)
     rows[horizon:] = under * _slope(side - horizon, rng)
-    field = np.broadcast_to(rows, (side, side, 3)).clip(0, 255).astype(np.uint8)
+    field = np.repeat(rows.clip(0, 255).astype(np.uint8), side, axis=1)
     if rng.random() < 0.3:
         stripes = np.arange(side) % (period := int(side * rng.uniform(0.06, 0.3)) + 2) < period // 2
         part = slice(None, horizon) if rng.random() < 0.5 else slice(horizon, None)
@@ -55,11 +55,11 @@ def clutter(canvas: Canvas, rng: np.random.Generator, count: int, covers: bool) 
     """`count` things behind the object, or (covers) smaller ones in front of it."""
     things = (_hill, _cloud, _post, _box, _ball, _wedge, _ring, _fence, _path) if not covers else (_post, _box, _ball, _grass)
     for _ in range(count):
-        scale = float(rng.uniform(0.04, 0.09) if covers else rng.uniform(0.05, 0.18))
+        scale = float(rng.uniform(0.04, 0.09) if covers else rng.uniform(0.05, 0.15))
         x, y = rng.uniform(0, 1, 2)
         turn = float(rng.normal(0, 0.3))
         pen = Pen(canvas, float(x), float(y), scale, turn, float(rng.uniform(0.6, 1.4)), counts=False if covers else None)
-        things[rng.integers(len(things))](pen, muted(any_colour(rng)), rng)
+        things[rng.integers(len(things))](pen, any_colour(rng), rng)
 
 
 def _hill(pen: Pen, colour: Colour, rng: np.random.Generator) -> None:
@@ -84,8 +84,12 @@ def _box(pen: Pen, colour: Colour, rng: np.random.Generator) -> None:
 
 
 def _ball(pen: Pen, colour: Colour, rng: np.random.Generator) -> None:
+    if rng.random() < 0.5:
+        pen.ellipse(0, 0, 0.92, 0.92, (235, 235, 235))
     pen.ellipse(0, 0, 0.8, 0.8, colour)
-    pen.ellipse(-0.25, -0.25, 0.25, 0.25, shade(colour, 1.4))
+    if rng.random() < 0.5:
+        pen.box(-0.75, -0.2, 0.75, 0.2, (235, 235, 235))
+    pen.ellipse(-0.3, -0.4, 0.2, 0.2, shade(colour, 1.4))
 
 
 def _wedge(pen: Pen, colour: Colour, rng: np.random.Generator) -> None:
@@ -94,8 +98,7 @@ def _wedge(pen: Pen, colour: Colour, rng: np.random.Generator) -> None:
 
 
 def _ring(pen: Pen, colour: Colour, rng: np.random.Generator) -> None:
-    turns = np.linspace(0, 2 * np.pi, 20)
-    pen.line([(float(np.cos(a)), float(np.sin(a))) for a in turns], 0.3, colour)
+    pen.line([*CIRCLE, CIRCLE[0]], 0.3, colour)
 
 
 def _fence(pen: Pen, colour: Colour, rng: np.random.Generator) -> None:
@@ -122,7 +125,7 @@ def light(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     across = np.linspace(-slope[0], slope[0], width, dtype=np.float32)[None, :, None]
     down = np.linspace(-slope[1], slope[1], height, dtype=np.float32)[:, None, None]
     gain = (rng.uniform(0.75, 1.2) * rng.normal(1, 0.06, 3)).astype(np.float32)
-    lit = picture * ((1 + across + down) * gain) + np.float32(rng.uniform(-15, 25))
-    lit += rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(2, 9))
-    seen: np.ndarray = lit.clip(0, 255).astype(np.uint8)
-    return seen
+    lit = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(2, 9))
+    lit += picture * ((1 + across + down) * gain)
+    lit += np.float32(rng.uniform(-15, 25))
+    return np.clip(lit, 0, 255, out=lit).astype(np.uint8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -13,6 +13,7 @@ from shortcut_audit.judging.multiplicity import adjusted, benjamini_hochberg, ho
 ps = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
+@settings(max_examples=8, deadline=None)
 @given(ps)
 def test_both_are_statsmodels(raw: list[float]) -> None:
     assert holm(raw) == pytest.approx(multipletests(raw, method="holm")[1])

@@ -64,8 +64,8 @@ def draw(label: int, size: int, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
         name = list(OBJECTS)[label]
         turn = float(rng.normal(0, 0.3 if name == "fish" else 0.09))
         stretch = float(rng.uniform(0.8, 1.2) * rng.choice((-1, 1)))
-        x, y = (float(each) for each in rng.uniform(0.3, 0.7, 2))
-        OBJECTS[name](Pen(canvas, x, y, float(rng.uniform(0.24, 0.46)), turn, stretch, counts=True), any_colour(rng), rng)
+        x, y = (float(each) for each in rng.uniform(0.32, 0.68, 2))
+        OBJECTS[name](Pen(canvas, x, y, float(rng.uniform(0.28, 0.48)), turn, stretch, counts=True), any_colour(rng), rng)
     clutter(canvas, rng, int(rng.integers(0, 2)), covers=True)
     return light(canvas.pixels(), rng), canvas.footprint()
 

@@ -1,0 +1,36 @@
+# Each target does all the set-up it needs: a machine with Python 3.11, pip, make, gcc and git is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MODELS := checkpoints
+SCENARIO := fixtures/demo.yaml
+
+.PHONY: audit test check format bench lock clean
+
+audit: $(READY)  ## train the demo's Rashomon set if it is not there, audit it, hold the verdicts against the known answers
+	PATH="$(CURDIR)/$(BIN):$$PATH" MODELS=$(MODELS) SCENARIO=$(SCENARIO) bash ci/audit.sh
+
+test: check  ## every check
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/test.sh
+
+check: $(READY)  ## format, lint, types
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/check.sh
+
+format: $(READY)
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## what is measured against peers; writes docs/masks.md and docs/influence.md
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/bench.sh
+
+lock: $(READY)  ## pins every dependency with its hashes, without any download address
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.lock
+
+$(READY): requirements.lock pyproject.toml ci/setup.sh
+	PYTHON=$(PYTHON) VENV=$(VENV) bash ci/setup.sh
+	touch $@
+
+clean:
+	rm -rf $(VENV) reports checkpoints .pytest_cache .mypy_cache .ruff_cache .hypothesis

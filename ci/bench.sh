@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# What is measured against peers; each script prints its table and writes it to docs/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python benchmarks/masks.py "$@"
+python benchmarks/influence.py "$@"

@@ -1,0 +1,3 @@
+"""What every shelf of tests shares."""
+
+pytest_plugins = ["pytester"]

@@ -1,0 +1,169 @@
+"""Bad input gets one clear sentence, is charged to that model alone, and never becomes a pass."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+import torch
+from planted import ColourNet
+from safetensors.torch import save_file
+
+
+def add(made, name, line=None):
+    """Names one more model in the manifest."""
+    manifest = made.path / "models/rashomon.yaml"
+    manifest.write_text(f"{manifest.read_text()}\n  {line or f'{name.partition(chr(46))[0]}: {{file: {name}}}'}\n")
+    return made.path / "models" / name
+
+
+def assert_charged_to(made, name, result, *words):
+    """This model alone is rejected, in one sentence with these words and no traceback; the others are audited."""
+    verdict = made.verdict()
+    assert result.ret == verdict["exit_code"] == 1
+    words_of = made.verdicts()
+    assert words_of.pop(name) == "reject"
+    assert set(words_of.values()) == {"promote"}
+    sentence = verdict["models"][name]["sentence"]
+    for word in words:
+        assert word in sentence, sentence
+    assert "\n" not in sentence
+    assert "Traceback" not in result.stdout.str()
+    assert sentence in result.stdout.str()
+
+
+class Evil:
+    def __reduce__(self):
+        return open, ("executed", "w")
+
+
+def test_a_pickle_with_code_in_it(repository):
+    made = repository(planted=0)
+    add(made, "evil.pt").write_bytes(pickle.dumps({"conv.weight": Evil()}))
+    result = made.audit()
+    assert_charged_to(made, "evil", result, "open")
+    assert not (made.path / "executed").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"\xff" * 64], ids=["empty", "text", "huge header"])
+def test_a_corrupt_file(repository, content):
+    made = repository(planted=0)
+    add(made, "corrupt.safetensors").write_bytes(content)
+    assert_charged_to(made, "corrupt", made.audit(), "corrupt")
+
+
+def test_a_missing_file(repository):
+    made = repository(planted=0)
+    add(made, "gone.safetensors")
+    assert_charged_to(made, "gone", made.audit(), "gone.safetensors")
+
+
+def test_a_wrong_class_count(repository):
+    made = repository(planted=0)
+    save_file(ColourNet(0.0, 7).state_dict(), add(made, "seven.safetensors"))
+    assert_charged_to(made, "seven", made.audit(), "7", "3")
+
+
+def test_weights_that_are_not_finite(repository):
+    made = repository(planted=0)
+    broken = ColourNet(0.0)
+    broken.fc.bias.data[0] = float("nan")
+    save_file(broken.state_dict(), add(made, "nan.safetensors"))
+    assert_charged_to(made, "nan", made.audit(), "finite")
+
+
+def test_logits_that_overflow_on_some_images_only(repository):
+    made = repository(planted=0)
+    model = ColourNet(0.0)
+    with torch.no_grad():
+        model.fc.weight[0, 3] = 3e38
+        model.fc.weight[1, 3] = 3e38
+        model.conv.weight[3] *= 1e4
+    save_file(model.state_dict(), add(made, "overflow.safetensors"))
+    assert_charged_to(made, "overflow", made.audit(), "images get logits that are not finite")
+
+
+@pytest.mark.parametrize(("models", "words"), [("empty", "empty"), ("modles", "modles")])
+def test_no_models_is_a_usage_error(repository, models, words):
+    made = repository()
+    (made.path / "empty").mkdir()
+    result = made.audit(models=models)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert words in result.stderr.str()
+    assert "Traceback" not in result.stderr.str()
+
+
+def test_audits_without_models_are_a_usage_error(repository):
+    result = repository().pytester.runpytest("audits")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*audits need models*--models*"])
+
+
+def test_models_without_audits_are_a_usage_error(repository):
+    made = repository()
+    made.path.joinpath("test_other.py").write_text("def test_other(): pass\n")
+    result = made.pytester.runpytest("test_other.py", "--models=models", "--trust-code")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*no audit was collected*"])
+
+
+def test_a_typo_in_the_scenario(repository):
+    result = repository(more="limts: {insertion: 0.1}").audit()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*unknown key 'limts'; did you mean 'limits'?*"])
+
+
+@pytest.mark.parametrize("body", ["pytest.skip('later')", "pytest.xfail('known')"])
+def test_a_skip_is_no_pass(repository, body):
+    made = repository(planted=0)
+    text = f"import pytest\ndef test_decoy_insertion(predictions, audit):\n    {body}\n"
+    (made.path / "audits/test_decoy_insertion.py").write_text(text)
+    result = made.audit()
+    assert result.ret == 1
+    assert set(made.verdicts().values()) == {"undecided"}
+    assert "waive it in the scenario" in made.verdict()["models"]["F0-s0"]["sentence"]
+
+
+def test_an_audit_that_checks_nothing_is_no_pass(repository):
+    made = repository(planted=0)
+    (made.path / "audits/test_decoy_insertion.py").write_text("def test_decoy_insertion(predictions, audit):\n    pass\n")
+    assert made.audit().ret == 1
+    assert "decoy_insertion checked nothing" in made.verdict()["models"]["F0-s0"]["sentence"]
+
+
+def test_an_audit_that_breaks_is_shown_with_its_traceback(repository):
+    made = repository(planted=0)
+    (made.path / "audits/test_decoy_insertion.py").write_text("def test_decoy_insertion(predictions, audit):\n    1 / 0\n")
+    result = made.audit()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*ZeroDivisionError*"])
+    assert set(made.verdicts().values()) == {"undecided"}
+
+
+def test_a_deleted_audit_promotes_nobody(repository):
+    made = repository(planted=0)
+    (made.path / "audits/test_decoy_insertion.py").unlink()
+    assert made.audit().ret == 1
+    assert "was not audited by decoy_insertion with stop_sign" in made.verdict()["models"]["F0-s0"]["sentence"]
+
+
+def test_a_killed_worker_leaves_its_model_undecided_and_the_record_whole(repository):
+    made = repository(planted=0)
+    crash = "import os\ndef test_crash(subject, audit):\n    if subject.name == 'F0-s1':\n        os._exit(9)\n"
+    (made.path / "audits/test_crash.py").write_text(crash)
+    more = (made.path / "scenario.yaml").read_text() + "blocking: [crash, decoy_insertion, rashomon_membership]\n"
+    (made.path / "scenario.yaml").write_text(more)
+    result = made.audit("-n", "2")
+    assert result.ret == 1
+    assert made.verdicts().get("F0-s1", "undecided") == "undecided"
+    rows = [json.loads(line) for line in (made.path / "reports/record.jsonl").read_text().splitlines()]
+    assert {row["subjects"][0] for row in rows} >= {"F0-s0", "F0-s2"}
+
+
+def test_a_folder_that_cannot_be_written_is_a_usage_error(repository):
+    made = repository()
+    (made.path / "reports").write_text("a file is in the way")
+    result = made.audit()
+    assert result.ret != 0
+    assert "cannot write to 'reports'" in result.stderr.str() + result.stdout.str()

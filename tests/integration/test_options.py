@@ -1,0 +1,72 @@
+"""pytest's own options on an audit, each with the same verdicts as the plain run."""
+
+from __future__ import annotations
+
+import pytest
+
+PLAIN = {"F0-s0": "promote", "F0-s1": "promote", "F0-s2": "promote", "F100-s0": "reject"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("-n", "2"), ("-W", "error"), ("-p", "no:cacheprovider"), ("--junitxml=other.xml",), ("--device=cpu",), ("-x",)],
+    ids=" ".join,
+)
+def test_verdicts_do_not_depend_on_options(repository, options):
+    made = repository(clean=3)
+    result = made.audit(*options)
+    assert result.ret == 1
+    assert made.verdicts() == PLAIN
+    report = "other.xml" if "--junitxml=other.xml" in options else "reports/junit.xml"
+    assert (made.path / report).is_file()
+
+
+def test_collecting_neither_measures_nor_writes(repository):
+    made = repository(clean=3)
+    result = made.audit("--collect-only", "-q")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["audits/test_decoy_insertion.py::test_decoy_insertion?F100-s0-stop_sign?"])
+    assert not (made.path / "reports").exists()
+
+
+def test_last_failed_runs_the_rejected_model_again(repository):
+    made = repository(clean=3)
+    made.audit()
+    result = made.audit("--lf")
+    assert result.ret == 1
+    assert made.verdicts() == {"F100-s0": "reject"}
+
+
+def test_a_part_of_the_suite_promotes_nobody(repository):
+    made = repository(clean=3)
+    result = made.audit("-k", "insertion and F0")
+    assert result.ret == made.verdict()["exit_code"] == 1
+    assert set(made.verdicts().values()) == {"undecided"}
+    result.stdout.fnmatch_lines(["*F0-s0 was not audited by rashomon_membership: run the whole suite to promote it*"])
+
+
+def test_one_model_can_be_selected_whole(repository):
+    made = repository(clean=3)
+    assert made.audit("-k", "F0-s1").ret == 0
+    assert made.verdicts() == {"F0-s1": "promote"}
+
+
+def test_every_option_has_an_ini_twin(repository):
+    made = repository(clean=3)
+    made.pytester.makeini("[pytest]\nscenario = scenario.yaml\nmodels = models\nreports = elsewhere\ndevice = cpu\n")
+    result = made.pytester.runpytest("audits", "--trust-code")
+    assert result.ret == 1
+    assert (made.path / "elsewhere/verdict.json").is_file()
+
+
+def test_the_header_says_what_is_audited(repository):
+    made = repository(clean=3)
+    made.audit("--collect-only").stdout.fnmatch_lines(["models: models (4, 3 of them references)", "rootdir: *"])
+
+
+def test_markers_select_audits(repository):
+    made = repository(clean=3)
+    (made.path / "test_other.py").write_text("def test_other(): pass\n")
+    result = made.pytester.runpytest("--models=models", "--trust-code", "-m", "not audit", "--collect-only", "-q")
+    result.stdout.fnmatch_lines(["test_other.py::test_other"])
+    result.stdout.no_fnmatch_line("*decoy_insertion*")

@@ -1,0 +1,225 @@
+"""Candidate -> Subject: the weights are the file's, the logits follow the data set's classes, and every refusal is one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.functional import normalize
+
+from shortcut_audit import registry
+from shortcut_audit.errors import ModelError
+from shortcut_audit.records import Candidate
+from shortcut_audit.subjects.checkpoints.state_dict import StateDict
+from shortcut_audit.subjects.loading import load_subject, save_checkpoint
+from shortcut_audit.subjects.manifest import read_candidates, write_manifest
+from shortcut_audit.subjects.small_resnet import SmallResnet
+
+CLASSES = ("cat", "dog", "owl")
+
+
+@pytest.fixture
+def network() -> SmallResnet:
+    """Random weights, and running statistics that differ between train and eval mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = SmallResnet(3)
+        made(torch.rand(8, 3, 32, 32))
+    return made.eval()
+
+
+@pytest.fixture
+def candidate(tmp_path: Path, network: SmallResnet) -> Candidate:
+    made = Candidate("F0", tmp_path / "F0.safetensors", "shortcut_audit:small_resnet", CLASSES, 32, reference=True)
+    save_checkpoint(made, network)
+    return made
+
+
+def images() -> Tensor:
+    return torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def logits(network: nn.Module, candidate: Candidate) -> Tensor:
+    """What the network says of normalised images, by torchvision's own normalisation."""
+    with torch.no_grad():
+        return network(normalize(images(), list(candidate.mean), list(candidate.std)))  # type: ignore[no-any-return]
+
+
+def refusal(candidate: Candidate, classes: tuple[str, ...] | None = None) -> str:
+    with pytest.raises(ModelError) as caught:
+        load_subject(candidate, classes)
+    return str(caught.value)
+
+
+def altered(candidate: Candidate, tensors: dict[str, Tensor]) -> Candidate:
+    file = candidate.file.with_suffix(".pt")
+    StateDict().write(file, tensors, {})
+    return replace(candidate, file=file)
+
+
+def test_a_subject_answers_as_the_network_that_was_saved(candidate: Candidate, network: SmallResnet) -> None:
+    subject = load_subject(candidate, CLASSES)
+    torch.testing.assert_close(subject.network(images()), logits(network, candidate))
+    assert subject.sha256 == hashlib.sha256(candidate.file.read_bytes()).hexdigest()
+    assert (subject.name, subject.classes, subject.size, subject.reference) == ("F0", CLASSES, 32, True)
+    assert not any(module.training for module in subject.network.modules())
+    assert not any(parameter.requires_grad for parameter in subject.network.parameters())
+    assert isinstance(subject.network.get_submodule("model.layer4"), nn.Sequential)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".PT"])
+def test_every_suffix_goes_through_folder_manifest_and_loading(tmp_path: Path, network: SmallResnet, suffix: str) -> None:
+    written = Candidate("F1", tmp_path / f"F1{suffix}", "shortcut_audit:small_resnet", CLASSES, 32)
+    save_checkpoint(written, network)
+    write_manifest(tmp_path, [written])
+    (found,) = read_candidates(tmp_path)
+    assert found == written
+    torch.testing.assert_close(load_subject(found).network(images()), logits(network, written))
+
+
+def test_the_logits_follow_the_data_set_s_classes(candidate: Candidate, network: SmallResnet) -> None:
+    subject = load_subject(candidate, ("owl", "cat", "dog"))
+    assert subject.classes == ("owl", "cat", "dog")
+    torch.testing.assert_close(subject.network(images()), logits(network, candidate)[:, [2, 0, 1]])
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.module.model."])
+def test_what_wrappers_put_before_the_names_is_taken_off(candidate: Candidate, network: SmallResnet, prefix: str) -> None:
+    wrapped = altered(candidate, {prefix + key: tensor for key, tensor in network.state_dict().items()})
+    torch.testing.assert_close(load_subject(wrapped).network(images()), logits(network, candidate))
+
+
+def test_a_name_that_the_architecture_itself_uses_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "from torch import nn\nclass Own(nn.Module):\n"
+        "    def __init__(self, k):\n        super().__init__()\n        self.model = nn.Linear(3, k)\n"
+        "    def forward(self, x):\n        return self.model(x.mean((2, 3)))\n"
+    )
+    (tmp_path / "own_model_factory.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    weights = nn.Linear(3, 3).state_dict()
+    file = tmp_path / "own.pt"
+    StateDict().write(file, {f"module.model.{key}": tensor for key, tensor in weights.items()}, {})
+    own = Candidate("own", file, "own_model_factory:Own", CLASSES, 32)
+    assert torch.equal(load_subject(own, trust_code=True).network.get_parameter("model.model.weight"), weights["weight"])
+    assert "needs --trust-code" in refusal(own)
+
+
+def test_loading_leaves_the_global_random_state_alone(candidate: Candidate) -> None:
+    before = torch.get_rng_state()
+    load_subject(candidate)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_candidate_with_a_problem_is_refused_for_it(candidate: Candidate) -> None:
+    assert refusal(replace(candidate, problem="'F0.pt' is not in rashomon.yaml")) == "F0: 'F0.pt' is not in rashomon.yaml"
+
+
+def test_classes_that_are_not_the_data_set_s_are_listed(candidate: Candidate) -> None:
+    assert refusal(candidate, ("cat", "dog", "zebra", "yak")) == (
+        "F0: its classes are not those of the data set: yak, zebra missing, owl extra"
+    )
+    many = tuple(f"c{number}" for number in range(9))
+    assert refusal(candidate, (*CLASSES, *many)) == (
+        "F0: its classes are not those of the data set: c0, c1, c2 and 6 more missing, none extra"
+    )
+
+
+def test_another_number_of_outputs_is_said_as_such(candidate: Candidate) -> None:
+    assert refusal(replace(candidate, classes=("cat", "dog"))) == (
+        "F0: the file has 3 outputs, and 2 classes are named; give one name for each output"
+    )
+
+
+def test_tensors_of_another_architecture_are_listed_briefly(candidate: Candidate, network: SmallResnet) -> None:
+    tensors = network.state_dict()
+    assert refusal(altered(candidate, {f"x{key}": tensor for key, tensor in tensors.items()})) == (
+        "F0: the file's tensors are not the architecture's: bn1.bias, bn1.num_batches_tracked, bn1.running_mean and 65 more "
+        "missing, xbn1.bias, xbn1.num_batches_tracked, xbn1.running_mean and 65 more unexpected; is 'arch' right?"
+    )
+    del tensors["fc.bias"]
+    assert refusal(altered(candidate, {**tensors, "ema": torch.ones(1)})) == (
+        "F0: the file's tensors are not the architecture's: fc.bias missing, ema unexpected; is 'arch' right?"
+    )
+    assert refusal(altered(candidate, {**network.state_dict(), "conv1.weight": torch.ones(16, 3, 7, 7)})) == (
+        "F0: the file's tensors do not fit the architecture: conv1.weight (16, 3, 7, 7) in the file, "
+        "(16, 3, 3, 3) in the architecture; is 'arch' right?"
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(candidate: Candidate, network: SmallResnet, value: float) -> None:
+    tensors = network.state_dict()
+    tensors["fc.weight"] = tensors["fc.weight"].clone()
+    tensors["fc.weight"][0, :3] = value
+    assert refusal(altered(candidate, tensors)) == "F0: 3 values of 'fc.weight' are not finite"
+
+
+def test_finite_weights_that_give_no_finite_answer_are_refused(candidate: Candidate, network: SmallResnet) -> None:
+    tensors = network.state_dict() | {"fc.weight": torch.full((3, 128), 3e38)}
+    assert refusal(altered(candidate, tensors)) == "F0: it answers a grey image with logits that are not finite"
+
+
+def test_an_input_size_that_the_network_cannot_take_is_said(tmp_path: Path) -> None:
+    tiny = Candidate("A", tmp_path / "A.pt", "torchvision:squeezenet1_1", ("a", "b"), 8)
+    save_checkpoint(tiny, registry.build("architecture", "torchvision").build("squeezenet1_1", 2))
+    assert refusal(tiny).startswith("A: it fails on images of 8 x 8 pixels: RuntimeError: ")
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        ("x.mean((2, 3))[:, :2]", "A: two images give shape (2, 2), not (2, 3) logits"),
+        ("x.sum()", "A: two images give shape (), not (2, 3) logits"),
+        ("{'logits': x}", "A: two images give dict, not (2, 3) logits"),
+        ("1 / 0", "A: it fails on images of 32 x 32 pixels: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_network_that_gives_no_logits_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returned: str, expected: str
+) -> None:
+    code = (
+        "from torch import nn, zeros\nclass Odd(nn.Module):\n"
+        "    def __init__(self, k):\n        super().__init__()\n        self.w = nn.Parameter(zeros(1))\n"
+        f"    def forward(self, x):\n        return {returned}\n"
+        "def broken(k):\n    raise KeyError(k)\n"
+    )
+    module = f"odd_factory_{abs(hash(returned))}"
+    (tmp_path / f"{module}.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    StateDict().write(tmp_path / "A.pt", {"w": torch.zeros(1)}, {})
+    odd = Candidate("A", tmp_path / "A.pt", f"{module}:Odd", CLASSES, 32)
+    with pytest.raises(ModelError) as caught:
+        load_subject(odd, trust_code=True)
+    assert str(caught.value) == expected
+    with pytest.raises(ModelError, match=f"A: '{module}:broken' cannot be built for 3 classes: KeyError: 3"):
+        load_subject(replace(odd, arch=f"{module}:broken"), trust_code=True)
+
+
+def test_a_file_that_is_gone_or_hostile_or_of_no_format_is_charged_to_its_model(candidate: Candidate) -> None:
+    candidate.file.with_suffix(".pt").write_bytes(b"(S'true'\nios\nsystem\n.")
+    assert refusal(replace(candidate, file=candidate.file.with_suffix(".pt"))).startswith(
+        "F0: 'F0.pt' is refused: it asks to run os"
+    )
+    candidate.file.unlink()
+    assert refusal(candidate) == f"F0: '{candidate.file}' cannot be read: No such file or directory"
+    assert refusal(replace(candidate, file=candidate.file.with_suffix(".onnx"))).startswith("F0: ")
+    assert refusal(replace(candidate, arch="torchvison:x")).startswith("F0: ")
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(candidate: Candidate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest in the verdict must be of the very bytes that were audited."""
+    read = StateDict.read
+    moved = altered(candidate, SmallResnet(3).state_dict())
+
+    def read_and_overwrite(self: StateDict, path: Path) -> dict[str, Tensor]:
+        tensors = read(self, path)
+        self.write(path, SmallResnet(3).state_dict(), {})
+        return tensors
+
+    monkeypatch.setattr(StateDict, "read", read_and_overwrite)
+    assert refusal(moved) == "F0: 'F0.pt' changed while it was read; wait until it is written"
