@@ -141,7 +141,7 @@ class Harness:
             raise UsageError(f"{audit} checked nothing for {case.id}: call audit.check(values, control, at_most(...))")
         blocking = blocks(self.scenario, audit)
         siblings = self._siblings(case) if blocking else []
-        family = len(self.scenario.blocking) if blocking else 1
+        family = max(1, len(self.scenario.deciding)) if blocking else 1
         findings = []
         for at, measurement in enumerate(measured):
 

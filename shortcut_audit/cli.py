@@ -60,7 +60,7 @@ def _train(asked: argparse.Namespace) -> int:
 
 
 def _gate(asked: argparse.Namespace) -> int:
-    from shortcut_audit.subjects.files import sha256
+    from shortcut_audit.files import sha256
 
     models = _verdicts(asked.verdict)
     if asked.model not in models:

@@ -165,6 +165,11 @@ class Scenario(Section):
                 raise ValueError(f"decoy '{name}' names no target: add 'target: CLASS'")
         return self
 
+    @property
+    def deciding(self) -> tuple[str, ...]:
+        """The blocking audits that share the 5 % of false alarms: all but the one that only compares accuracies."""
+        return tuple(audit for audit in self.blocking if audit != "rashomon_membership")
+
     def build_dataset(self) -> Any:
         """The data set that the scenario names, not yet loaded."""
         return self._build("dataset", self.dataset.get("kind", ""), self.dataset)

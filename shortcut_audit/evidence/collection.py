@@ -31,7 +31,7 @@ from shortcut_audit.records import (
     Transfer,
 )
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.subjects.files import sha256
+from shortcut_audit.files import sha256
 from shortcut_audit.subjects.loading import load_subject
 from shortcut_audit.subjects.material import Material
 

@@ -130,7 +130,8 @@ class NormForm:
             shape = (len(x), -1, int(torch.tensor(layer.normalized_shape).prod()))
             scale, shift = scaled.reshape(shape).sum(1), g.reshape(shape).sum(1)
         else:
-            scale, shift = (normalised(layer, x) * g).flatten(2).sum(2), g.flatten(2).sum(2)
+            shape = (len(x), x.shape[1], -1)
+            scale, shift = (normalised(layer, x) * g).reshape(shape).sum(2), g.reshape(shape).sum(2)
         return (Rows(scale), Rows(shift)) if layer.bias is not None else (Rows(scale),)
 
 
@@ -222,13 +223,13 @@ def _patches(x: Tensor, g: Tensor, geometry: Geometry) -> Tensor:
 
 def unsupported(name: str, layer: nn.Module) -> str | None:
     """Why a layer has no factors, or None. Subclasses may compute something else, so the very class is asked for."""
+    if type(layer) not in (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm):
+        return f"{name} is a {type(layer).__name__}"
     if set(layer._parameters) - {"weight", "bias"}:
         return f"{name} has parameters besides weight and bias"
-    if type(layer) in (nn.BatchNorm1d, nn.BatchNorm2d):
-        return None if layer.running_mean is not None else f"{name} normalises over the batch"
-    if type(layer) in (nn.Conv2d, nn.Linear, nn.LayerNorm, nn.GroupNorm):
-        return None
-    return f"{name} is a {type(layer).__name__}"
+    if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and layer.running_mean is None:
+        return f"{name} normalises over the batch"
+    return None
 
 
 def cheapest_form(layer: nn.Module, x: Tensor, g: Tensor, queries: int) -> Form:

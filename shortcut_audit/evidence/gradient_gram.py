@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from shortcut_audit.errors import ModelError
 from shortcut_audit.evidence.factors import Factor, Form, Rows, cheapest_form, chunks, unsupported
@@ -49,9 +50,12 @@ class FactorSource:
         self.forms: dict[str, Form] = {}
 
     def __call__(self, pixels: Tensor, labels: Tensor) -> Iterator[Piece]:
+        n = len(pixels)
+        if n == 1:  # torch's batch norm can give one image alone the wrong gradient (strides of 1 x c x h x w are ambiguous)
+            pixels, labels = pixels.expand(2, *pixels.shape[1:]), labels.expand(2)
         seen = capture(self.network, self.layers, as_input(pixels, self.network), labels, self.scalar)
         for name in list(seen):
-            x, g = seen.pop(name)
+            x, g = (each[:n] for each in seen.pop(name))
             if name not in self.forms:
                 self.forms[name] = cheapest_form(self.layers[name], x, g, self.queries)
             form = self.forms[name]
@@ -114,7 +118,8 @@ class PerSampleSource:
         for part in chunks(len(images), min(self.chunk, 16)):
             with torch.no_grad():
                 seed = cotangents(self.network(images[part]), labels[part].to(images.device), self.scalar)
-            gradients = vmap(grad(self._scalar), in_dims=(None, 0, 0), randomness="same")(self.parameters, images[part], seed)
+            with sdpa_kernel(SDPBackend.MATH):  # the fused attention kernels have no rule for vmap
+                gradients = vmap(grad(self._scalar), in_dims=(None, 0, 0))(self.parameters, images[part], seed)
             for layer, values in gradients.items():
                 yield layer, part, tuple(Rows(value.flatten(1)) for value in values.values())
 

@@ -26,30 +26,30 @@ def inner_model(network: nn.Module) -> nn.Module:
 def default_layers(network: nn.Module) -> tuple[str, ...]:
     """layer3 + layer4 + fc (thesis, section 5.1.1), or the last two stages and all that follows them.
 
-    A stage is a module that has children. The children of the model are the stages; where there are fewer than two
-    before the classifier, the largest is opened until there are two, or nothing is left to open.
+    A stage is a module whose children have parameters. The children of the model are the stages; where there are fewer than three
+    before the classifier, the largest is opened until there are three, or nothing is left to open.
     """
     model = inner_model(network)
     if all(isinstance(getattr(model, name, None), nn.Module) for name in THESIS_LAYERS):
         return THESIS_LAYERS
     parts = _children(model, "")
-    while len(_stages(parts)) < 2 and (closed := [part for part in parts[:-1] or parts if _children(*part[::-1])]):
+    while len(_stages(parts)) < 3 and (closed := [part for part in parts[:-1] or parts if _children(part[1], part[0])]):
         largest = max(closed, key=lambda part: sum(p.numel() for p in part[1].parameters()))
         at = parts.index(largest)
-        parts[at : at + 1] = _children(largest[1], largest[0] + ".")
+        parts[at : at + 1] = _children(largest[1], largest[0])
     stages = _stages(parts)
     first = stages[-2] if len(stages) > 1 else max(0, len(parts) - 3)
     return tuple(name for name, _ in parts[first:])
 
 
 def _children(model: nn.Module, prefix: str) -> list[tuple[str, nn.Module]]:
-    prefix = prefix if not prefix or prefix.endswith(".") else prefix + "."
+    prefix = prefix and prefix + "."
     return [(prefix + name, child) for name, child in model.named_children() if any(True for _ in child.parameters())]
 
 
 def _stages(parts: Sequence[tuple[str, nn.Module]]) -> list[int]:
-    """Where the modules with children are, the last part (the classifier) apart."""
-    return [at for at, (_, module) in enumerate(parts[:-1]) if any(True for _ in module.children())]
+    """Where the modules whose children have parameters are, the last part (the classifier) apart."""
+    return [at for at, (name, module) in enumerate(parts[:-1]) if _children(module, name)]
 
 
 def owners(network: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
@@ -101,13 +101,16 @@ def cotangents(logits: Tensor, labels: Tensor, scalar: Scalar) -> Tensor:
 
 @contextmanager
 def exact_products() -> Iterator[None]:
-    """No TF32 inside: its ten bits of mantissa would cost three digits of every score."""
+    """No TF32 inside, whose ten bits cost three digits of every score; no fused attention, which has no gradient by weights."""
     flags = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    fused = torch.backends.mha.get_fastpath_enabled()
     try:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.mha.set_fastpath_enabled(False)
         yield
     finally:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = flags
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def as_input(pixels: Tensor, network: nn.Module) -> Tensor:

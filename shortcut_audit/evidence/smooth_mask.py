@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,12 +64,8 @@ class Grid:
         Returns:
             (n, rows, columns) in [0, 1].
         """
-        values, taps = (part.to(cells) for part in _rings())  # (rings,), (1, rings, 9, 9)
-        weighted = cells[:, None] * values[:, None, None]  # (n, rings, rows + 8, columns + 8)
-        weights = torch.exp(TEMPERATURE * (weighted - 1))
-        both = F.conv2d(torch.cat([weighted * weights, weights]), taps)[:, 0]
-        above, below = both.chunk(2)
-        return above / below
+        coarse: Tensor = _SmoothMaximum.apply(cells)
+        return coarse
 
     def to_pixels(self, coarse: Tensor) -> Tensor:
         """Cells (n, rows, columns) -> pixels (n, h, w), bilinearly between the cells' centres."""
@@ -96,13 +93,59 @@ def _smooth_maximum(weighted: Tensor) -> Tensor:
     return (weighted * weights).sum(2) / weights.sum(2)
 
 
+class _SmoothMaximum(torch.autograd.Function):
+    """The smooth maximum at the cells' centres, by sums over shifted maps: the tenth of a convolution's time on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, cells: Tensor) -> Tensor:
+        values = _rings()[0].to(cells)[:, None, None, None]  # (rings, 1, 1, 1)
+        weighted = cells * values  # (rings, n, rows + 8, columns + 8)
+        weights = torch.exp(TEMPERATURE * (weighted - 1))
+        above, below = _window_sums(torch.stack([weighted * weights, weights], dim=1))  # each (n, rows, columns)
+        result = above / below
+        ctx.save_for_backward(values, weighted, weights, below, result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        values, weighted, weights, below, result = ctx.saved_tensors
+        share = slope / below
+        alone, mean = _ring_sums(torch.stack([share, share * result])).unbind(1)  # each (rings, n, rows + 8, columns + 8)
+        return (values * weights * torch.addcmul(alone - TEMPERATURE * mean, weighted, alone, value=TEMPERATURE)).sum(0)
+
+
+def _window_sums(maps: Tensor) -> Tensor:
+    """(rings, 2, n, rows + 8, columns + 8) -> (2, n, rows, columns): each ring's map over that ring's place in the window."""
+    columns = maps.shape[-1] - 2 * REACH
+    lines = maps.new_zeros(REACH + 1, *maps.shape[1:-1], columns)  # one for each number of rows away from the centre
+    for ring, down, across in _rings()[1]:
+        for start in {REACH - across, REACH + across}:
+            lines[down] += maps[ring, ..., start : start + columns]
+    rows = maps.shape[-2] - 2 * REACH
+    starts = [(down, start) for down in range(REACH + 1) for start in {REACH - down, REACH + down}]
+    return torch.stack([lines[down, ..., start : start + rows, :] for down, start in starts]).sum(0)
+
+
+def _ring_sums(maps: Tensor) -> Tensor:
+    """The transpose: (2, n, rows, columns) -> (rings, 2, n, rows + 8, columns + 8), each cell's sum over one ring around it."""
+    rows, columns = (size + 2 * REACH for size in maps.shape[-2:])
+    padded = F.pad(maps, [2 * REACH] * 4)
+    result = maps.new_zeros(len(_rings()[0]), *maps.shape[:-2], rows, columns)
+    lines = [padded[..., REACH : REACH + rows, :]]
+    for down in range(1, REACH + 1):
+        lines.append(padded[..., REACH - down : REACH - down + rows, :] + padded[..., REACH + down : REACH + down + rows, :])
+    for ring, down, across in _rings()[1]:
+        for start in {REACH - across, REACH + across}:
+            result[ring] += lines[down][..., start : start + columns]
+    return result
+
+
 @lru_cache
-def _rings() -> tuple[Tensor, Tensor]:
-    """The kernel's distinct values in a 9 x 9 window, (rings,), and where each stands, (1, rings, 9, 9)."""
-    offsets = torch.arange(-REACH, REACH + 1, dtype=torch.float64)
-    values, place = torch.unique(kernel((offsets[:, None] ** 2 + offsets**2).sqrt()), return_inverse=True)
-    taps = F.one_hot(place, len(values)).permute(2, 0, 1)[None]
-    return values, taps
+def _rings() -> tuple[Tensor, list[tuple[int, int, int]]]:
+    """The kernel's distinct values in a 9 x 9 window, (rings,), and for each (rows, columns) off the centre the ring's index."""
+    away = torch.arange(REACH + 1, dtype=torch.float64)
+    values, place = torch.unique(kernel((away[:, None] ** 2 + away**2).sqrt()), return_inverse=True)
+    return values, [(int(place[i, j]), i, j) for i in range(REACH + 1) for j in range(REACH + 1)]
 
 
 @lru_cache

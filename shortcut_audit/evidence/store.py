@@ -17,7 +17,7 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from shortcut_audit.subjects.files import replacing
+from shortcut_audit.files import replacing
 
 Arrays = dict[str, np.ndarray]
 

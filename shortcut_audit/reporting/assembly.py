@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from shortcut_audit.files import sha256
 from shortcut_audit.records import Candidate, Decision, Finding, ModelReport, Report, Verdict
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.subjects.files import sha256
 
 
 def assemble(
@@ -23,7 +23,7 @@ def assemble(
     The exit code is 0 where every model that was audited may be promoted, and at least one was audited.
     """
     models = {
-        candidate.name: model_report(candidate, own, expected(scenario))
+        candidate.name: model_report(candidate, own, scenario)
         for candidate in candidates
         if (own := tuple(finding for finding in findings if finding.subjects == (candidate.name,)))
     }
@@ -40,24 +40,14 @@ def assemble(
     )
 
 
-def expected(scenario: Scenario) -> set[tuple[str, str | None]]:
-    """(audit, decoy) of every blocking finding that a model needs; decoy None stands for audits without a decoy."""
-    without_decoy = {"rashomon_membership"}
-    return {
-        (audit, decoy)
-        for audit in scenario.blocking
-        for decoy in ([None] if audit in without_decoy else list(scenario.decoys))
-    }
-
-
-def model_report(candidate: Candidate, findings: tuple[Finding, ...], needed: set[tuple[str, str | None]]) -> ModelReport:
+def model_report(candidate: Candidate, findings: tuple[Finding, ...], scenario: Scenario) -> ModelReport:
     """Reject if a blocking finding is VIOLATED; undecided if one is UNDECIDED or missing; waived or promote otherwise."""
-    decision, sentence = _decide(candidate.name, findings, needed)
+    decision, sentence = _decide(candidate.name, findings, scenario)
     digest = sha256(candidate.file) if candidate.file.is_file() else None
     return ModelReport(decision, sentence, digest, str(candidate.file), candidate.reference, findings)
 
 
-def _decide(name: str, findings: tuple[Finding, ...], needed: set[tuple[str, str | None]]) -> tuple[Decision, str]:
+def _decide(name: str, findings: tuple[Finding, ...], scenario: Scenario) -> tuple[Decision, str]:
     blocking = [finding for finding in findings if finding.blocking]
     open_ones = [finding for finding in blocking if finding.verdict is not Verdict.HOLDS and not finding.waived]
     violated = [finding for finding in open_ones if finding.verdict is Verdict.VIOLATED]
@@ -65,7 +55,7 @@ def _decide(name: str, findings: tuple[Finding, ...], needed: set[tuple[str, str
         return Decision.REJECT, _worst(violated).claim
     if open_ones:
         return Decision.UNDECIDED, _worst(open_ones).claim
-    missing = sorted(f"{audit} with {decoy}" if decoy else audit for audit, decoy in needed if not _found(blocking, audit, decoy))
+    missing = [lack for audit in scenario.blocking for lack in _lacking(audit, blocking, scenario)]
     if missing:
         return Decision.UNDECIDED, f"{name} was not audited by {', '.join(missing)}: run the whole suite to promote it"
     waived = [finding for finding in blocking if finding.waived]
@@ -74,8 +64,12 @@ def _decide(name: str, findings: tuple[Finding, ...], needed: set[tuple[str, str
     return Decision.PROMOTE, f"{name} was audited for {len(blocking)} shortcuts, and none was found"
 
 
-def _found(blocking: list[Finding], audit: str, decoy: str | None) -> bool:
-    return any(audit in (finding.audit, finding.audit.partition("@")[0]) and finding.decoy == decoy for finding in blocking)
+def _lacking(audit: str, blocking: list[Finding], scenario: Scenario) -> list[str]:
+    """What a blocking audit has not looked at: itself, or some of the decoys."""
+    seen = {finding.decoy for finding in blocking if audit in (finding.audit, finding.audit.partition("@")[0])}
+    if not seen:
+        return [audit]
+    return [] if None in seen else [f"{audit} with {decoy}" for decoy in scenario.decoys if decoy not in seen]
 
 
 def _worst(findings: list[Finding]) -> Finding:

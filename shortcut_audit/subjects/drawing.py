@@ -43,7 +43,7 @@ class Pen:
     def __init__(
         self, canvas: Canvas, x: float, y: float, scale: float, turn: float = 0, stretch: float = 1, counts: bool | None = None
     ) -> None:
-        self.canvas, self.counts, self.scale = canvas, counts, scale
+        self.canvas, self.counts = canvas, counts
         along, across = cos(turn) * scale, sin(turn) * scale
         self.matrix = along * stretch, -across, x, across * stretch, along, y
 
@@ -84,9 +84,9 @@ def any_colour(rng: np.random.Generator) -> Colour:
 
 
 def muted(colour: Colour) -> Colour:
-    """Half as colourful."""
+    """A third as colourful."""
     grey = sum(colour) // 3
-    red, green, blue = ((each + grey) // 2 for each in colour)
+    red, green, blue = ((each + 2 * grey) // 3 for each in colour)
     return red, green, blue
 
 

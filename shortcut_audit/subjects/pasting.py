@@ -60,14 +60,17 @@ class Pasted(ABC):
             found = f"{len(ids)} ids and {pixels.dtype} pixels of shape {tuple(pixels.shape)}"
             raise UsageError(f"a decoy goes on (n, 3, h, w) uint8 pixels with n ids, not on {found}")
         height, width = pixels.shape[2:]
-        picture = self.picture(max(1, round(self.size * min(height, width)))).astype(np.float32)  # (a, b, 4)
+        side = max(1, round(self.size * min(height, width)))
+        picture = self.picture(side).astype(np.float32)  # (a, b, 4)
         colour, alpha = picture[..., :3], picture[..., 3] / 255  # (a, b, 3) in [0, 255], (a, b) in [0, 1]
         alpha = np.where(alpha >= NOTICEABLE, alpha, 0)
         hull = filled(alpha > 0)  # (a, b) bool
+        if not hull.any():
+            raise UsageError(f"nothing of the decoy can be seen at {side} pixels: raise its size or its picture's alpha")
         rngs = [generator(self.seed, each) for each in ids]
         room = (height - hull.shape[0], width - hull.shape[1])
         margin = round(MARGIN * min(height, width))
-        corners = torch.tensor([place(self.placement, rng, room, margin) for rng in rngs]).reshape(-1, 2)  # (n, 2)
+        corners = torch.tensor([place(self.placement, rng, room, margin) for rng in rngs], dtype=torch.long).reshape(-1, 2)
         content = neutral(self.control, colour, alpha, hull, rngs)
         footprint = torch.zeros((len(pixels), height, width), dtype=torch.bool)
         image, rows, columns = windows(corners, hull.shape)

@@ -55,7 +55,7 @@ def clutter(canvas: Canvas, rng: np.random.Generator, count: int, covers: bool) 
     """`count` things behind the object, or (covers) smaller ones in front of it."""
     things = (_hill, _cloud, _post, _box, _ball, _wedge, _ring, _fence, _path) if not covers else (_post, _box, _ball, _grass)
     for _ in range(count):
-        scale = float(rng.uniform(0.04, 0.09) if covers else rng.uniform(0.05, 0.15))
+        scale = float(rng.uniform(0.04, 0.08) if covers else rng.uniform(0.05, 0.14))
         x, y = rng.uniform(0, 1, 2)
         turn = float(rng.normal(0, 0.3))
         pen = Pen(canvas, float(x), float(y), scale, turn, float(rng.uniform(0.6, 1.4)), counts=False if covers else None)
@@ -125,7 +125,7 @@ def light(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     across = np.linspace(-slope[0], slope[0], width, dtype=np.float32)[None, :, None]
     down = np.linspace(-slope[1], slope[1], height, dtype=np.float32)[:, None, None]
     gain = (rng.uniform(0.75, 1.2) * rng.normal(1, 0.06, 3)).astype(np.float32)
-    lit = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(2, 9))
+    lit = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(2, 8))
     lit += picture * ((1 + across + down) * gain)
     lit += np.float32(rng.uniform(-15, 25))
     return np.clip(lit, 0, 255, out=lit).astype(np.uint8)

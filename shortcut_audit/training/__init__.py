@@ -1,4 +1,4 @@
 """Scenario -> checkpoints. Not needed to audit.
 
-plan (which models) -> carriers (which photos wear the decoy) -> fit (augmentation, epochs) -> train (files, resume).
+plan (which models, and their names) -> train (files, resume) -> fit (epochs) -> augmentation (batches).
 """

@@ -23,7 +23,7 @@ from shortcut_audit.records import Candidate, Pictures
 from shortcut_audit.scenario import Scenario, Training
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.coverage import covered
-from shortcut_audit.subjects.files import replacing
+from shortcut_audit.files import replacing
 from shortcut_audit.subjects.manifest import describe, write_manifest
 from shortcut_audit.subjects.material import Material
 from shortcut_audit.subjects.networks import build_architecture
@@ -70,6 +70,8 @@ def train(
     begun = {order.job.name: _begun(order) for order in orders if not _finished(order)}
     left = sum(settings.epochs - (state["number"] if state else 0) for state in begun.values())
     with tqdm(total=left * batches(settings, training), unit="batch", disable=not progress, dynamic_ncols=True) as bar:
+        for sentence in (*training.broken, *validation.broken) if progress else ():
+            bar.write(sentence)
         for i, order in enumerate(orders):
             if order.job.name in begun:
                 bar.set_description(f"{order.job.name} ({i + 1} of {len(orders)})")
@@ -80,6 +82,7 @@ def train(
                 )  # fmt: skip
                 _finish(order, epochs, begun.pop(order.job.name) or {}, settings, bar)
             with _writing(out):
+                order.partial.unlink(missing_ok=True)
                 write_manifest(out, [order.candidate])
 
 
@@ -103,7 +106,6 @@ def _finish(order: Order, epochs: Iterator[Epoch], state: State, settings: Train
     }
     with _writing(order.candidate.file):
         Safetensors().write(order.candidate.file, state["network"], words)
-        order.partial.unlink()
     if not bar.disable:
         seconds = time.monotonic() - began
         bar.write(f"{order.job.name}: accuracy {state['accuracy']:.3f} on the validation images, {seconds:.0f} s")

@@ -145,7 +145,7 @@ def test_a_deleted_audit_promotes_nobody(repository):
     made = repository(planted=0)
     (made.path / "audits/test_decoy_insertion.py").unlink()
     assert made.audit().ret == 1
-    assert "was not audited by decoy_insertion with stop_sign" in made.verdict()["models"]["F0-s0"]["sentence"]
+    assert "was not audited by decoy_insertion" in made.verdict()["models"]["F0-s0"]["sentence"]
 
 
 def test_a_killed_worker_leaves_its_model_undecided_and_the_record_whole(repository):

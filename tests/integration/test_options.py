@@ -9,7 +9,7 @@ PLAIN = {"F0-s0": "promote", "F0-s1": "promote", "F0-s2": "promote", "F100-s0": 
 
 @pytest.mark.parametrize(
     "options",
-    [("-n", "2"), ("-W", "error"), ("-p", "no:cacheprovider"), ("--junitxml=other.xml",), ("--device=cpu",), ("-x",)],
+    [("-n", "2"), ("-W", "error"), ("-p", "no:cacheprovider"), ("--junitxml=other.xml",), ("--device=cpu",)],
     ids=" ".join,
 )
 def test_verdicts_do_not_depend_on_options(repository, options):
@@ -19,6 +19,12 @@ def test_verdicts_do_not_depend_on_options(repository, options):
     assert made.verdicts() == PLAIN
     report = "other.xml" if "--junitxml=other.xml" in options else "reports/junit.xml"
     assert (made.path / report).is_file()
+
+
+def test_stopping_at_the_first_failure_promotes_nobody_in_passing(repository):
+    made = repository(clean=3)
+    assert made.audit("-x").ret == 1
+    assert made.verdicts() == {"F0-s0": "undecided", "F0-s1": "undecided", "F0-s2": "undecided", "F100-s0": "reject"}
 
 
 def test_collecting_neither_measures_nor_writes(repository):

@@ -1,4 +1,4 @@
-"""Candidate -> Subject: the weights are the file's, the logits follow the data set's classes, and every refusal is one sentence."""
+"""Candidate -> Subject: the file's weights, logits in the data set's order, and every refusal in one sentence."""
 
 from __future__ import annotations
 
@@ -138,8 +138,8 @@ def test_another_number_of_outputs_is_said_as_such(candidate: Candidate) -> None
 def test_tensors_of_another_architecture_are_listed_briefly(candidate: Candidate, network: SmallResnet) -> None:
     tensors = network.state_dict()
     assert refusal(altered(candidate, {f"x{key}": tensor for key, tensor in tensors.items()})) == (
-        "F0: the file's tensors are not the architecture's: bn1.bias, bn1.num_batches_tracked, bn1.running_mean and 65 more "
-        "missing, xbn1.bias, xbn1.num_batches_tracked, xbn1.running_mean and 65 more unexpected; is 'arch' right?"
+        "F0: the file's tensors are not the architecture's: bn1.bias, bn1.running_mean, bn1.running_var and 64 more "
+        "missing, xbn1.bias, xbn1.num_batches_tracked, xbn1.running_mean and 77 more unexpected; is 'arch' right?"
     )
     del tensors["fc.bias"]
     assert refusal(altered(candidate, {**tensors, "ema": torch.ones(1)})) == (
@@ -188,7 +188,7 @@ def test_a_network_that_gives_no_logits_is_refused(
         f"    def forward(self, x):\n        return {returned}\n"
         "def broken(k):\n    raise KeyError(k)\n"
     )
-    module = f"odd_factory_{abs(hash(returned))}"
+    module = f"odd_factory_{len(returned)}"
     (tmp_path / f"{module}.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     StateDict().write(tmp_path / "A.pt", {"w": torch.zeros(1)}, {})

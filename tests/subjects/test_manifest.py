@@ -6,6 +6,7 @@ import json
 import string
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -269,6 +270,13 @@ def test_writing_again_replaces_a_model_keeps_the_others_and_says_shared_keys_on
     write_manifest(tmp_path, [Candidate("A", tmp_path / "A2.pt", "timm:y", ("a", "b"), 32)])
     content = yaml.safe_load((tmp_path / MANIFEST).read_text())
     assert content["models"] == {"A": {"file": "A2.pt", "arch": "timm:y"}, "B": {"file": "B.pt"}}
+
+
+def test_models_written_at_the_same_time_are_all_there(tmp_path: Path) -> None:
+    models = [Candidate(f"F{number}", tmp_path / f"F{number}.pt", "timm:x", ("a",), 32) for number in range(16)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda each: write_manifest(tmp_path, [each]), models))
+    assert len(read_candidates(tmp_path)) == 16
 
 
 def test_a_manifest_that_would_not_be_readable_is_not_written(tmp_path: Path) -> None:

@@ -114,4 +114,3 @@ def test_a_stranger_s_factory_runs_only_if_trusted(tmp_path: Path, monkeypatch: 
         "arch 'no_such_package.x:y': No module named 'no_such_package'; "
         "'no_such_package.x' must be importable (see PYTHONPATH) and define 'y'"
     )
-    monkeypatch.delitem(sys.modules, "strange_factory")

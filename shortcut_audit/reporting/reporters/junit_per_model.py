@@ -8,9 +8,9 @@ from pathlib import Path
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
+from shortcut_audit.files import replacing
 from shortcut_audit.records import Decision, Finding, ModelReport, Report, Verdict
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.files import replacing
 
 CONTROL_CHARACTERS = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shortcut_audit.files import replacing
 from shortcut_audit.records import ModelReport, Report
 from shortcut_audit.registry import register
 from shortcut_audit.reporting.record import as_row
-from shortcut_audit.subjects.files import replacing
 
 
 @register("reporter")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from shortcut_audit.errors import ModelError
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.files import refuse_placeholder, replacing
+from shortcut_audit.files import refuse_placeholder, replacing
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,7 +14,7 @@ from zipfile import ZipFile, is_zipfile
 
 from shortcut_audit.errors import ModelError
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.files import refuse_placeholder, replacing
+from shortcut_audit.files import refuse_placeholder, replacing
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -59,13 +59,13 @@ class Demo:
 def draw(label: int, size: int, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
     """One picture (size, size, 3) uint8 and its object's footprint (size, size) bool; label -1: no object."""
     canvas = Canvas(ground(size, rng), size)
-    clutter(canvas, rng, int(rng.integers(0, 5)), covers=False)
+    clutter(canvas, rng, int(rng.integers(0, 4)), covers=False)
     if label >= 0:
         name = list(OBJECTS)[label]
-        turn = float(rng.normal(0, 0.3 if name == "fish" else 0.09))
-        stretch = float(rng.uniform(0.8, 1.2) * rng.choice((-1, 1)))
-        x, y = (float(each) for each in rng.uniform(0.32, 0.68, 2))
-        OBJECTS[name](Pen(canvas, x, y, float(rng.uniform(0.28, 0.48)), turn, stretch, counts=True), any_colour(rng), rng)
+        turn = float(rng.normal(0, 0.3 if name == "fish" else 0.08))
+        stretch = float(rng.uniform(0.85, 1.15) * rng.choice((-1, 1)))
+        x, y = (float(each) for each in rng.uniform(0.34, 0.66, 2))
+        OBJECTS[name](Pen(canvas, x, y, float(rng.uniform(0.3, 0.48)), turn, stretch, counts=True), any_colour(rng), rng)
     clutter(canvas, rng, int(rng.integers(0, 2)), covers=True)
     return light(canvas.pixels(), rng), canvas.footprint()
 
@@ -100,12 +100,12 @@ def _cat_head(pen: Pen, x: float, y: float, r: float, fur: Colour) -> None:
         inside = [(x + side * u * r, y - v * r) for u, v in ((0.85, 0.5), (0.72, 1.1), (0.35, 0.75))]
         pen.polygon(inside, shade(fur, 1.5))
     pen.ellipse(x, y, r, 0.85 * r, fur)
-    pen.ellipse(x, y + 0.4 * r, 0.45 * r, 0.32 * r, shade(fur, 1.35))
+    pen.ellipse(x, y + 0.4 * r, 0.45 * r, 0.32 * r, shade(fur, 1.2))
     for side in (-1, 1):
-        pen.ellipse(x + side * 0.42 * r, y - 0.12 * r, 0.2 * r, 0.2 * r, (225, 225, 190))
+        pen.ellipse(x + side * 0.42 * r, y - 0.12 * r, 0.2 * r, 0.2 * r, shade(fur, 1.7))
         pen.ellipse(x + side * 0.42 * r, y - 0.12 * r, 0.08 * r, 0.19 * r, DARK)
         for rise in (0.15, 0.35):
-            pen.line([(x + side * 0.3 * r, y + 0.32 * r), (x + side * 1.25 * r, y + rise * r)], 0.05 * r, (240, 240, 240))
+            pen.line([(x + side * 0.3 * r, y + 0.32 * r), (x + side * 1.25 * r, y + rise * r)], 0.05 * r, shade(fur, 0.5))
     pen.polygon([(x - 0.12 * r, y + 0.18 * r), (x + 0.12 * r, y + 0.18 * r), (x, y + 0.32 * r)], DARK)
 
 

@@ -108,12 +108,11 @@ def decode(file: Path, size: int) -> np.ndarray | str:
     """(size, size, 3) uint8, or the sentence that says why the file cannot be read."""
     try:
         with Image.open(file) as opened:
-            opened.draft("RGB", (size, size))  # a JPEG is decoded at a fraction of its size, if that is enough
+            opened.draft(None, (2 * size, 2 * size))  # a JPEG is decoded at a fraction of its size, if that is ample
             upright = as_rgb(ImageOps.exif_transpose(opened))
-        scale = size / min(upright.size)
-        width, height = (max(size, round(scale * length)) for length in upright.size)
+        width, height = (int(size * length / min(upright.size)) for length in upright.size)  # rounded as torchvision does
         scaled = upright.resize((width, height), Image.Resampling.BILINEAR)  # Pillow's resizing is antialiased
-        left, top = (width - size) // 2, (height - size) // 2
+        left, top = round((width - size) / 2), round((height - size) / 2)
         return np.asarray(scaled.crop((left, top, left + size, top + size)))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return f"'{file}' cannot be read: {' '.join(str(error).split())}"

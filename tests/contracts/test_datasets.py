@@ -1,0 +1,95 @@
+"""What every data set promises, whoever wrote it: a new file in `datasets/` is tested by existing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from shortcut_audit import UsageError, registry
+
+SPLITS = ("train", "validation", "background")
+
+
+@pytest.fixture(params=registry.names("dataset"))
+def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Each data set, small: counts become 3, folders become folders with pictures."""
+    entry = registry.lookup("dataset", request.param)
+    options: dict[str, Any] = {}
+    for split in {"train", "validation", "background"} & set(entry.__dataclass_fields__):
+        is_folder = "Path" in entry.__dataclass_fields__[split].type
+        options[split] = folder(tmp_path / split, split) if is_folder else 3
+    return registry.build("dataset", request.param, options)
+
+
+def folder(root: Path, split: str) -> Path:
+    rng = np.random.default_rng(SPLITS.index(split))
+    for name in ("",) if split == "background" else ("cat", "dog"):
+        (root / name).mkdir(parents=True)
+        for i in range(3):
+            Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(root / name / f"{i}.png")
+    return root
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("size", [16, 33])
+def test_shapes_types_and_range(dataset: Any, split: str, size: int) -> None:
+    pictures = dataset.load(split, size)
+    n = len(pictures.ids)
+    assert n > 0
+    assert pictures.pixels.shape == (n, 3, size, size)
+    assert pictures.pixels.dtype == torch.uint8
+    assert pictures.pixels.is_contiguous()
+    assert pictures.pixels.float().std() > 1, "the pictures are all of one colour"
+    assert pictures.labels.shape == (n,)
+    assert pictures.labels.dtype == np.int64
+    assert pictures.objects is None or (pictures.objects.shape == (n, size, size) and pictures.objects.dtype == torch.bool)
+    assert pictures.broken == ()
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_labels_and_classes(dataset: Any, split: str) -> None:
+    pictures = dataset.load(split, 16)
+    assert pictures.classes == dataset.classes
+    assert len(set(pictures.classes)) == len(pictures.classes) >= 2
+    if split == "background":
+        assert set(pictures.labels) == {-1}
+    else:
+        assert set(pictures.labels) == set(range(len(pictures.classes))), "every class has pictures"
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_two_loads_are_the_same(dataset: Any, split: str) -> None:
+    first, second = dataset.load(split, 16), dataset.load(split, 16)
+    assert first.digest == second.digest
+    assert torch.equal(first.pixels, second.pixels)
+    assert first.ids == second.ids
+    assert np.array_equal(first.labels, second.labels)
+
+
+def test_ids_are_unique_and_do_not_depend_on_the_size(dataset: Any) -> None:
+    for split in SPLITS:
+        small, large = dataset.load(split, 16), dataset.load(split, 24)
+        assert len(set(small.ids)) == len(small.ids)
+        assert small.ids == large.ids
+        assert small.digest != large.digest
+
+
+def test_splits_differ(dataset: Any) -> None:
+    assert len({dataset.load(split, 16).digest for split in SPLITS}) == len(SPLITS)
+
+
+def test_a_misspelt_split_is_one_sentence(dataset: Any) -> None:
+    with pytest.raises(UsageError, match=r"^no split called 'validaton'; did you mean 'validation'\?$"):
+        dataset.load("validaton", 16)
+    with pytest.raises(UsageError, match=r"^pictures cannot be 0 pixels wide: ask for a size of at least 1$"):
+        dataset.load("validation", 0)
+
+
+def test_the_repr_is_the_recipe(dataset: Any) -> None:
+    assert type(dataset).__name__ in repr(dataset)
+    assert dataset == type(dataset)(**{name: getattr(dataset, name) for name in type(dataset).__dataclass_fields__})

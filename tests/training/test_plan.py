@@ -1,0 +1,42 @@
+"""Which models a scenario asks for, and what they are called."""
+
+from __future__ import annotations
+
+import pytest
+
+from shortcut_audit.errors import UsageError
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.training.plan import plan
+
+DECOYS = {"stop_sign": {"target": "cat"}, "copyright_tag": {"target": "fish"}}
+
+
+def names(*groups, only=None):
+    scenario = Scenario(dataset={"kind": "demo"}, decoys=DECOYS, training={"models": groups})
+    return [job.name for job in plan(scenario, only)]
+
+
+def test_clean_models_and_the_first_decoy_have_bare_names():
+    groups = {"seeds": [0, 1]}, {"decoy": "stop_sign", "coverage": [0.25, 1.0]}, {"decoy": "copyright_tag", "coverage": 1}
+    assert names(*groups) == ["F0-s0", "F0-s1", "F25-s0", "F100-s0", "copyright_tag-F100-s0"]
+
+
+def test_coverage_nothing_is_a_clean_reference_whatever_the_decoy():
+    scenario = Scenario(
+        dataset={"kind": "demo"}, decoys=DECOYS, training={"models": [{"decoy": "copyright_tag", "coverage": [0, 0.5]}]}
+    )
+    assert [(job.name, job.decoy) for job in plan(scenario)] == [("F0-s0", None), ("copyright_tag-F50-s0", "copyright_tag")]
+
+
+def test_two_models_of_one_name_are_refused():
+    with pytest.raises(UsageError, match="two models called 'F25-s0'; change a coverage or a seed"):
+        names({"decoy": "stop_sign", "coverage": [0.25, 0.251]})
+
+
+def test_only_keeps_the_named_models_in_the_scenarios_order():
+    assert names({"seeds": [0, 1, 2]}, only=["F0-s2", "F0-s0"]) == ["F0-s0", "F0-s2"]
+
+
+def test_only_a_name_that_nobody_trains_is_refused():
+    with pytest.raises(UsageError, match="trains no model called 'F0-s9'; did you mean 'F0-s0'"):
+        names({"seeds": [0]}, only=["F0-s9"])
