@@ -19,11 +19,11 @@ from safetensors import SafetensorError
 from tqdm import tqdm
 
 from shortcut_audit.errors import DataError, ModelError, UsageError
+from shortcut_audit.files import replacing
 from shortcut_audit.records import Candidate, Pictures
 from shortcut_audit.scenario import Scenario, Training
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.coverage import covered
-from shortcut_audit.files import replacing
 from shortcut_audit.subjects.manifest import describe, write_manifest
 from shortcut_audit.subjects.material import Material
 from shortcut_audit.subjects.networks import build_architecture

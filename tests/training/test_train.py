@@ -186,7 +186,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # a checkpoint takes 1.2 MB
     try:
-        with pytest.raises(UsageError, match="cannot write .*F0-s0.*: .*make room or choose another --out"):
+        with pytest.raises(UsageError, match=r"cannot write .*F0-s0.*: .*make room or choose another --out"):
             quietly(scenario(), tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -196,7 +196,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path):
 
 def test_out_that_is_a_file_is_one_sentence(tmp_path):
     (tmp_path / "out").write_text("")
-    with pytest.raises(UsageError, match="cannot write .*out.*File exists"):
+    with pytest.raises(UsageError, match=r"cannot write .*out.*File exists"):
         quietly(scenario(), tmp_path / "out")
 
 
