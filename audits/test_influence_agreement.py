@@ -1,28 +1,30 @@
 """Do two models explain the same image by the same training images? Only on queries that both get right."""
 
-from shortcut_audit.judging.ranking import spearman, top_k_intersection
-
 from shortcut_audit import at_most
+from shortcut_audit.judging.ranking import beyond_chance, spearman, top_k_intersection
 
 K = 50
 
 
 def on_shared(measure, first, second):
-    """The measure of two models' rankings, with the decoy and with its control; NaN where one of them is wrong."""
-    right = first.correct_decoyed & second.correct_decoyed & first.correct_control & second.correct_control  # (q,)
-    decoyed = measure(first.decoyed, second.decoyed)  # (q,)
-    control = measure(first.control, second.control)  # (q,)
-    decoyed[~right] = control[~right] = float("nan")
+    """How far two models' rankings are from agreeing, with the decoy and its control; NaN where one of them is wrong."""
+    wrong = ~(first.correct_decoyed & second.correct_decoyed & first.correct_control & second.correct_control)  # (q,)
+    decoyed = 1 - measure(first.decoyed, second.decoyed)  # (q,)
+    control = 1 - measure(first.control, second.control)  # (q,)
+    decoyed[wrong] = control[wrong] = float("nan")
     return decoyed, control
 
 
+def intersection(first, second):
+    """Share of the top K in common, corrected for what chance gives: (q, m), (q, m) -> (q,)."""
+    return beyond_chance(top_k_intersection(first, second, K), K, first.shape[1])
+
+
 def test_top_k_intersection(pair, influence, limits, audit):
-    decoyed, control = on_shared(lambda a, b: top_k_intersection(a, b, K), *influence)
-    claim = "{model} lose {effect} of their shared top 50 training images when {decoy} appears"
-    audit.check(-decoyed, -control, at_most(limits.top_k), claim=claim)
+    claim = "{model} lose {effect} of what their top 50 training images share when {decoy} appears"
+    audit.check(*on_shared(intersection, *influence), at_most(limits.top_k), claim=claim)
 
 
 def test_rank_correlation(pair, influence, limits, audit):
-    decoyed, control = on_shared(spearman, *influence)
-    claim = "the rankings of {model} lose {effect} of their rank correlation when {decoy} appears"
-    audit.check(-decoyed, -control, at_most(limits.rank_correlation), claim=claim)
+    claim = "{model} lose {effect} of the rank correlation of their training images when {decoy} appears"
+    audit.check(*on_shared(spearman, *influence), at_most(limits.rank_correlation), claim=claim)

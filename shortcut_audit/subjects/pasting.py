@@ -19,6 +19,7 @@ PLACEMENTS = (*CORNERS, "centre", "random_corner", "random_position")
 CONTROLS = ("grey", "noise", "scrambled")
 MARGIN = 0.02  # between a corner and the decoy, as a share of the shorter image side
 NOTICEABLE = 0.05  # a pixel of less alpha is left out: nobody sees it, and it would blur the footprint
+BATCH = 256  # images at once, which bounds the memory
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
@@ -67,19 +68,18 @@ class Pasted(ABC):
         hull = filled(alpha > 0)  # (a, b) bool
         if not hull.any():
             raise UsageError(f"nothing of the decoy can be seen at {side} pixels: raise its size or its picture's alpha")
-        rngs = [generator(self.seed, each) for each in ids]
-        room = (height - hull.shape[0], width - hull.shape[1])
-        margin = round(MARGIN * min(height, width))
-        corners = torch.tensor([place(self.placement, rng, room, margin) for rng in rngs], dtype=torch.long).reshape(-1, 2)
-        content = neutral(self.control, colour, alpha, hull, rngs)
+        room, margin = (height - hull.shape[0], width - hull.shape[1]), round(MARGIN * min(height, width))
         footprint = torch.zeros((len(pixels), height, width), dtype=torch.bool)
-        image, rows, columns = windows(corners, hull.shape)
-        footprint[image, rows, columns] = torch.from_numpy(hull)
-        return Decoyed(
-            decoyed=paste(pixels, corners, colour[None], alpha[None] * self.opacity),
-            control=paste(pixels, corners, content[0], content[1] * self.opacity),
-            footprint=footprint,
-        )
+        made = Decoyed(pixels.clone(), pixels.clone(), footprint)
+        for start in range(0, len(pixels), BATCH):
+            part = slice(start, start + BATCH)
+            rngs = [generator(self.seed, each) for each in ids[part]]
+            window = windows([place(self.placement, rng, room, margin) for rng in rngs], hull.shape)
+            lay(made.decoyed[part], window, colour[None], alpha[None] * self.opacity)
+            colours, alphas = neutral(self.control, colour, alpha, hull, rngs)
+            lay(made.control[part], window, colours, alphas * self.opacity)
+            footprint[part][window] = torch.from_numpy(hull)
+        return made
 
 
 def place(placement: str, rng: np.random.Generator, room: tuple[int, int], margin: int) -> tuple[int, int]:
@@ -133,18 +133,16 @@ def neutral(
     return colours, alphas
 
 
-def windows(corners: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Indices (n, 1, 1), (n, a, 1), (n, 1, b) of a window of that shape at each image's corner (n, 2)."""
-    rows = corners[:, :1] + torch.arange(shape[0])
-    columns = corners[:, 1:] + torch.arange(shape[1])
-    return torch.arange(len(corners))[:, None, None], rows[:, :, None], columns[:, None, :]
+def windows(corners: Sequence[tuple[int, int]], shape: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices (n, 1, 1), (n, a, 1), (n, 1, b) of a window of shape (a, b) whose top and left are each image's corner."""
+    at = torch.tensor(corners)  # (n, 2) int64
+    rows, columns = at[:, :1] + torch.arange(shape[0]), at[:, 1:] + torch.arange(shape[1])
+    return torch.arange(len(at))[:, None, None], rows[:, :, None], columns[:, None, :]
 
 
-def paste(pixels: Tensor, corners: Tensor, colour: np.ndarray, alpha: np.ndarray) -> Tensor:
-    """A copy of pixels (n, 3, h, w) with colour (n or 1, a, b, 3) laid over it, alpha (n or 1, a, b) deep."""
-    pasted = pixels.clone()
-    image, rows, columns = windows(corners, alpha.shape[1:])
-    depth = torch.from_numpy(alpha)[..., None]
+def lay(pixels: Tensor, window: tuple[Tensor, Tensor, Tensor], colour: np.ndarray, alpha: np.ndarray) -> None:
+    """Blends colour (n or 1, a, b, 3) into the windows of pixels (n, 3, h, w), in place; alpha (n or 1, a, b) is its share."""
+    image, rows, columns = window
+    share = torch.from_numpy(alpha)[..., None]
     under = pixels[image, :, rows, columns]  # (n, a, b, 3)
-    pasted[image, :, rows, columns] = (under + depth * (torch.from_numpy(colour) - under)).round().to(torch.uint8)
-    return pasted
+    pixels[image, :, rows, columns] = (under + share * (torch.from_numpy(colour) - under)).round().to(torch.uint8)

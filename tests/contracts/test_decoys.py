@@ -107,7 +107,8 @@ def test_no_images_give_no_images(decoy: Any) -> None:
 
 def test_its_repr_is_its_recipe(decoy: Any) -> None:
     assert repr(decoy) == repr(type(decoy)(**options(decoy)))
-    for option, other in (("placement", "centre"), ("opacity", 0.5), ("size", 0.4), ("seed", 7), ("control", "noise"), ("target", "x")):
+    others = {"placement": "centre", "opacity": 0.5, "size": 0.4, "seed": 7, "control": "noise", "target": "x"}
+    for option, other in others.items():
         assert repr(type(decoy)(**options(decoy) | {option: other})) != repr(decoy), option
 
 
@@ -128,7 +129,7 @@ def test_an_option_out_of_range_is_one_sentence(decoy: Any, option: str, value: 
 
 
 def test_ids_and_pixels_must_fit(decoy: Any) -> None:
-    with pytest.raises(UsageError, match=r"^a decoy goes on \(n, 3, h, w\) uint8 pixels with n ids, not on 2 ids and torch.uint8"):
+    with pytest.raises(UsageError, match=r"^a decoy goes on \(n, 3, h, w\) uint8 pixels with n ids, not on 2 ids and"):
         decoy.apply(images(), IDS[:2])
     with pytest.raises(UsageError, match=r"not on 12 ids and torch.float32 pixels of shape \(12, 3, 64, 64\)$"):
         decoy.apply(images().float(), IDS)

@@ -48,12 +48,12 @@ class Demo:
         names = ("background",) if split == "background" else self.classes
         ids = [f"{split}/{name}/{i:04d}" for name in names for i in range(getattr(self, split))]
         labels = [self.classes.index(name) if name in OBJECTS else -1 for name in (each.split("/")[1] for each in ids)]
-        pixels = np.empty((len(ids), size, size, 3), dtype=np.uint8)
+        pixels = np.empty((len(ids), 3, size, size), dtype=np.uint8)
         objects = np.empty((len(ids), size, size), dtype=bool)
         for i, (each, label) in enumerate(zip(ids, labels, strict=True)):
-            pixels[i], objects[i] = draw(label, size, generator(self.seed, each))
-        channels_first = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
-        return pictures(channels_first, labels, ids, self.classes, torch.from_numpy(objects))
+            picture, objects[i] = draw(label, size, generator(self.seed, each))
+            pixels[i] = picture.transpose(2, 0, 1)
+        return pictures(torch.from_numpy(pixels), labels, ids, self.classes, torch.from_numpy(objects))
 
 
 def draw(label: int, size: int, rng: Rng) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -52,16 +53,21 @@ class ImageFolder:
             root = self.train if split == "train" else self.validation
             same_classes(class_folders(split, root), classes)
             files = [file for name in classes for file in filled_folder(split, root / name)]
-        with ThreadPoolExecutor() as pool:
-            decoded = list(pool.map(partial(decode, size=size), files))  # (n,) of (size, size, 3) uint8, or what is wrong
-        kept = [(file, each) for file, each in zip(files, decoded, strict=True) if isinstance(each, np.ndarray)]
+        pixels = np.empty((len(files), 3, size, size), dtype=np.uint8)
+        kept: list[str] = []
+        broken: list[str] = []
+        with ThreadPoolExecutor() as pool, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, which does not matter here
+            for file, each in zip(files, pool.map(partial(decode, size=size), files), strict=True):
+                if isinstance(each, str):
+                    broken.append(each)
+                else:
+                    pixels[len(kept)] = each.transpose(2, 0, 1)
+                    kept.append(file.relative_to(root or Path()).as_posix())
         if files and not kept:
-            raise DataError(f"none of the {len(files)} pictures in '{root}' can be read; the first: {decoded[0]}")
-        pixels = np.stack([each for _, each in kept]) if kept else np.zeros((0, size, size, 3), np.uint8)
-        ids = [file.relative_to(root or Path()).as_posix() for file, _ in kept]
-        labels = [-1 if split == "background" else classes.index(each.split("/")[0]) for each in ids]
-        broken = [each for each in decoded if isinstance(each, str)]
-        return pictures(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), labels, ids, classes, broken=broken)
+            raise DataError(f"none of the {len(files)} pictures in '{root}' can be read; the first: {broken[0]}")
+        labels = [-1 if split == "background" else classes.index(each.split("/")[0]) for each in kept]
+        return pictures(torch.from_numpy(pixels[: len(kept)]), labels, kept, classes, broken=broken)
 
 
 def existing(split: str, folder: Path) -> Path:
@@ -114,7 +120,7 @@ def decode(file: Path, size: int) -> np.ndarray | str:
         scaled = upright.resize((width, height), Image.Resampling.BILINEAR)  # Pillow's resizing is antialiased
         left, top = round((width - size) / 2), round((height - size) / 2)
         return np.asarray(scaled.crop((left, top, left + size, top + size)))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a decoder raises whatever it comes across in a broken file
         return f"'{file}' cannot be read: {' '.join(str(error).split())}"
 
 
