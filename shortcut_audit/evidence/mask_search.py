@@ -62,7 +62,7 @@ class Reward:
 
 @dataclass(frozen=True)
 class Found:
-    """Cells (n, rows + 8, columns + 8) in [0, 1], and the share of the revealed cells that changed side at the end, (n,)."""
+    """Cells (n, rows, columns) in [0, 1], and the share of the revealed cells that changed side at the end, (n,)."""
 
     cells: Tensor
     moved: Tensor
@@ -82,9 +82,9 @@ def search(reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recip
     Images never influence each other: one that has settled leaves the batch.
     """
     grid = Grid(*levels.shape[-2:])
-    cells = grid.ones(levels)
+    cells = levels.new_ones(len(levels), *grid.shape)
     velocity = torch.zeros_like(cells)
-    shown = torch.zeros(len(levels), *grid.shape, dtype=torch.bool, device=levels.device)
+    shown = torch.zeros_like(cells, dtype=torch.bool)
     found, moved = cells.clone(), levels.new_ones(len(levels))
     active = torch.arange(len(levels), device=levels.device)
     for iteration in range(recipe.iterations):

@@ -30,8 +30,9 @@ def kernel(distance: Tensor) -> Tensor:
 class Grid:
     """The cells of an image of h x w pixels.
 
-    The auxiliary mask has a margin of four cells around the image, so that every window is whole: without it a uniform mask
-    would be higher in the corners, and the search would be drawn there.
+    Beyond the border the cells go on in a mirror, so that every window is whole and no place is favoured: with no cells there,
+    or with free ones, a uniform mask is higher at the border or feels less of the area's pull there, and masks end up in the
+    corners.
     """
 
     height: int
@@ -47,11 +48,6 @@ class Grid:
         """Cells down and across; the last ones may stick out of the image."""
         return math.ceil(self.height / self.step), math.ceil(self.width / self.step)
 
-    def ones(self, like: Tensor) -> Tensor:
-        """An auxiliary mask of ones for each of `like`'s n images: (n, rows + 8, columns + 8)."""
-        rows, columns = self.shape
-        return like.new_ones(len(like), rows + 2 * REACH, columns + 2 * REACH)
-
     def coarse(self, cells: Tensor) -> Tensor:
         """The smooth maximum at each cell's centre.
 
@@ -59,12 +55,12 @@ class Grid:
         exponential, so 13 maps are exponentiated in place of 81.
 
         Args:
-            cells: (n, rows + 8, columns + 8) in [0, 1], the auxiliary mask a.
+            cells: (n, rows, columns) in [0, 1], the auxiliary mask a.
 
         Returns:
             (n, rows, columns) in [0, 1].
         """
-        coarse: Tensor = _SmoothMaximum.apply(cells)
+        coarse: Tensor = _SmoothMaximum.apply(_mirrored(cells))
         return coarse
 
     def to_pixels(self, coarse: Tensor) -> Tensor:
@@ -77,15 +73,28 @@ class Grid:
         return F.avg_pool2d(pixels[:, None], self.step, ceil_mode=True, count_include_pad=False)[:, 0]
 
     def exact(self, cells: Tensor) -> Tensor:
-        """The smooth maximum at every pixel: (n, rows + 8, columns + 8) -> (n, h, w) in [0, 1]; differentiable."""
+        """The smooth maximum at every pixel: (n, rows, columns) -> (n, h, w) in [0, 1]; differentiable."""
         rows, columns = self.shape
         window = 2 * REACH + 1
         values = _pixel_kernel(self.step).to(cells)  # (step * step, 81)
-        near = F.unfold(cells[:, None], window)[:, None]  # (n, 1, 81, rows * columns)
+        near = F.unfold(_mirrored(cells)[:, None], window)[:, None]  # (n, 1, 81, rows * columns)
         lines = [_smooth_maximum(near * line[:, :, None]) for line in torch.split(values, self.step)]
         fine = torch.stack(lines, dim=1)  # (n, step, step, rows * columns)
         fine = fine.view(len(cells), self.step, self.step, rows, columns).permute(0, 3, 1, 4, 2)
         return fine.reshape(len(cells), rows * self.step, columns * self.step)[:, : self.height, : self.width]
+
+
+def _mirrored(cells: Tensor) -> Tensor:
+    """(n, rows, columns) -> (n, rows + 8, columns + 8), the border repeated and what lies before it in reverse."""
+    rows, columns = (_mirror(size).to(cells.device) for size in cells.shape[1:])
+    return cells.index_select(1, rows).index_select(2, columns)
+
+
+@lru_cache
+def _mirror(size: int) -> Tensor:
+    """Which cell stands at places -4 .. size + 3 of a line that is mirrored at both ends."""
+    place = torch.arange(-REACH, size + REACH) % (2 * size)
+    return torch.minimum(place, 2 * size - 1 - place)
 
 
 def _smooth_maximum(weighted: Tensor) -> Tensor:

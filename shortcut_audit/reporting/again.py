@@ -43,7 +43,7 @@ def read_report(path: Path) -> Report:
         )
     except OSError as error:
         raise UsageError(f"cannot read '{path}': {error.strerror}; run `pytest audits/ --models DIR` first") from None
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError):
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
         raise UsageError(f"'{path}' is no verdict file; run `pytest audits/ --models DIR` again") from None
 
 

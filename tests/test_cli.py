@@ -1,0 +1,59 @@
+"""The commands, as a user types them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from shortcut_audit.cli import main
+
+
+@pytest.fixture
+def verdict(tmp_path):
+    """A verdict file on one promoted and one rejected checkpoint."""
+    models = {}
+    for name, word in (("F0", "promote"), ("F100", "reject"), ("F50", "waived"), ("F25", "undecided")):
+        file = tmp_path / f"{name}.pt"
+        file.write_bytes(name.encode())
+        sha256 = hashlib.sha256(name.encode()).hexdigest()
+        models[name] = {"verdict": word, "sentence": f"{name} is {word}d", "sha256": sha256, "file": str(file)}
+    path = tmp_path / "verdict.json"
+    path.write_text(json.dumps({"models": models}))
+    return path
+
+
+@pytest.mark.parametrize(("model", "code"), [("F0", 0), ("F100", 1), ("F50", 0), ("F25", 1)])
+def test_gate_lets_only_promoted_models_through(verdict, model, code, capsys):
+    assert main(["gate", str(verdict), "--model", model]) == code
+    assert model in capsys.readouterr().out
+
+
+def test_gate_refuses_another_checkpoint(verdict, tmp_path, capsys):
+    (tmp_path / "F0.pt").write_bytes(b"trained a little longer")
+    assert main(["gate", str(verdict), "--model", "F0"]) == 1
+    assert "SHA-256 differs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["gate", "{verdict}", "--model", "F10"], "has no verdict on 'F10'; did you mean 'F100'?"),
+        (["gate", "{verdict}.missing", "--model", "F0"], "a missing report is a failed gate"),
+        (["gate", "{verdict}", "--model", "F0", "--file", "gone.pt"], "'gone.pt' is not there"),
+        (["train", "no.yaml", "--out", "x"], "cannot read the scenario 'no.yaml'"),
+        (["report", "nowhere"], "cannot read 'nowhere/verdict.json'"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_code_4(verdict, arguments, words, capsys):
+    assert main([argument.format(verdict=verdict) for argument in arguments]) == 4
+    said = capsys.readouterr().err
+    assert words in said
+    assert len(said.splitlines()) == 1
+
+
+def test_gate_on_an_empty_file_is_a_mistake(verdict, capsys):
+    verdict.write_text("")
+    assert main(["gate", str(verdict), "--model", "F0"]) == 4
+    assert "is no verdict file" in capsys.readouterr().err
