@@ -7,4 +7,4 @@ MODELS=${MODELS:-checkpoints} SCENARIO=${SCENARIO:-fixtures/demo.yaml}
 shortcut-audit train "$SCENARIO" --out "$MODELS"
 code=0
 pytest audits/ --models "$MODELS" --scenario "$SCENARIO" "$@" || code=$?
-python ci/known_answers.py reports/verdict.json "$code"
+python ci/known_answers.py reports/verdict.json "${SCENARIO%.yaml}_answers.yaml" "$code"

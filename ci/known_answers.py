@@ -1,27 +1,26 @@
-"""Did the demo's known answers come true? Clean models (references) promoted, every decoy model rejected."""
+"""Did the demo's known answers come true? Usage: known_answers.py VERDICT.json ANSWERS.yaml PYTEST_EXIT_CODE."""
 
 import json
 import sys
 from pathlib import Path
 
+import yaml
 
-def main(verdict: str, pytest_code: str) -> int:
-    """0 if every reference is promoted and every other model is rejected; says which is not."""
+
+def main(verdict: str, answers: str, pytest_code: str) -> int:
+    """0 if every model got a verdict that the answers name; else says which did not."""
     document = json.loads(Path(verdict).read_text(encoding="utf-8"))
-    expected = {name: "promote" if model["reference"] else "reject" for name, model in document["models"].items()}
-    wrong = [
-        f"{name}: expected {expected[name]}, found {model['verdict']}"
-        for name, model in document["models"].items()
-        if model["verdict"] != expected[name]
-    ]
-    for line in wrong:
-        print(line)
-    if wrong or not expected or document["exit_code"] != int(pytest_code):
-        print(f"The demo's known answers did NOT come true: {len(wrong)} of {len(expected)} differ (pytest's exit code: {pytest_code}).")
+    expected = yaml.safe_load(Path(answers).read_text(encoding="utf-8"))
+    found = {name: model["verdict"] for name, model in document["models"].items()}
+    wrong = [name for name in sorted({*expected, *found}) if found.get(name) not in expected.get(name, [])]
+    for name in wrong:
+        print(f"{name}: expected {' or '.join(expected.get(name, ['nothing']))}, found {found.get(name, 'nothing')}")
+    if wrong or document["exit_code"] != int(pytest_code):
+        print(f"The demo's known answers did NOT come true ({len(wrong)} of {len(expected)} differ).")
         return 1
-    rejected = sum(word == "reject" for word in expected.values())
+    promoted = sum(word == "promote" for word in found.values())
     print(
-        f"The demo's known answers came true: {len(expected) - rejected} clean models promoted, {rejected} decoy models rejected; "
+        f"The demo's known answers came true: {promoted} clean models promoted, {len(found) - promoted} decoy models not; "
         f"pytest's own exit code was {pytest_code} because models were rejected."
     )
     return 0

@@ -227,6 +227,12 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
     return None if (True, Verdict.VIOLATED) in keys else next((LETTERS[key] for key in LETTERS if key in keys), None)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if RUN in session.config.stash and hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["notes"] = session.config.stash[RUN].take_notes()
+
+
 class Recorder:
     """Writes each finding down as it comes, and the report at the end; lives on xdist's controller, or in the one process."""
 
@@ -235,7 +241,14 @@ class Recorder:
         self.config = config
 
     def pytest_sessionstart(self) -> None:
-        self.run.begin()
+        try:
+            self.run.begin()
+        except errors.ShortcutAuditError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self.run.notes |= set(getattr(node, "workeroutput", {}).get("notes", ()))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.run.add(getattr(report, "findings", []))

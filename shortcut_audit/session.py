@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shortcut_audit import registry
-from shortcut_audit.errors import ModelError, UsageError
+from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
 from shortcut_audit.planning import VALUES, blocks, plan
 from shortcut_audit.records import Case, Decision, Finding, Report, Verdict
 from shortcut_audit.reporting import record
@@ -23,6 +23,7 @@ from shortcut_audit.reporting.assembly import assemble
 from shortcut_audit.reporting.matrix import Paint, matrix, reasons, unpainted
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest import read_candidates
+from shortcut_audit.subjects.material import Material
 
 if TYPE_CHECKING:
     from shortcut_audit.cases import Harness
@@ -47,6 +48,7 @@ class Run:
         self.suite: list[Path] = []
         self.progress: Callable[[str], None] | None = None
         self.report: Report | None = None
+        self.notes: set[str] = set()  # files that could not be read, evidence that could not be kept
         self._findings: list[Finding] = []
 
     def header(self) -> str:
@@ -109,6 +111,13 @@ class Run:
 
         return tell
 
+    def take_notes(self) -> list[str]:
+        """What this process could not read or keep, a sentence each."""
+        if "harness" in self.__dict__:
+            evidence = self.harness.evidence
+            self.notes |= {*evidence.material.broken, *evidence.store.problems}
+        return sorted(self.notes)
+
     # ---- findings ----
 
     def judge(self, function: Callable[..., Any], params: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Finding]:
@@ -124,18 +133,24 @@ class Run:
         case: Case = params["case"]
         audit = audit_name(function, params)
         charged = isinstance(error, ModelError)
-        text = str(error) if charged or isinstance(error, UsageError) else f"{case.id}: {audit} broke: {error!r}"
+        text = str(error) if isinstance(error, ShortcutAuditError) else f"{case.id}: {audit} broke: {error!r}"
         verdict = Verdict.VIOLATED if charged else Verdict.UNDECIDED
         return Finding(audit, case.models, case.decoy, verdict, blocks(self.scenario, audit), claim=text, error=True)
 
     # ---- the record and the report ----
 
     def begin(self) -> None:
-        """Makes the folder and a new record.
+        """Checks that data and decoys are what the scenario says, makes the folder and a new record.
 
         Raises:
-            UsageError: the folder cannot be written.
+            UsageError, DataError: the folder cannot be written, or the scenario names what is not there.
         """
+        material = Material(self.scenario)
+        for decoy in self.scenario.decoys:
+            material.bait(decoy)
+            self.scenario.build_decoy(decoy)
+        registry.build("explainer", self.scenario.masks.explainer, self.scenario.masks.options)
+        registry.build("influence", self.scenario.influence.method, self.scenario.influence.options)
         try:
             self.reports.mkdir(parents=True, exist_ok=True)
             self._record.write_text("", encoding="utf-8")
@@ -167,7 +182,8 @@ class Run:
     def finish(self, interrupted: int | None = None) -> Report:
         """Writes every file of the report; `interrupted` is pytest's exit code where the run did not come to its end."""
         report = self._assembled()
-        self.report = report if interrupted is None else replace(report, exit_code=interrupted)
+        provenance = {**report.provenance, "notes": self.take_notes()}
+        self.report = replace(report, provenance=provenance, exit_code=report.exit_code if interrupted is None else interrupted)
         for name in registry.names("reporter"):
             registry.build("reporter", name).write(self.report, self.reports)
         return self.report
@@ -179,7 +195,7 @@ class Run:
         yield from matrix(self.report, paint)
         yield ""
         yield from reasons(self.report, paint)
-        yield from self.harness.evidence.store.problems if "harness" in self.__dict__ else []
+        yield from sorted(self.notes)
         yield f"verdict: {self.reports / 'verdict.json'}"
 
 

@@ -18,6 +18,7 @@ from shortcut_audit.errors import ModelError
 from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
 from shortcut_audit.evidence.revealing import top_area
 from shortcut_audit.evidence.store import Store
+from shortcut_audit.files import sha256
 from shortcut_audit.records import (
     Accuracy,
     Candidate,
@@ -31,7 +32,6 @@ from shortcut_audit.records import (
     Transfer,
 )
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.files import sha256
 from shortcut_audit.subjects.loading import load_subject
 from shortcut_audit.subjects.material import Material
 

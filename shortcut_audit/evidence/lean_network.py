@@ -53,7 +53,8 @@ def bf16_pays(device: torch.device) -> bool:
 
 
 def _folded(network: nn.Module, images: Tensor) -> nn.Module:
-    if not len(images) or any(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks for module in network.modules()):
+    hooked = any(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks for module in network.modules())
+    if hooked or not len(images):
         return network  # a hook may change the output; a folded copy would lose it
     try:
         with warnings.catch_warnings(), torch.no_grad():

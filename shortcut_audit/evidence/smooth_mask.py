@@ -111,7 +111,7 @@ class _SmoothMaximum(torch.autograd.Function):
         weighted = cells * values  # (rings, n, rows + 8, columns + 8)
         weights = torch.exp(TEMPERATURE * (weighted - 1))
         above, below = _window_sums(torch.stack([weighted * weights, weights], dim=1))  # each (n, rows, columns)
-        result = above / below
+        result: Tensor = above / below
         ctx.save_for_backward(values, weighted, weights, below, result)
         return result
 
@@ -120,7 +120,8 @@ class _SmoothMaximum(torch.autograd.Function):
         values, weighted, weights, below, result = ctx.saved_tensors
         share = slope / below
         alone, mean = _ring_sums(torch.stack([share, share * result])).unbind(1)  # each (rings, n, rows + 8, columns + 8)
-        return (values * weights * torch.addcmul(alone - TEMPERATURE * mean, weighted, alone, value=TEMPERATURE)).sum(0)
+        rise = torch.addcmul(alone - TEMPERATURE * mean, weighted, alone, value=TEMPERATURE)
+        return torch.sum(values * weights * rise, dim=0)
 
 
 def _window_sums(maps: Tensor) -> Tensor:

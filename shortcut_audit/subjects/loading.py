@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit.errors import ModelError, ShortcutAuditError
-from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.files import sha256
+from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.subjects.manifest import describe, format_of
 from shortcut_audit.subjects.networks import Normalised, build_architecture
 

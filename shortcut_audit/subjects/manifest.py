@@ -15,8 +15,8 @@ from filelock import FileLock
 
 from shortcut_audit import registry
 from shortcut_audit.errors import ModelError, UsageError, did_you_mean
-from shortcut_audit.records import Candidate
 from shortcut_audit.files import replacing
+from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest_file import FORBIDDEN, MANIFEST, Claim, Description, Entry, Manifest, checked, read_manifest
 
 

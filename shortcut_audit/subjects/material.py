@@ -5,14 +5,13 @@ from __future__ import annotations
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.records import Bait, Decoyed, Pictures
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.coverage import covered
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 
@@ -21,6 +20,7 @@ class Material:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
+        self.broken: set[str] = set()  # a sentence for each file that could not be read
         self.pictures = cache(self._pictures)
         self.with_decoy = cache(self._with_decoy)
         self.partly_decoyed = cache(self._partly_decoyed)
@@ -46,10 +46,12 @@ class Material:
 
     def members(self, decoy: str, split: str, size: int) -> np.ndarray:
         """(t,) indices of the pictures that show the decoy's class."""
-        return np.flatnonzero(self.pictures(split, size).labels == self.bait(decoy).target_index)
+        shown: np.ndarray = (self.pictures(split, size).labels == self.bait(decoy).target_index).nonzero()[0]
+        return shown
 
     def _pictures(self, split: str, size: int) -> Pictures:
         loaded: Pictures = self.dataset.load(split, size)
+        self.broken |= set(loaded.broken)
         return loaded
 
     def _with_decoy(self, decoy: str, split: str, size: int) -> Decoyed:

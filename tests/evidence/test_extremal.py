@@ -32,8 +32,8 @@ class Tiny(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(3, 8, 5, stride=2, padding=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(16), nn.ReLU(),
+            nn.Conv2d(3, 8, 5, stride=2, padding=2), nn.BatchNorm2d(8), nn.ReLU(),
+            nn.Conv2d(8, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
         )  # fmt: skip
         self.head = nn.Linear(16, 5)
         draws = generator(0)
@@ -113,7 +113,7 @@ def test_a_uniform_mask_favours_no_place():
         mask = make(cells)
         (pull,) = torch.autograd.grad(mask.mean(), cells)
         assert float(mask[:, ::2, ::2].max() - mask[:, ::2, ::2].min()) < 1e-5
-        assert float(pull.max() - pull.min()) < 1e-5 * float(pull.mean()) * 100
+        assert float(pull.max() - pull.min()) < 1e-3 * float(pull.mean())
 
 
 def test_the_kernel_is_flat_then_falls():
@@ -174,7 +174,8 @@ def test_nan_is_revealed_last_and_a_wrong_area_is_refused():
 @given(seed=st.integers(0, 99), area=AREAS, power=st.sampled_from([0.3, 1.0, 6.0]))
 @settings(deadline=None, max_examples=30)
 def test_sharpened_masks_have_the_area_by_rounding_and_by_mean(seed, area, power):
-    rough = F.interpolate(torch.rand(2, 1, 8, 8, generator=generator(seed)), size=(40, 40), mode="bicubic")[:, 0].clamp(0, 1) ** power
+    smooth = F.interpolate(torch.rand(2, 1, 8, 8, generator=generator(seed)), size=(40, 40), mode="bicubic")
+    rough = smooth[:, 0].clamp(0, 1) ** power
     masks = sharpened(rough, area)
     assert torch.equal(masks >= 0.5, top_area(rough, area))
     assert (masks.mean((1, 2)) - area).abs().max() <= 0.0025

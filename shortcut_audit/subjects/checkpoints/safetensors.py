@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from shortcut_audit.errors import ModelError
-from shortcut_audit.registry import register
 from shortcut_audit.files import refuse_placeholder, replacing
+from shortcut_audit.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 from zipfile import ZipFile, is_zipfile
 
 from shortcut_audit.errors import ModelError
-from shortcut_audit.registry import register
 from shortcut_audit.files import refuse_placeholder, replacing
+from shortcut_audit.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor

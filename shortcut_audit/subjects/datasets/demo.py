@@ -15,7 +15,7 @@ from shortcut_audit.subjects.pictures import check_split, generator, pictures
 from shortcut_audit.subjects.scenery import clutter, ground, light
 
 Rng = np.random.Generator
-DARK, GLASS = (28, 28, 32), (170, 200, 215)
+DARK, GLASS, EYE = (28, 28, 32), (170, 200, 215), (205, 220, 110)
 
 
 @register("dataset")
@@ -86,8 +86,6 @@ def cat(pen: Pen, fur: Colour, rng: Rng) -> None:
             swing = float(rng.normal(0, 0.08))
             pen.line([(x, 0.2), (x + swing, 0.85)], 0.16, shade(fur, 0.8 if x in (-0.25, 0.52) else 1))
         pen.ellipse(0.05, 0.08, 0.68, 0.3, fur)
-        for x in (-0.1, 0.15, 0.4):
-            pen.line([(x, -0.2), (x + 0.05, 0.15)], 0.07, shade(fur, 0.6))
         _cat_head(pen, -0.62, -0.2, 0.33, fur)
     else:
         _cat_head(pen, 0, 0.1, 0.78, fur)
@@ -95,14 +93,14 @@ def cat(pen: Pen, fur: Colour, rng: Rng) -> None:
 
 def _cat_head(pen: Pen, x: float, y: float, r: float, fur: Colour) -> None:
     for side in (-1, 1):
-        tip, inner, outer = (x + side * 0.75 * r, y - 1.35 * r), (x + side * 0.15 * r, y - 0.75 * r), (x + side * r, y - 0.2 * r)
+        tip, inner, outer = (x + side * 0.8 * r, y - 1.45 * r), (x + side * 0.15 * r, y - 0.75 * r), (x + side * r, y - 0.2 * r)
         pen.polygon([outer, tip, inner], fur)
-        inside = [(x + side * u * r, y - v * r) for u, v in ((0.85, 0.5), (0.72, 1.1), (0.35, 0.75))]
+        inside = [(x + side * u * r, y - v * r) for u, v in ((0.85, 0.5), (0.76, 1.2), (0.35, 0.75))]
         pen.polygon(inside, shade(fur, 1.5))
     pen.ellipse(x, y, r, 0.85 * r, fur)
     pen.ellipse(x, y + 0.4 * r, 0.45 * r, 0.32 * r, shade(fur, 1.2))
     for side in (-1, 1):
-        pen.ellipse(x + side * 0.42 * r, y - 0.12 * r, 0.2 * r, 0.2 * r, shade(fur, 1.7))
+        pen.ellipse(x + side * 0.42 * r, y - 0.12 * r, 0.21 * r, 0.22 * r, EYE)
         pen.ellipse(x + side * 0.42 * r, y - 0.12 * r, 0.08 * r, 0.19 * r, DARK)
         for rise in (0.15, 0.35):
             pen.line([(x + side * 0.3 * r, y + 0.32 * r), (x + side * 1.25 * r, y + rise * r)], 0.05 * r, shade(fur, 0.5))
@@ -117,7 +115,7 @@ def fish(pen: Pen, skin: Colour, rng: Rng) -> None:
     pen.polygon([(-0.1, 0.6 * high), (0.15, high + 0.2), (0.3, 0.4 * high)], shade(skin, 0.7))
     pen.ellipse(-0.2, 0, 0.72, high, skin)
     pen.ellipse(-0.2, 0.35 * high, 0.55, 0.5 * high, shade(skin, 1.25))
-    if rng.random() < 0.5:
+    if rng.random() < 0.3:
         stripe = any_colour(rng)
         for x in (-0.25, 0.02, 0.28)[: int(rng.integers(1, 4))]:
             tall = high * 0.9 * float(np.sqrt(1 - ((x + 0.2) / 0.72) ** 2))
