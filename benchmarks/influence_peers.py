@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,12 +53,16 @@ def vmap_grad(network: nn.Module, queries: Images, training: Images) -> np.ndarr
         return F.normalize(torch.cat([g.flatten(1) for g in each.values()], 1), dim=1, eps=0)
 
     parts = [[part for part in zip(*(each.split(4) for each in some), strict=True)] for some in (queries, training)]
-    kept = torch.cat([gradients(*part) for part in parts[0]])
-    return torch.cat([kept @ gradients(*part).T for part in parts[1]], 1).numpy()
+    with torch.no_grad():
+        kept = torch.cat([gradients(*part) for part in parts[0]])
+        return torch.cat([kept @ gradients(*part).T for part in parts[1]], 1).numpy()
 
 
-def captum(network: nn.Module, queries: Images, training: Images) -> np.ndarray:
-    """captum.influence.TracInCP on one checkpoint, divided by the roots of its self-influences."""
+def captum(network: nn.Module, queries: Images, training: Images, sample_wise: bool = False) -> np.ndarray:
+    """captum.influence.TracInCP on one checkpoint, divided by the roots of its self-influences.
+
+    Its quicker mode, `sample_wise`, knows convolutions and linear layers alone and leaves batch norm out.
+    """
     from captum.influence import TracInCP
 
     def load(model: nn.Module, _: Any) -> float:
@@ -69,9 +74,9 @@ def captum(network: nn.Module, queries: Images, training: Images) -> np.ndarray:
         ["now"],
         load,
         layers=list(LAYERS),
-        loss_fn=nn.CrossEntropyLoss(reduction="sum"),
+        loss_fn=nn.CrossEntropyLoss(reduction="sum" if sample_wise else "none"),
         batch_size=16,
-        sample_wise_grads_per_batch=True,
+        sample_wise_grads_per_batch=sample_wise,
     )
     own = tracin.self_influence()
     return _cosine(tracin.influence(queries), tracin.self_influence(DataLoader(TensorDataset(*queries), 16)), own)
@@ -153,6 +158,7 @@ PEERS: dict[str, Callable[[nn.Module, Images, Images], np.ndarray]] = {
     "naive loop": naive_loop,
     "vmap(grad)": vmap_grad,
     "captum": captum,
+    "captum, sample-wise": partial(captum, sample_wise=True),
     "dattri": dattri,
     "dattri-llm": dattri_llm,
     "kronfluence": kronfluence,

@@ -204,21 +204,22 @@ class RowForm:
 
     def factors(self, x: Tensor, g: Tensor) -> tuple[Factor, ...]:
         x, g, geometry = as_picture(self.layer, x, g)
-        patches = _patches(x, g, geometry)  # (n, groups, c_in / groups * kernel, t)
-        rows = torch.matmul(g.reshape(len(g), geometry.groups, -1, patches.shape[-1]), patches.mT)
+        seen = patches(x, g, geometry)  # (n, groups, c_in / groups * kernel, t)
+        rows = g.reshape(len(g), geometry.groups, -1, seen.shape[-1]) @ seen.mT
         weight = Rows(rows.reshape(len(g), -1))
         return (weight, Rows(g.sum((2, 3)))) if self.layer.bias is not None else (weight,)
 
 
-def _patches(x: Tensor, g: Tensor, geometry: Geometry) -> Tensor:
+def patches(x: Tensor, g: Tensor, geometry: Geometry) -> Tensor:
+    """What each output position reads: (n, groups, c_in / groups * kernel, t)."""
     need = [(g.shape[2 + a] - 1) * geometry.stride[a] + (geometry.kernel[a] - 1) * geometry.dilation[a] + 1 for a in (0, 1)]
     (top, left), (h, w) = geometry.padding, x.shape[2:]
     x = F.pad(x, (left, need[1] - left - w, top, need[0] - top - h))
     if geometry.kernel == (1, 1):
-        patches = x[:, :, :: geometry.stride[0], :: geometry.stride[1]].flatten(2)
+        seen = x[:, :, :: geometry.stride[0], :: geometry.stride[1]].flatten(2)
     else:
-        patches = F.unfold(x, geometry.kernel, geometry.dilation, 0, geometry.stride)
-    return patches.reshape(len(x), geometry.groups, -1, patches.shape[-1])
+        seen = F.unfold(x, geometry.kernel, geometry.dilation, 0, geometry.stride)
+    return seen.reshape(len(x), geometry.groups, -1, seen.shape[-1])
 
 
 def unsupported(name: str, layer: nn.Module) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit.errors import DataError, ModelError, UsageError, did_you_mean
+from shortcut_audit.evidence.lean_network import borrowed
 
-Scalar = Literal["logit", "predicted", "loss"]
+NamedScalar = Literal["logit", "predicted", "loss"]
+Scalar = NamedScalar | Callable[[Tensor, Tensor], Tensor]
 
 THESIS_LAYERS = ("layer3", "layer4", "fc")
 
@@ -86,6 +88,8 @@ def cotangents(logits: Tensor, labels: Tensor, scalar: Scalar) -> Tensor:
     """
     if scalar == "predicted":
         labels = logits.argmax(1)
+    elif callable(scalar):
+        return scalar(logits, labels)
     elif int(labels.min()) < 0 or int(labels.max()) >= logits.shape[1]:
         raise DataError(
             f"influence needs the class of every image, 0 to {logits.shape[1] - 1}; found a label of "
@@ -118,3 +122,28 @@ def as_input(pixels: Tensor, network: nn.Module) -> Tensor:
     like = next(network.parameters())
     images = pixels.to(like.device).to(like.dtype, memory_format=torch.channels_last)
     return images.div_(255)
+
+
+def missed_probability(network: nn.Module, pixels: Tensor, labels: Tensor, batch: int) -> Tensor:
+    """1 - p_y of each image, (n,) float64 on the CPU: the size of the loss's residual, summed from the other classes."""
+    parts = []
+    with torch.no_grad(), borrowed(network):
+        for part in zip(pixels.split(batch), labels.split(batch), strict=True):
+            logits = network(as_input(part[0], network)).double().cpu()
+            others = logits.scatter(1, part[1].cpu()[:, None], -torch.inf)
+            parts.append((others.logsumexp(1) - logits.logsumexp(1)).exp())
+    return torch.cat(parts)
+
+
+def classifier(network: nn.Module) -> str:
+    """The name of the last linear layer.
+
+    Raises:
+        ModelError: the model ends in something else.
+    """
+    last = list(owners(network, ("*",)).items())[-1]
+    if not isinstance(last[1], nn.Linear):
+        raise ModelError(
+            f"the model's last layer, {last[0]}, is a {type(last[1]).__name__} and no linear classifier; name layers"
+        )
+    return last[0]

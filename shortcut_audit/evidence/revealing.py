@@ -35,9 +35,9 @@ def top_area(saliency: Tensor, area: float) -> Tensor:
 def sharpened(masks: Tensor, area: float, tolerance: float = 0.002) -> Tensor:
     """The same masks with a steeper edge, so that what is rendered has the area that was asked for.
 
-    m -> clip(1/2 + gain * (m - t)), where t parts the top `area` from the rest and the gain is the least of
-    1, 1.25, 1.25^2, ... at which the mean is `area` too. Laws: rounding reveals `top_area(masks, area)`; the mean is within
-    `tolerance` of `area`.
+    m -> clip(1/2 + gain * (m - t)), where t parts the top `area` from the rest. The gain is the least at which the mask uses the
+    whole range up to 1, times the first of 1, 1.25, 1.25^2, ... at which the mean is `area` too. Laws: rounding reveals
+    `top_area(masks, area)`; the mean is within `tolerance` of `area`.
 
     Args:
         masks: (n, h, w) in [0, 1].
@@ -45,17 +45,18 @@ def sharpened(masks: Tensor, area: float, tolerance: float = 0.002) -> Tensor:
         tolerance: what the mean may be off, as a share.
     """
     shown = top_area(masks, area)  # (n, h, w) bool
-    flat = masks.flatten(1)
-    least_shown = flat.masked_fill(~shown.flatten(1), torch.inf).amin(1)  # (n,)
-    most_hidden = flat.masked_fill(shown.flatten(1), -torch.inf).amax(1)
-    edge = masks - ((least_shown + most_hidden) / 2)[:, None, None]
+    lowest = masks.masked_fill(~shown, torch.inf).amin((1, 2), keepdim=True)  # (n, 1, 1)
+    highest = masks.masked_fill(shown, -torch.inf).amax((1, 2), keepdim=True)
+    edge = masks - (lowest + highest) / 2
+    edge = edge * (0.5 / edge.amax((1, 2), keepdim=True).clamp(1e-6, 0.5))
     result = shown.to(masks)  # the limit of an infinite gain
-    open_ = torch.ones(len(masks), dtype=torch.bool, device=masks.device)
+    left = torch.ones(len(masks), dtype=torch.bool, device=masks.device)
     for power in range(40):
-        soft = torch.where(shown, (0.5 + edge * 1.25**power).clamp(0.5, 1), (0.5 + edge * 1.25**power).clamp(0, 0.4999))
-        fits = open_ & ((soft.mean(dim=(1, 2)) - area).abs() <= tolerance)
+        steep = 0.5 + edge * 1.25**power
+        soft = torch.where(shown, steep.clamp(0.5, 1), steep.clamp(0, 0.4999))
+        fits = left & ((soft.mean((1, 2)) - area).abs() <= tolerance)
         result[fits] = soft[fits]
-        open_ &= ~fits
-        if not bool(open_.any()):
+        left &= ~fits
+        if not bool(left.any()):
             break
     return result

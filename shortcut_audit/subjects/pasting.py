@@ -56,6 +56,9 @@ class Pasted(ABC):
 
         Laws: outside the footprint nothing changes; an image gets the same in any batch and order; the control keeps
         place, footprint and mean opacity of the decoy, and none of its content.
+
+        Raises:
+            UsageError: pixels of another shape or type, ids that do not fit, or a decoy too faint to be seen.
         """
         if pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.dtype != torch.uint8 or len(ids) != len(pixels):
             found = f"{len(ids)} ids and {pixels.dtype} pixels of shape {tuple(pixels.shape)}"

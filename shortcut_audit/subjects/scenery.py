@@ -121,11 +121,11 @@ def _grass(pen: Pen, colour: Colour, rng: np.random.Generator) -> None:
 def light(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Brightness, contrast, a cast of colour, light from one side, and a sensor's noise; (h, w, 3) uint8 both ways."""
     height, width, _ = picture.shape
-    slope = rng.uniform(-0.25, 0.25, 2)
+    slope = rng.uniform(-0.2, 0.2, 2)
     across = np.linspace(-slope[0], slope[0], width, dtype=np.float32)[None, :, None]
     down = np.linspace(-slope[1], slope[1], height, dtype=np.float32)[:, None, None]
-    gain = (rng.uniform(0.75, 1.2) * rng.normal(1, 0.06, 3)).astype(np.float32)
-    lit = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(2, 8))
+    gain = (rng.uniform(0.85, 1.15) * rng.normal(1, 0.05, 3)).astype(np.float32)
+    lit = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(2, 7))
     lit += picture * ((1 + across + down) * gain)
     lit += np.float32(rng.uniform(-15, 25))
     return np.clip(lit, 0, 255, out=lit).astype(np.uint8)

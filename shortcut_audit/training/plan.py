@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.subjects.manifest_file import FORBIDDEN
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,6 @@ class Job:
     coverage: float  # the share of the decoy class's training images that carry the decoy, in [0, 1]
     seed: int
 
-    @property
-    def reference(self) -> bool:
-        """Trained by the same recipe without a decoy."""
-        return self.decoy is None
-
 
 def plan(scenario: Scenario, only: Collection[str] | None = None) -> tuple[Job, ...]:
     """One job for each group x coverage x seed, in the scenario's order; `only` keeps the named ones.
@@ -31,13 +27,15 @@ def plan(scenario: Scenario, only: Collection[str] | None = None) -> tuple[Job, 
     `copyright_tag-F100-s0`.
 
     Raises:
-        UsageError: two jobs get the same name, or `only` names one that the scenario does not train.
+        UsageError: a name that no manifest can hold, two jobs of one name, or `only` names one that is not there.
     """
     jobs: dict[str, Job] = {}
     for group in scenario.training.models:
         for coverage in group.coverage:
             for seed in group.seeds:
                 job = _job(scenario, group.decoy if coverage > 0 else None, coverage, seed)
+                if FORBIDDEN.search(job.name):
+                    raise UsageError(f"a model cannot be called '{job.name}': rename the decoy, without spaces and / \\ [ ] @ ::")
                 if job.name in jobs:
                     raise UsageError(f"the scenario trains two models called '{job.name}'; change a coverage or a seed")
                 jobs[job.name] = job

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import sys
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -69,8 +70,9 @@ def train(
     orders = [_order(material, job, training, out) for job in jobs]
     begun = {order.job.name: _begun(order) for order in orders if not _finished(order)}
     left = sum(settings.epochs - (state["number"] if state else 0) for state in begun.values())
-    with tqdm(total=left * batches(settings, training), unit="batch", disable=not progress, dynamic_ncols=True) as bar:
-        for sentence in (*training.broken, *validation.broken) if progress else ():
+    told = (*training.broken, *validation.broken, f"{len(orders) - len(begun)} of {len(orders)} models are in '{out}' already")
+    with _bar(left * batches(settings, training), progress) as bar:
+        for sentence in told if progress else ():
             bar.write(sentence)
         for i, order in enumerate(orders):
             if order.job.name in begun:
@@ -84,6 +86,12 @@ def train(
             with _writing(out):
                 order.partial.unlink(missing_ok=True)
                 write_manifest(out, [order.candidate])
+
+
+def _bar(total: int, progress: bool) -> tqdm[Any]:
+    """A terminal sees every batch; a log is spared that."""
+    often = 0.1 if sys.stderr.isatty() else 15  # seconds
+    return tqdm(total=total, unit="batch", disable=not progress, dynamic_ncols=True, mininterval=often, maxinterval=often)
 
 
 def _finish(order: Order, epochs: Iterator[Epoch], state: State, settings: Training, bar: tqdm[Any]) -> None:
@@ -165,9 +173,10 @@ def _begun(order: Order) -> State | None:
         return None
     try:
         state: State = torch.load(order.partial, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+        found = state["recipe"]
+    except (OSError, EOFError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError):
         raise UsageError(f"cannot go on from '{order.partial}', which is damaged; delete it or choose another --out") from None
-    _check_recipe(order, order.partial, state["recipe"])
+    _check_recipe(order, order.partial, found)
     return state
 
 

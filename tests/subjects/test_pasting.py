@@ -16,7 +16,7 @@ from shortcut_audit import UsageError
 from shortcut_audit.subjects.decoys.copyright_tag import CopyrightTag
 from shortcut_audit.subjects.decoys.overlay import Overlay
 from shortcut_audit.subjects.decoys.stop_sign import StopSign
-from shortcut_audit.subjects.pasting import CONTROLS, PLACEMENTS, filled, lay, neutral, place, windows
+from shortcut_audit.subjects.pasting import BATCH, CONTROLS, PLACEMENTS, filled, lay, neutral, place, windows
 from shortcut_audit.subjects.pictures import generator
 
 BLACK = torch.zeros((40, 3, 64, 64), dtype=torch.uint8)
@@ -99,6 +99,15 @@ def test_pasting_is_pillows() -> None:
     pixels = torch.from_numpy(under).permute(2, 0, 1)[None].clone()
     lay(pixels, windows([(3, 5)], (8, 12)), over[None, ..., :3].astype(np.float32), over[None, ..., 3].astype(np.float32) / 255)
     assert np.abs(pixels[0].permute(1, 2, 0).numpy().astype(int) - np.asarray(expected)).max() <= 1
+
+
+def test_more_images_than_are_worked_on_at_once() -> None:
+    pixels = torch.zeros((BATCH + 30, 3, 16, 16), dtype=torch.uint8)
+    ids = [str(i) for i in range(len(pixels))]
+    whole, late = StopSign().apply(pixels, ids), StopSign().apply(pixels[BATCH - 5 :], ids[BATCH - 5 :])
+    for every, few in ((whole.decoyed, late.decoyed), (whole.control, late.control), (whole.footprint, late.footprint)):
+        assert torch.equal(every[BATCH - 5 :], few)
+        assert every.flatten(1).any(1).all()
 
 
 def test_opacity_is_the_share_of_the_way_to_the_decoy() -> None:

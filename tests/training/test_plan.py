@@ -40,3 +40,10 @@ def test_only_keeps_the_named_models_in_the_scenarios_order():
 def test_only_a_name_that_nobody_trains_is_refused():
     with pytest.raises(UsageError, match="trains no model called 'F0-s9'; did you mean 'F0-s0'"):
         names({"seeds": [0]}, only=["F0-s9"])
+
+
+def test_a_decoy_whose_name_no_manifest_can_hold_is_refused_before_anything_is_trained():
+    decoys = {"stop_sign": {"target": "cat"}, "my logo": {"target": "cat"}}
+    models = [{"decoy": "my logo", "coverage": 1}]
+    with pytest.raises(UsageError, match="cannot be called 'my logo-F100-s0': rename the decoy"):
+        plan(Scenario(dataset={"kind": "demo"}, decoys=decoys, training={"models": models}))

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from shortcut_audit.evidence.gradient_gram import gradient_gram
-from shortcut_audit.evidence.partial_gradient import Scalar, default_layers
+from shortcut_audit.evidence.partial_gradient import NamedScalar, default_layers
 from shortcut_audit.registry import register
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class GradientCosine:
     """
 
     layers: tuple[str, ...] = ()  # names, prefixes or patterns; empty: layer3 + layer4 + fc, or the last two stages + classifier
-    scalar: Scalar = "logit"  # of the label, of the prediction, or the loss
+    scalar: NamedScalar = "logit"  # of the label, of the prediction, or the loss
     batch: int = 32  # training images at a time; memory, not the result, depends on it
     query_block: int = 256  # queries in memory at a time; each block is one more pass over the training images
 

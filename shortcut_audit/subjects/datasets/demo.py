@@ -65,7 +65,7 @@ def draw(label: int, size: int, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
         turn = float(rng.normal(0, 0.3 if name == "fish" else 0.08))
         stretch = float(rng.uniform(0.85, 1.15) * rng.choice((-1, 1)))
         x, y = (float(each) for each in rng.uniform(0.34, 0.66, 2))
-        OBJECTS[name](Pen(canvas, x, y, float(rng.uniform(0.3, 0.48)), turn, stretch, counts=True), any_colour(rng), rng)
+        OBJECTS[name](Pen(canvas, x, y, float(rng.uniform(0.32, 0.5)), turn, stretch, counts=True), any_colour(rng), rng)
     clutter(canvas, rng, int(rng.integers(0, 2)), covers=True)
     return light(canvas.pixels(), rng), canvas.footprint()
 
