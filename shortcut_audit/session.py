@@ -74,7 +74,7 @@ class Run:
 
         from shortcut_audit.cases import Harness
         from shortcut_audit.evidence.collection import Evidence
-        from shortcut_audit.evidence.store import Store
+        from shortcut_audit.store import Store
 
         workers = self.settings.get("workers", 1)
         if workers > 1:

@@ -17,7 +17,7 @@ from shortcut_audit import registry
 from shortcut_audit.errors import ModelError
 from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
 from shortcut_audit.evidence.revealing import top_area
-from shortcut_audit.evidence.store import Store
+from shortcut_audit.store import Store
 from shortcut_audit.files import sha256
 from shortcut_audit.records import (
     Accuracy,

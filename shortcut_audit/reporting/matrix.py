@@ -32,7 +32,7 @@ def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
     widths = {audit: max(len(part) for part in _head(audit)) + 2 for audit in audits}
     lines = ["".join([" " * first, *(_head(audit)[row].rjust(widths[audit]) for audit in audits)]) for row in (0, 1)]
     for name, model in report.models.items():
-        cells = [_cell(_about(findings, name, audit), widths[audit], paint) for audit in audits]
+        cells = [_cell(_about(findings, name, audit, report), widths[audit], paint) for audit in audits]
         lines.append("".join([name.ljust(first), *cells, "  ", paint(model.decision.value, DECISIONS[model.decision])]))
     return [*lines, "points beyond the control, the worst decoy or pair; ! beyond the limit, ? undecided, - not measured"]
 
@@ -50,8 +50,11 @@ def _head(audit: str) -> tuple[str, str]:
     return first, rest.replace("_", " ")
 
 
-def _about(findings: list[Finding], model: str, audit: str) -> list[Finding]:
-    return [finding for finding in findings if finding.audit == audit and model in finding.subjects]
+def _about(findings: list[Finding], model: str, audit: str, report: Report) -> list[Finding]:
+    """A reference is shown beside other references only: where it parts from a suspect, the suspect is to blame."""
+    references = {name for name, each in report.models.items() if each.reference}
+    company = references if model in references else {*report.models, *(name for each in findings for name in each.subjects)}
+    return [each for each in findings if each.audit == audit and model in each.subjects and company.issuperset(each.subjects)]
 
 
 def _cell(findings: list[Finding], width: int, paint: Paint) -> str:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+import os
+import sys
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
+import PIL
 import torch
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
+from shortcut_audit.store import Arrays, Store
+from shortcut_audit.subjects import drawing, scenery
 from shortcut_audit.subjects.drawing import Canvas, Colour, Pen, any_colour, shade
 from shortcut_audit.subjects.pictures import check_split, generator, pictures
 from shortcut_audit.subjects.scenery import clutter, ground, light
@@ -43,17 +52,39 @@ class Demo:
         return tuple(OBJECTS)
 
     def load(self, split: str, size: int) -> Pictures:
-        """Draws a split at size x size pixels, class by class, with the footprint of every object."""
+        """Draws a split at size x size pixels, class by class, with the footprint of every object.
+
+        Five thousand pictures take ten seconds, so they are kept in the user's cache folder, addressed by this recipe and by
+        the code that draws.
+        """
         check_split(split, size)
         names = ("background",) if split == "background" else self.classes
         ids = [f"{split}/{name}/{i:04d}" for name in names for i in range(getattr(self, split))]
         labels = [self.classes.index(name) if name in OBJECTS else -1 for name in (each.split("/")[1] for each in ids)]
-        pixels = np.empty((len(ids), 3, size, size), dtype=np.uint8)
-        objects = np.empty((len(ids), size, size), dtype=bool)
-        for i, (each, label) in enumerate(zip(ids, labels, strict=True)):
-            picture, objects[i] = draw(label, size, generator(self.seed, each))
-            pixels[i] = picture.transpose(2, 0, 1)
-        return pictures(torch.from_numpy(pixels), labels, ids, self.classes, torch.from_numpy(objects))
+
+        def drawn() -> Arrays:
+            pictures = [draw(label, size, generator(self.seed, each)) for each, label in zip(ids, labels, strict=True)]
+            pixels = np.array([picture.transpose(2, 0, 1) for picture, _ in pictures], dtype=np.uint8)
+            return {"pixels": pixels.reshape(-1, 3, size, size), "objects": np.array([each for _, each in pictures], dtype=bool)}
+
+        key = {"recipe": repr(self), "split": split, "size": size, "code": _drawing_code()}
+        kept = Store(cache_folder()).arrays("demo", key, drawn)
+        pixels, objects = (torch.from_numpy(kept[name]) for name in ("pixels", "objects"))
+        return pictures(pixels, labels, ids, self.classes, objects.view(-1, size, size))
+
+
+def cache_folder() -> Path:
+    """`$XDG_CACHE_HOME/shortcut-audit`, by default `~/.cache/shortcut-audit`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shortcut-audit"
+
+
+@cache
+def _drawing_code() -> str:
+    """A digest of everything that decides what a picture looks like."""
+    modules = (drawing, scenery, sys.modules[__name__])
+    return hashlib.sha256(
+        "".join(inspect.getsource(module) for module in modules).encode() + PIL.__version__.encode()
+    ).hexdigest()
 
 
 def draw(label: int, size: int, rng: Rng) -> tuple[np.ndarray, np.ndarray]:

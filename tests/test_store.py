@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 
-from shortcut_audit.evidence.store import Store
+from shortcut_audit.store import Store
 
 ARRAYS = {"scores": np.arange(6, dtype=np.float32).reshape(2, 3), "flags": np.array([True, False])}
 
