@@ -28,9 +28,12 @@ def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
     """Lines: a head, a row for each model and a legend. Each cell is the worst figure over decoys (and pairs), in points."""
     findings = [finding for model in report.models.values() for finding in model.findings] + list(report.pairs)
     audits = list(dict.fromkeys(finding.audit for finding in findings))
-    first = max((len(name) for name in report.models), default=5) + 2
-    widths = {audit: max(len(part) for part in _head(audit)) + 2 for audit in audits}
-    lines = ["".join([" " * first, *(_head(audit)[row].rjust(widths[audit]) for audit in audits)]) for row in (0, 1)]
+    words = {audit: audit.replace("@", "_@").split("_") for audit in audits}  # influence_precision@50: three rows of the head
+    rows = max((len(each) for each in words.values()), default=0)
+    heads = {audit: [""] * (rows - len(each)) + each for audit, each in words.items()}
+    widths = {audit: max(len(word) for word in each) + 2 for audit, each in words.items()}
+    first = max((len(name) for name in report.models), default=5) + 1
+    lines = ["".join([" " * first, *(f"{heads[audit][row].rjust(widths[audit] - 1)} " for audit in audits)]) for row in range(rows)]
     for name, model in report.models.items():
         cells = [_cell(_about(findings, name, audit, report), widths[audit], paint) for audit in audits]
         lines.append("".join([name.ljust(first), *cells, "  ", paint(model.decision.value, DECISIONS[model.decision])]))
@@ -42,12 +45,6 @@ def reasons(report: Report, paint: Paint = unpainted) -> Iterable[str]:
     for model in report.models.values():
         if model.decision is not Decision.PROMOTE:
             yield f"{paint(model.decision.value, DECISIONS[model.decision])}: {model.sentence}"
-
-
-def _head(audit: str) -> tuple[str, str]:
-    """`influence_precision@50` -> ("influence", "precision@50")."""
-    first, _, rest = audit.partition("_")
-    return first, rest.replace("_", " ")
 
 
 def _about(findings: list[Finding], model: str, audit: str, report: Report) -> list[Finding]:
