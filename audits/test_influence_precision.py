@@ -14,6 +14,6 @@ def test_influence_precision(influence, limits, audit, k):
         precision_at_k(influence.decoyed, influence.flags, k),  # (q,)
         base_rate,
         at_most(limits.precision),
-        null=permuted_precision(influence.decoyed, influence.flags, k, draws=1000, seed=0) - base_rate,
+        null=lambda: permuted_precision(influence.decoyed, influence.flags, k, draws=1000, seed=0) - base_rate,
         claim=f"{claim}, {{observed}} carry it, against {{control}} of all",
     )

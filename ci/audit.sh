@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.."
 MODELS=${MODELS:-checkpoints} SCENARIO=${SCENARIO:-fixtures/demo.yaml}
 shortcut-audit train "$SCENARIO" --out "$MODELS"
 code=0
-pytest audits/ --models "$MODELS" --scenario "$SCENARIO" "$@" || code=$?
+pytest audits/ --models "$MODELS" --scenario "$SCENARIO" -n "$(getconf _NPROCESSORS_ONLN)" "$@" || code=$?
 python ci/known_answers.py reports/verdict.json "${SCENARIO%.yaml}_answers.yaml" "$code"

@@ -31,7 +31,7 @@ class Measurement:
     control: np.ndarray | None  # (n,)
     limit: Limit
     claim: str
-    null: np.ndarray | None  # (draws,) means under permuted labels
+    null: Callable[[], np.ndarray] | None  # makes (draws,) effects under permuted labels
     references: bool
 
     @property
@@ -49,6 +49,11 @@ class Clean:
     references: Sequence[float] = ()
     rashomon: Sequence[float] = ()
 
+    def null(self, measurement: Measurement) -> np.ndarray | None:
+        """Effects under permuted labels, where no other model says what an innocent effect is."""
+        compared = max(len(self.references), len(self.rashomon)) >= 2
+        return None if compared or measurement.null is None else measurement.null()
+
 
 class Audit:
     """What an audit function hands its numbers to. It decides nothing: the harness does, afterwards."""
@@ -63,7 +68,7 @@ class Audit:
         limit: Limit | None = None,
         *,
         claim: str = "",
-        null: Any = None,
+        null: Callable[[], np.ndarray] | None = None,
         references: bool = True,
     ) -> None:
         """The mean of `values` less that of `control` must be shown to be inside the limit.
@@ -73,7 +78,8 @@ class Audit:
             control: (n,) the same for the same images under the neutral control, or one number to compare with, or None.
             limit: `at_most(0.10)`.
             claim: a sentence with {model}, {decoy}, {target}, {observed}, {control}, {effect} to fill in.
-            null: (draws,) means of `values` under permuted labels, where images are not independent.
+            null: makes (draws,) effects under permuted labels, where images are not independent; called only where no
+                reference models say what an innocent effect is.
             references: whether clean reference models say what an innocent effect is.
         """
         if not isinstance(limit, Limit):
@@ -228,7 +234,7 @@ def _judged(measurement: Measurement, clean: Clean, siblings: Sequence[float], f
         measurement.limit,
         references=clean.references,
         rashomon=clean.rashomon,
-        null=measurement.null,
+        null=clean.null(measurement),
         siblings=siblings,
         family=family,
     )
@@ -241,7 +247,7 @@ def _p(measurement: Measurement, clean: Clean, tests: int) -> float:
         measurement.limit,
         references=clean.references,
         rashomon=clean.rashomon,
-        null=measurement.null,
+        null=clean.null(measurement),
         tests=tests,
     )
 

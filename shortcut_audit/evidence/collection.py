@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch.utils.weak import WeakIdKeyDictionary
 
 from shortcut_audit import registry
 from shortcut_audit.errors import ModelError
 from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
 from shortcut_audit.evidence.revealing import top_area
-from shortcut_audit.store import Store
 from shortcut_audit.files import sha256
 from shortcut_audit.records import (
     Accuracy,
@@ -32,6 +32,7 @@ from shortcut_audit.records import (
     Transfer,
 )
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.store import Store
 from shortcut_audit.subjects.loading import load_subject
 from shortcut_audit.subjects.material import Material
 
@@ -261,6 +262,14 @@ def _as_float(pixels: Tensor, device: str) -> Tensor:
     return pixels.to(device, torch.float32) / 255
 
 
+_digests = WeakIdKeyDictionary()  # Tensor -> str
+
+
 def pixel_digest(pixels: Tensor) -> str:
-    """SHA-256 of a tensor's shape and bytes."""
-    return hashlib.sha256(f"{tuple(pixels.shape)}".encode() + pixels.contiguous().numpy().tobytes()).hexdigest()
+    """SHA-256 of a tensor's shape and bytes; remembered for as long as the tensor lives, for nobody writes to pixels."""
+    if pixels not in _digests:
+        whole = hashlib.sha256(f"{tuple(pixels.shape)}".encode())
+        whole.update(pixels.contiguous().numpy().data)
+        _digests[pixels] = whole.hexdigest()
+    digest: str = _digests[pixels]
+    return digest
