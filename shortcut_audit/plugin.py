@@ -18,7 +18,7 @@ from shortcut_audit import errors
 from shortcut_audit.planning import stops
 from shortcut_audit.records import Case, Finding, Verdict
 from shortcut_audit.reporting import record
-from shortcut_audit.session import Run
+from shortcut_audit.session import CASE, Run
 
 if TYPE_CHECKING:
     from shortcut_audit.cases import Audit
@@ -105,15 +105,15 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "audit" not in metafunc.fixturenames:
+    if CASE not in metafunc.fixturenames:
         return
     run = metafunc.config.stash.get(RUN, None)
     cases = run.plan(metafunc.fixturenames) if run else []
-    metafunc.parametrize("case", cases, ids=[case.id for case in cases], indirect=True, scope="session")
+    metafunc.parametrize(CASE, cases, ids=[case.id for case in cases], indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    audits = [item for item in items if "audit" in getattr(item, "fixturenames", ())]
+    audits = [item for item in items if CASE in getattr(item, "fixturenames", ())]
     for item in audits:
         item.add_marker("audit")
     run = config.stash.get(RUN, None)
@@ -143,14 +143,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def case(request: pytest.FixtureRequest) -> Case:
+def audit_case(request: pytest.FixtureRequest) -> Case:
     """The model (or pair) and the decoy of this test; the plugin parametrises it."""
     found: Case = request.param
     return found
 
 
 @pytest.fixture
-def audit(request: pytest.FixtureRequest) -> Audit:
+def audit(audit_case: Case) -> Audit:
     """Takes the numbers: `audit.check(values, control, at_most(limit))`."""
     from shortcut_audit.cases import Audit
 
@@ -158,8 +158,8 @@ def audit(request: pytest.FixtureRequest) -> Audit:
 
 
 def _evidence(name: str, text: str) -> Any:
-    def value(case: Case, request: pytest.FixtureRequest) -> Any:
-        return request.config.stash[RUN].harness.value(name, case)
+    def value(audit_case: Case, request: pytest.FixtureRequest) -> Any:
+        return request.config.stash[RUN].harness.value(name, audit_case)
 
     value.__doc__ = text
     return pytest.fixture(name=name)(value)
@@ -183,7 +183,7 @@ scenario = _evidence("scenario", "The whole scenario.")
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     result = yield
-    if "audit" in pyfuncitem.fixturenames:
+    if CASE in pyfuncitem.fixturenames:
         findings = pyfuncitem.config.stash[RUN].judge(pyfuncitem.obj, pyfuncitem.callspec.params, pyfuncitem.funcargs)
         pyfuncitem.stash[FINDINGS] = findings
         claims = [finding.claim for finding in findings if stops(finding)]
@@ -196,7 +196,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     run = item.config.stash.get(RUN, None)
-    if run is None or not isinstance(item, pytest.Function) or "audit" not in item.fixturenames or call.when == "teardown":
+    if run is None or not isinstance(item, pytest.Function) or CASE not in item.fixturenames or call.when == "teardown":
         return report
     error = call.excinfo.value if call.excinfo else None
     if report.skipped or hasattr(report, "wasxfail"):

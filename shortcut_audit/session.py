@@ -123,14 +123,14 @@ class Run:
     def judge(self, function: Callable[..., Any], params: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Finding]:
         """Every check of one audit on one case."""
         given = {name: arguments[name] for name in inspect.signature(function).parameters if name not in {*VALUES, "audit"}}
-        return self.harness.judge(function, given, params["case"], audit_name(function.__name__, params))
+        return self.harness.judge(function, given, params[CASE], audit_name(function.__name__, params))
 
     def broken(self, function: str, params: Mapping[str, Any], error: BaseException | None) -> Finding:
         """The finding of a case where nothing could be measured.
 
         A checkpoint at fault is VIOLATED, so that its model is rejected; anything else leaves it UNDECIDED.
         """
-        case: Case = params["case"]
+        case: Case = params[CASE]
         audit = audit_name(function, params)
         charged = isinstance(error, ModelError)
         text = str(error) if isinstance(error, ShortcutAuditError) else f"{case.id}: {audit} broke: {error!r}"
@@ -199,7 +199,10 @@ class Run:
         yield f"verdict: {self.reports / 'verdict.json'}"
 
 
+CASE = "audit_case"  # the parameter that holds a test's case
+
+
 def audit_name(function: str, params: Mapping[str, Any]) -> str:
     """`test_influence_precision` with k = 50 -> `influence_precision@50`."""
-    rest = [str(value) for name, value in params.items() if name != "case"]
+    rest = [str(value) for name, value in params.items() if name != CASE]
     return "@".join([function.removeprefix("test_"), *rest])

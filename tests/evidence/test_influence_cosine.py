@@ -256,7 +256,7 @@ def test_the_plain_residual_fails_where_the_unit_residual_does_not(saturated: tu
     ("make", "layers", "reason"),
     [
         (Shared, ("twice", "fc"), "twice is called more than once"),
-        (Overwritten, ("fc",), "a layer is used in an unusual way"),
+        (Overwritten, ("fc",), "the factors do not add up to the gradient"),
         (vision_transformer, ("encoder.layers.encoder_layer_1", "heads"), "is a MultiheadAttention"),
     ],
     ids=["called twice", "weight used twice", "attention"],
@@ -308,6 +308,8 @@ def test_errors_say_what_was_asked_and_what_there_is() -> None:
         GradientCosine(layers=("layer5",)).scores(network, *some, *some)
     with pytest.raises(DataError, match="needs the class of every image, 0 to 4; found a label of -1"):
         GradientCosine().scores(network, some[0], some[1] * 0 - 1, *some)
+    with pytest.raises(DataError, match="needs queries and training images; found 4 and 0"):
+        GradientCosine().scores(network, *some, some[0][:0], some[1][:0])
     broken = seeded(lambda: SmallResnet(5))
     broken.fc.weight.data[0, 0] = torch.inf
     with pytest.raises(ModelError, match="not finite"):

@@ -76,3 +76,12 @@ def test_markers_select_audits(repository):
     result = made.pytester.runpytest("--models=models", "--trust-code", "-m", "not audit", "--collect-only", "-q")
     result.stdout.fnmatch_lines(["test_other.py::test_other"])
     result.stdout.no_fnmatch_line("*decoy_insertion*")
+
+
+@pytest.mark.parametrize("name", ["audit", "decoy", "scenario"])
+def test_a_test_of_the_users_own_may_use_our_words(repository, name):
+    made = repository(clean=3)
+    (made.path / "test_own.py").write_text(
+        f"import pytest\n\n@pytest.mark.parametrize('{name}', [1, 2])\ndef test_own({name}):\n    assert {name}\n"
+    )
+    made.pytester.runpytest("test_own.py").assert_outcomes(passed=2)
