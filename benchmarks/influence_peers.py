@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -95,7 +96,7 @@ def dattri(network: nn.Module, queries: Images, training: Images) -> np.ndarray:
     names = list(chosen(network))
     attributor = TracInAttributor(task, torch.ones(1), normalized_grad=True, layer_name=names, projector_kwargs=None)
     attributor.projector_kwargs = None
-    loaders = [DataLoader(TensorDataset(*some), 8, shuffle=False) for some in (training, queries)]
+    loaders = [DataLoader(TensorDataset(*some), 40, shuffle=False) for some in (training, queries)]
     return attributor.attribute(*loaders).T.detach().numpy()
 
 
@@ -141,12 +142,15 @@ def kronfluence(network: nn.Module, queries: Images, training: Images) -> np.nda
 
     task = Classify()
     with tempfile.TemporaryDirectory() as folder:
-        model = prepare_model(network, task)
+        model = prepare_model(deepcopy(network), task)  # it would stay wrapped
         analyzer = Analyzer("now", model, task, cpu=True, disable_tqdm=True, output_dir=folder)
         sets = [TensorDataset(*some) for some in (queries, training)]
         analyzer.fit_all_factors("identity", sets[1], factor_args=FactorArguments(strategy="identity"))
-        own = [analyzer.compute_self_scores(f"own{at}", "identity", each, 16) for at, each in enumerate(sets)]
-        dots = analyzer.compute_pairwise_scores("pairs", "identity", *sets, len(queries[0]), 16)
+        for at, each in enumerate(sets):
+            analyzer.compute_self_scores(f"own{at}", "identity", each, 16)
+        analyzer.compute_pairwise_scores("pairs", "identity", *sets, len(queries[0]), 16)
+        own = [analyzer.load_self_scores(f"own{at}") for at in (0, 1)]
+        dots = analyzer.load_pairwise_scores("pairs")
     return _cosine(*(each["all_modules"].detach() for each in (dots, *own)))
 
 

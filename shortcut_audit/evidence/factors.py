@@ -40,7 +40,7 @@ class Rows:
         return self.rows @ other.rows.T
 
     def squares(self) -> Tensor:
-        return self.rows.square().sum(1)
+        return torch.einsum("np,np->n", self.rows, self.rows)
 
 
 @dataclass(frozen=True)

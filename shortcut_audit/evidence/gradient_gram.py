@@ -9,15 +9,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from shortcut_audit.errors import ModelError
-from shortcut_audit.evidence.factors import Factor, chunks
-from shortcut_audit.evidence.gradient_sources import FactorSource, FormChooser, Source, choose_source
+from shortcut_audit.errors import DataError, ModelError
+from shortcut_audit.evidence.convolutions import quick_convolutions
+from shortcut_audit.evidence.factors import Factor, cheapest_form, chunks, unsupported
+from shortcut_audit.evidence.gradient_sources import (
+    FactorSource,
+    FormChooser,
+    PerSampleSource,
+    Source,
+    UnfitError,
+    plain_square,
+)
 from shortcut_audit.evidence.lean_network import borrowed
 from shortcut_audit.evidence.partial_gradient import Scalar, exact_products, inner_model, owners
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
+PIXELS = 1 << 17  # in a batch: 32 images of 64 x 64
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,14 @@ def gradient_gram(
     training: tuple[Tensor, Tensor],
     layers: Mapping[str, Sequence[str]],
     scalar: Scalar = "logit",
-    batch: int = 32,
+    batch: int | None = None,
     query_block: int = 256,
     report: Progress | None = None,
     choose: FormChooser | None = None,
 ) -> Gram:
     """Inner products of gradients of one scalar, for every query and training image and every group of layers.
+
+    Through factors where those are exact, which the first query shows against plain autograd; else through vmap(grad).
 
     Queries' factors stay in memory, `query_block` queries at a time; training images stream past them in batches, so
     that memory grows with neither beyond the result. The result does not depend on the batch sizes.
@@ -57,31 +68,72 @@ def gradient_gram(
         queries, training: pixels (n, 3, h, w) uint8 and labels (n,) int64.
         layers: for each group the names of its layers; a layer belongs to the first group that names it.
         scalar: which scalar's gradient, or a function from logits (n, k) and labels (n,) to what is back-propagated (n, k).
+        batch: images at a time; None takes as many as make PIXELS, at least 8.
         choose: another form of a layer's factors than the cheapest exact one, e.g. a sketch.
+
+    Raises:
+        UsageError: a name that fits no layer.
+        DataError: no images, or a label that the scalar needs and that is no class.
+        ModelError: gradients that are not finite.
     """
+    if not len(queries[0]) or not len(training[0]):
+        raise DataError(f"influence needs queries and training images; found {len(queries[0])} and {len(training[0])}")
     group_of: dict[str, int] = {}
     for at, names in enumerate(layers.values()):
         for name in owners(network, names):
             group_of.setdefault(name, at)
     modules = dict(inner_model(network).named_modules())
     chosen = {name: modules[name] for name in group_of}
+    task = Task(queries, training, group_of, tuple(layers), batch or _fitting_batch(training[0]), query_block, report)
+    reason = next((reason for name, layer in chosen.items() if (reason := unsupported(name, layer))), None)
     with borrowed(network), exact_products():
-        source = choose_source(network, chosen, scalar, (queries[0][:1], queries[1][:1]), min(query_block, len(queries[0])))
-        if choose and isinstance(source, FactorSource):
-            source.choose, source.forms = choose, {}
-        log.info("gradients through %s", source.engine)
-        steps = Steps(report, len(training[0]) * -(-len(queries[0]) // query_block))
+        if reason is None:
+            try:
+                wanted = None if choose else plain_square(network, chosen, scalar, queries[0][:1], queries[1][:1])
+                source = FactorSource(network, chosen, scalar, min(query_block, len(queries[0])), choose or cheapest_form)
+                with quick_convolutions(network):
+                    return task.through(source, wanted)
+            except UnfitError as unfit:
+                reason = str(unfit)
+        log.info("gradients through vmap(grad), because %s", reason)
+        return task.through(PerSampleSource(network, chosen, scalar, reason), None)
+
+
+def _fitting_batch(pixels: Tensor) -> int:
+    return max(8, PIXELS // (pixels.shape[-1] * pixels.shape[-2]))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What `gradient_gram` was asked for."""
+
+    queries: tuple[Tensor, Tensor]
+    training: tuple[Tensor, Tensor]
+    group_of: Mapping[str, int]
+    groups: tuple[str, ...]
+    batch: int
+    query_block: int
+    report: Progress | None
+
+    def through(self, source: Source, wanted: Tensor | None) -> Gram:
+        """The Gram from this source of gradients, whose first squared norm is to be `wanted`.
+
+        Raises:
+            UnfitError: it is not, or the source cannot take the model.
+        """
+        steps = Steps(self.report, len(self.training[0]) * -(-len(self.queries[0]) // self.query_block))
         blocks = []
-        for block in chunks(len(queries[0]), query_block):
-            stage = Stage(source, group_of, (queries[0][block], queries[1][block]), batch)
-            blocks.append(stage.meet(training, steps))
-    return Gram(
-        torch.cat([dots for dots, _, _ in blocks], 1),
-        torch.cat([own for _, own, _ in blocks], 1),
-        blocks[0][2],
-        tuple(layers),
-        source.engine,
-    )
+        for at in chunks(len(self.queries[0]), self.query_block):
+            stage = Stage(source, self.group_of, (self.queries[0][at], self.queries[1][at]), self.batch)
+            if (
+                at.start == 0
+                and wanted is not None
+                and not torch.allclose(stage.squares[:, 0].sum(), wanted, rtol=1e-3, atol=0.0)
+            ):
+                raise UnfitError("the factors do not add up to the gradient, so a layer is used in an unusual way")
+            blocks.append(stage.meet(self.training, steps))
+        dots, query_squares, training_squares = zip(*blocks, strict=True)
+        return Gram(torch.cat(dots, 1), torch.cat(query_squares, 1), training_squares[0], self.groups, source.engine)
 
 
 class Steps:

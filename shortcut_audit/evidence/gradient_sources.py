@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from shortcut_audit.evidence.factors import Factor, Form, Rows, cheapest_form, chunks, unsupported
+from shortcut_audit.evidence.factors import Factor, Form, Rows, chunks
 from shortcut_audit.evidence.partial_gradient import Scalar, as_input, cotangents
 
 Piece = tuple[str, slice, tuple[Factor, ...]]  # layer, which images of the batch, their factors
@@ -22,9 +22,10 @@ class FactorSource:
 
     engine = "factors"
 
-    def __init__(self, network: nn.Module, layers: Mapping[str, nn.Module], scalar: Scalar, queries: int) -> None:
-        self.network, self.layers, self.scalar, self.queries = network, layers, scalar, queries
-        self.choose: FormChooser = cheapest_form
+    def __init__(
+        self, network: nn.Module, layers: Mapping[str, nn.Module], scalar: Scalar, queries: int, choose: FormChooser
+    ) -> None:
+        self.network, self.layers, self.scalar, self.queries, self.choose = network, layers, scalar, queries, choose
         self.forms: dict[str, Form] = {}
 
     def __call__(self, pixels: Tensor, labels: Tensor) -> Iterator[Piece]:
@@ -110,25 +111,8 @@ class PerSampleSource:
 Source = FactorSource | PerSampleSource
 
 
-def choose_source(
-    network: nn.Module, layers: Mapping[str, nn.Module], scalar: Scalar, probe: tuple[Tensor, Tensor], queries: int
-) -> Source:
-    """Factors where they are exact for this model, which is tried on one image against plain autograd; else vmap(grad)."""
-    reasons = [reason for name, layer in layers.items() if (reason := unsupported(name, layer))]
-    if not reasons:
-        source = FactorSource(network, layers, scalar, queries)
-        try:
-            found = sum(factor.squares() for _, _, factors in source(*probe) for factor in factors)
-            wanted = _plain_squares(network, layers, scalar, *probe)
-            if torch.allclose(torch.as_tensor(found, dtype=wanted.dtype, device=wanted.device), wanted, rtol=1e-3, atol=0.0):
-                return source
-            reasons = ["the factors of one image do not add up to its gradient, so a layer is used in an unusual way"]
-        except UnfitError as unfit:
-            reasons = [str(unfit)]
-    return PerSampleSource(network, layers, scalar, reasons[0])
-
-
-def _plain_squares(network: nn.Module, layers: Mapping[str, nn.Module], scalar: Scalar, pixels: Tensor, labels: Tensor) -> Tensor:
+def plain_square(network: nn.Module, layers: Mapping[str, nn.Module], scalar: Scalar, pixels: Tensor, labels: Tensor) -> Tensor:
+    """The squared norm of one image's gradient by plain autograd, (): what the factors must add up to."""
     parameters = list({id(p): p for layer in layers.values() for p in layer._parameters.values() if p is not None}.values())
     try:
         for parameter in parameters:
@@ -140,4 +124,5 @@ def _plain_squares(network: nn.Module, layers: Mapping[str, nn.Module], scalar: 
     finally:
         for parameter in parameters:
             parameter.requires_grad_(False)
-    return torch.stack([gradient.square().sum() for gradient in gradients if gradient is not None]).sum()[None]
+    flat = [gradient.flatten() for gradient in gradients if gradient is not None]
+    return torch.stack([each.dot(each) for each in flat]).sum()

@@ -35,10 +35,12 @@ def lean(network: nn.Module, images: Tensor) -> Iterator[Callable[[Tensor], Tens
     copy agrees with it on `images`; otherwise the network itself serves. bf16 only where the device multiplies it in hardware.
     """
     with borrowed(network):
-        model = _folded(network, images)
+        model = folded(network, images)
         fast = bf16_pays(images.device)
 
         def logits(batch: Tensor) -> Tensor:
+            if len(batch) == 1:  # alone an image is multiplied by another routine than in a batch, and rounded otherwise
+                return logits(torch.cat([batch, batch]))[:1]
             with torch.autocast(batch.device.type, torch.bfloat16, enabled=fast):
                 return model(batch.contiguous(memory_format=torch.channels_last)).float()  # type: ignore[no-any-return]
 
@@ -52,7 +54,8 @@ def bf16_pays(device: torch.device) -> bool:
     return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
 
 
-def _folded(network: nn.Module, images: Tensor) -> nn.Module:
+def folded(network: nn.Module, images: Tensor) -> nn.Module:
+    """A copy without batch norms that agrees with the network on the images, or else the network itself."""
     hooked = any(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks for module in network.modules())
     if hooked or not len(images):
         return network  # a hook may change the output; a folded copy would lose it

@@ -15,7 +15,6 @@ from shortcut_audit.evidence.smooth_mask import Grid
 Logits = Callable[[Tensor], Tensor]
 
 MOMENTUM = DAMPENING = 0.9
-SETTLED = 0.005  # share of the revealed cells that may still change side in an iteration once an image has settled
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,8 @@ class Recipe:
     first_lambda: float
     last_lambda: float
     exact: bool = False  # the smooth maximum at every pixel in every iteration, not only at the end
-    starts: int = 1
-    settled: int | None = None  # from this iteration on an image that no longer moves is done
+    looks: range = range(0)  # iterations at which the revealed pixels are scored; the best cells seen are the result
+    patience: int = 0  # looks without a better score after which an image is done
 
     def weight(self, iteration: int) -> float:
         """Lambda at an iteration, counted from 0."""
@@ -60,16 +59,48 @@ class Reward:
         return own - logits.scatter(1, targets[:, None], -torch.inf).amax(1)
 
 
+@dataclass
+class _Running:
+    """The images that are still searched; `place` says which of the batch they are."""
+
+    place: Tensor  # (r,)
+    levels: Tensor
+    targets: Tensor
+    areas: Tensor
+    cells: Tensor
+    velocity: Tensor
+    shown: Tensor  # (r, rows, columns) bool: the top `areas` of the masks one iteration ago
+    changed: Tensor  # (r,) share of the revealed cells that changed side since
+
+    def keep(self, going: Tensor) -> None:
+        """Drops the images that are done."""
+        if not bool(going.all()):
+            for name, value in vars(self).items():
+                setattr(self, name, value[going])
+
+
 @dataclass(frozen=True)
 class Found:
-    """Cells (n, rows, columns) in [0, 1], and the share of the revealed cells that changed side at the end, (n,)."""
+    """What a search ends with, one entry an image."""
 
-    cells: Tensor
-    moved: Tensor
+    cells: Tensor  # (n, rows, columns) in [0, 1]
+    score: Tensor  # (n,) the best reward of revealed pixels seen; -inf without looks
+    stale: Tensor  # (n,) looks since then
+    changed: Tensor  # (n,) share of the revealed cells that changed side in the last iteration
+
+    def note(self, running: _Running, scores: Tensor) -> None:
+        """Keeps the cells that score better than any before."""
+        better = scores > self.score[running.place]
+        place = running.place[better]
+        self.cells[place], self.score[place] = running.cells[better], scores[better]
+        self.stale[running.place] = torch.where(better, 0, self.stale[running.place] + 1)
 
 
-def search(reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recipe: Recipe, mirror: tuple[bool, bool]) -> Found:
-    """Gradient ascent on reward - lambda * mean (m - r)^2 from cells of ones.
+def search(reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recipe: Recipe, mirror: bool) -> Found:
+    """Gradient ascent on reward - lambda * mean (m - r)^2 from cells of ones; momentum and dampening as in torch's SGD.
+
+    With looks, the result is the cells whose `areas` highest values, revealed alone, score best on the way. Images never
+    influence each other: one that is done leaves the batch.
 
     Args:
         reward: of masks (n, h, w).
@@ -77,47 +108,43 @@ def search(reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recip
         targets: (n,) int64.
         areas: (n,) share of the image for each image.
         recipe: steps and weights.
-        mirror: whether even and odd iterations see the mirrored image.
-
-    Images never influence each other: one that has settled leaves the batch.
+        mirror: whether every second iteration sees the mirrored image.
     """
     grid = Grid(*levels.shape[-2:])
-    cells = levels.new_ones(len(levels), *grid.shape)
-    velocity = torch.zeros_like(cells)
-    shown = torch.zeros_like(cells, dtype=torch.bool)
-    found, moved = cells.clone(), levels.new_ones(len(levels))
-    active = torch.arange(len(levels), device=levels.device)
+    cells, each = levels.new_ones(len(levels), *grid.shape), levels.new_ones(len(levels))
+    nothing, start = torch.zeros_like(cells), torch.zeros_like(cells, dtype=torch.bool)
+    running = _Running(torch.arange(len(levels), device=levels.device), levels, targets, areas, cells, nothing, start, each)
+    found = Found(cells.clone(), -torch.inf * each, torch.zeros_like(targets), each.clone())
     for iteration in range(recipe.iterations):
-        slope, now = _slope(reward, grid, cells, levels, targets, areas, recipe, iteration, mirror[iteration % 2])
-        velocity = slope if iteration == 0 else MOMENTUM * velocity + (1 - DAMPENING) * slope
-        cells = (cells + recipe.rate * velocity).clamp(0, 1)
-        change = (now ^ shown).float().mean(dim=(1, 2)) / areas
-        shown = now
-        found[active], moved[active] = cells, change
-        if recipe.settled is not None and iteration >= recipe.settled:
-            going = change > SETTLED
-            if not bool(going.any()):
+        slope, ideal = _slope(reward, grid, running, recipe, iteration, mirror and iteration % 2 == 1)
+        running.changed = (ideal ^ running.shown).float().mean((1, 2)) / running.areas
+        running.shown = ideal
+        running.velocity = slope if iteration == 0 else MOMENTUM * running.velocity + (1 - DAMPENING) * slope
+        found.changed[running.place] = running.changed
+        if iteration in recipe.looks:
+            found.note(running, reward(running.levels, grid.blocks(ideal), running.targets))
+            running.keep(found.stale[running.place] < recipe.patience)
+            if not len(running.place):
                 break
-            if not bool(going.all()):
-                cells, velocity, shown, active = cells[going], velocity[going], shown[going], active[going]
-                levels, targets, areas = levels[going], targets[going], areas[going]
-    return Found(found, moved)
+        running.cells = (running.cells + recipe.rate * running.velocity).clamp(0, 1)
+    if not recipe.looks:
+        found.cells[running.place] = running.cells
+    return found
 
 
 def _slope(
-    reward: Reward, grid: Grid, cells: Tensor, levels: Tensor, targets: Tensor, areas: Tensor, recipe: Recipe, iteration: int,
-    mirrored: bool,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The objective's gradient with respect to the cells, and which of the mask's values are on the top `areas`."""
+    reward: Reward, grid: Grid, running: _Running, recipe: Recipe, iteration: int, mirrored: bool
+) -> tuple[Tensor, Tensor]:
+    """The objective's gradient with respect to the cells, and which cells are on the top `areas` of the mask."""
     with torch.enable_grad():
-        cells = cells.detach().requires_grad_()
+        cells = running.cells.detach().requires_grad_()
         masks = grid.exact(cells) if recipe.exact else grid.coarse(cells)  # (n, h, w) or (n, rows, columns)
         pixels = masks if recipe.exact else grid.to_pixels(masks)
-        ideal = nearest_of_area(masks.detach(), areas)
-        penalty = (masks - ideal).square().mean(dim=(1, 2))
-        value = reward(levels, pixels, targets, mirrored) - recipe.weight(iteration) * penalty
+        ideal = nearest_of_area(masks.detach(), running.areas)
+        penalty = (masks - ideal).square().mean((1, 2))
+        value = reward(running.levels, pixels, running.targets, mirrored) - recipe.weight(iteration) * penalty
         (slope,) = torch.autograd.grad(value.sum(), cells)
-    return slope, grid.to_cells(ideal.float()) > 0.5 if recipe.exact else ideal > 0.5
+    return slope, (grid.to_cells(ideal) if recipe.exact else ideal) > 0.5
 
 
 def nearest_of_area(masks: Tensor, areas: Tensor) -> Tensor:

@@ -124,7 +124,7 @@ def as_input(pixels: Tensor, network: nn.Module) -> Tensor:
     return images.div_(255)
 
 
-def missed_probability(network: nn.Module, pixels: Tensor, labels: Tensor, batch: int) -> Tensor:
+def missed_probability(network: nn.Module, pixels: Tensor, labels: Tensor, batch: int = 32) -> Tensor:
     """1 - p_y of each image, (n,) float64 on the CPU: the size of the loss's residual, summed from the other classes."""
     parts = []
     with torch.no_grad(), borrowed(network):

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from shortcut_audit.errors import UsageError
 
+STEEP = 4.0  # how much steeper than a straight line from the edge to the peak
+
 
 def top_area(saliency: Tensor, area: float) -> Tensor:
     """The `area` share of each image where its saliency is highest.
@@ -24,12 +26,17 @@ def top_area(saliency: Tensor, area: float) -> Tensor:
     Raises:
         UsageError: the area is no share.
     """
-    if not 0 < area < 1:
-        raise UsageError(f"an area is a share of the image between 0 and 1, not {area}; 0.05 is five per cent")
+    check_area(area)
     flat = saliency.flatten(1).nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf)  # (n, h * w)
     count = max(1, round(area * flat.shape[1]))
     order = flat.argsort(dim=1, descending=True, stable=True)
     return torch.zeros_like(flat, dtype=torch.bool).scatter_(1, order[:, :count], True).view_as(saliency)
+
+
+def check_area(area: float) -> None:
+    """Refuses an area that is no share of an image."""
+    if not 0 < area < 1:
+        raise UsageError(f"an area is a share of the image between 0 and 1, not {area}; 0.05 is five per cent")
 
 
 def sharpened(masks: Tensor, area: float, tolerance: float = 0.002) -> Tensor:
@@ -48,7 +55,7 @@ def sharpened(masks: Tensor, area: float, tolerance: float = 0.002) -> Tensor:
     lowest = masks.masked_fill(~shown, torch.inf).amin((1, 2), keepdim=True)  # (n, 1, 1)
     highest = masks.masked_fill(shown, -torch.inf).amax((1, 2), keepdim=True)
     edge = masks - (lowest + highest) / 2
-    edge = edge * (0.5 / edge.amax((1, 2), keepdim=True).clamp(1e-6, 0.5))
+    edge = edge * (STEEP * 0.5 / edge.amax((1, 2), keepdim=True).clamp(1e-6, 0.5))
     result = shown.to(masks)  # the limit of an infinite gain
     left = torch.ones(len(masks), dtype=torch.bool, device=masks.device)
     for power in range(40):

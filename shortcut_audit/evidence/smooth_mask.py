@@ -68,6 +68,11 @@ class Grid:
         fine = F.interpolate(coarse[:, None], scale_factor=self.step, mode="bilinear", align_corners=False)[:, 0]
         return fine[:, : self.height, : self.width]
 
+    def blocks(self, cells: Tensor) -> Tensor:
+        """Cells (n, rows, columns) -> pixels (n, h, w) float32, each cell one square."""
+        fine = cells.float().repeat_interleave(self.step, 1).repeat_interleave(self.step, 2)
+        return fine[:, : self.height, : self.width]
+
     def to_cells(self, pixels: Tensor) -> Tensor:
         """Pixels (n, h, w) -> the mean of each cell (n, rows, columns)."""
         return F.avg_pool2d(pixels[:, None], self.step, ceil_mode=True, count_include_pad=False)[:, 0]

@@ -33,7 +33,8 @@ def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
     heads = {audit: [""] * (rows - len(each)) + each for audit, each in words.items()}
     widths = {audit: max(len(word) for word in each) + 2 for audit, each in words.items()}
     first = max((len(name) for name in report.models), default=5) + 1
-    lines = ["".join([" " * first, *(f"{heads[audit][row].rjust(widths[audit] - 1)} " for audit in audits)]) for row in range(rows)]
+    titles = [[f"{heads[audit][row].rjust(widths[audit] - 1)} " for audit in audits] for row in range(rows)]
+    lines = ["".join([" " * first, *row]) for row in titles]
     for name, model in report.models.items():
         cells = [_cell(_about(findings, name, audit, report), widths[audit], paint) for audit in audits]
         lines.append("".join([name.ljust(first), *cells, "  ", paint(model.decision.value, DECISIONS[model.decision])]))

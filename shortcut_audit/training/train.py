@@ -91,7 +91,9 @@ def train(
 def _bar(total: int, progress: bool) -> tqdm[Any]:
     """A terminal sees every batch; a log is spared that."""
     often = 0.1 if sys.stderr.isatty() else 15  # seconds
-    return tqdm(total=total, unit="batch", disable=not progress, dynamic_ncols=True, mininterval=often, maxinterval=often)
+    return tqdm(
+        total=total, unit="batch", disable=not (progress and total), dynamic_ncols=True, mininterval=often, maxinterval=often
+    )
 
 
 def _finish(order: Order, epochs: Iterator[Epoch], state: State, settings: Training, bar: tqdm[Any]) -> None:

@@ -26,7 +26,7 @@ class GradientCosine:
 
     layers: tuple[str, ...] = ()  # names, prefixes or patterns; empty: layer3 + layer4 + fc, or the last two stages + classifier
     scalar: NamedScalar = "logit"  # of the label, of the prediction, or the loss
-    batch: int = 32  # training images at a time; memory, not the result, depends on it
+    batch: int | None = None  # images at a time: memory, not the result, depends on it; None fits it to their size
     query_block: int = 256  # queries in memory at a time; each block is one more pass over the training images
 
     def layers_used(self, network: nn.Module) -> tuple[str, ...]:

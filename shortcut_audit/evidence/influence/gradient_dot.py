@@ -23,7 +23,7 @@ class GradientDot:
 
     layers: tuple[str, ...] = ()  # names, prefixes or patterns; empty: layer3 + layer4 + fc, or the last two stages + classifier
     scalar: NamedScalar = "logit"  # of the label, of the prediction, or the loss
-    batch: int = 32  # training images at a time; memory, not the result, depends on it
+    batch: int | None = None  # images at a time: memory, not the result, depends on it; None fits it to their size
     query_block: int = 256  # queries in memory at a time
 
     def scores(
@@ -43,6 +43,6 @@ class GradientDot:
         layers = {"all": self.layers or default_layers(network)}
         dots = gradient_gram(network, *images, layers, self.scalar, self.batch, self.query_block, report).dots[0].double()
         if self.scalar == "loss":  # the gradients come with a unit residual; its size, 1 - p_y, may be far below float32's
-            sizes = [missed_probability(network, *each, self.batch) for each in images]
+            sizes = [missed_probability(network, *each) for each in images]
             dots *= sizes[0][:, None] * sizes[1]
         return np.asarray(dots.float())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -32,7 +32,7 @@ class GradientSketch:
     width: int = 32
     candidates: int = 300  # of each query, at least twice the largest k of interest
     seed: int = 0
-    batch: int = 32
+    batch: int | None = None
     query_block: int = 1024
 
     def scores(
@@ -54,6 +54,9 @@ class GradientSketch:
         if self.candidates >= m:
             gram = gradient_gram(network, wanted, (training, training_labels), *settings, report)
             return np.asarray(gram.cosine().clamp_(-1, 1).float())
+        one = gradient_gram(network, (queries[:1], query_labels[:1]), (training[:1], training_labels[:1]), *settings)
+        if one.engine != "factors":  # then a sketch would need the whole gradients that it is to avoid
+            return replace(self, candidates=m).scores(network, *wanted, training, training_labels, report)
         gram = gradient_gram(network, wanted, (training, training_labels), *settings, report, self._form)
         rough = gram.cosine().clamp_(-1, 1).float()
         leading = rough.nan_to_num(-2).topk(self.candidates, 1).indices  # (q, candidates)

@@ -28,7 +28,7 @@ class InfluenceFunction:
     layers: tuple[str, ...] = ()  # names, prefixes or patterns; empty: the classifier alone
     damping: float = 1e-3  # added to H: the weight decay that the layers were trained with, or more
     hessian_images: int = 256  # H is the mean over at most so many training images, evenly spread
-    batch: int = 32  # images at a time; memory, not the result, depends on it
+    batch: int | None = None  # images at a time: memory, not the result, depends on it; None fits it to their size
     query_block: int = 2048  # queries and directions of H in memory at a time
 
     def scores(
@@ -56,7 +56,7 @@ class InfluenceFunction:
         curvature = dots[q:, m:] + self.damping * torch.eye(len(curved[0]), dtype=torch.float64)
         solved = torch.linalg.solve(curvature, dots[q:, :m])
         lost = (dots[:q, :m] - dots[:q, m:] @ solved) / self.damping / m
-        sizes = [missed_probability(exact, *each, self.batch) for each in ((queries, query_labels), (training, training_labels))]
+        sizes = [missed_probability(exact, *each) for each in ((queries, query_labels), (training, training_labels))]
         return np.asarray((lost * sizes[0][:, None] * sizes[1]).float())
 
 

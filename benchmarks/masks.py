@@ -1,0 +1,284 @@
+"""Masks against their peers: one command, one run, the same threads, the same images.
+
+    python benchmarks/masks.py --quick                                   # under a minute on an idle machine; ends with JSON
+    python benchmarks/masks.py --models checkpoints --model F0-s0 --images 60 --write docs/masks.md
+    python benchmarks/masks.py --models checkpoints --model F100-s0 --decoy stop_sign --explainers all --images 60
+
+The reference is TorchRay (`pip install --no-deps torchray`; archived, non-commercial licence): a peer here, never a dependency.
+Scores compare masks at equal area: each mask reveals its top 5 % of the image (and, softly, a mean of 5 %) through the same blur
+pyramid; differences are paired over images, with 95 % t intervals. The noise floor is the reference against itself on the
+mirrored image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from shortcut_audit import registry
+from shortcut_audit.evidence.explainers.extremal import RECIPES, Extremal
+from shortcut_audit.evidence.lean_network import bf16_pays, lean
+from shortcut_audit.evidence.mask_search import Reward
+from shortcut_audit.evidence.perturbation import perturbation_levels
+from shortcut_audit.evidence.revealing import sharpened, top_area
+from shortcut_audit.evidence.smooth_mask import Grid
+from shortcut_audit.judging.mask_measures import highlights, iou, share_on_footprint
+from shortcut_audit.scenario import load_scenario
+from shortcut_audit.subjects.datasets.demo import Demo
+from shortcut_audit.subjects.loading import load_subject
+from shortcut_audit.subjects.manifest import read_candidates
+from shortcut_audit.subjects.material import Material
+from shortcut_audit.subjects.networks import Normalised, build_architecture
+
+Masks = Callable[[nn.Module, Tensor, Tensor, float], Tensor]
+Clock = Callable[[], float]
+CLOCKS: dict[str, Clock] = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+@dataclass
+class Case:
+    """A model, images (n, 3, h, w) in [0, 1], the classes to explain, and the decoy's footprint where there is one."""
+
+    name: str
+    network: nn.Module
+    images: Tensor
+    targets: Tensor
+    footprint: np.ndarray | None = None
+
+
+@dataclass
+class Row:
+    """What one method did on a case."""
+
+    method: str
+    seconds: float  # an image
+    masks: Tensor = field(repr=False)
+    score: np.ndarray = field(repr=False)  # (n,) logit of the class at equal revealed pixels
+    soft: np.ndarray = field(repr=False)  # (n,) the same through the soft mask of equal mean
+    memory: float = 0.0  # peak of the process so far, MiB
+
+
+def torchray(iterations: int = 800) -> Masks:
+    """The reference, image by image, with step and sigma scaled to the image as ours are."""
+    from torchray.attribution.extremal_perturbation import extremal_perturbation
+
+    def masks(network: nn.Module, images: Tensor, targets: Tensor, area: float) -> Tensor:
+        step, found = Grid(*images.shape[-2:]).step, []
+        for image, target in zip(images, targets.tolist(), strict=True):
+            mask, _ = extremal_perturbation(
+                network, image[None], target, areas=[area], max_iter=iterations, step=step, sigma=3 * step
+            )
+            found.append(mask[0, 0])
+        return torch.stack(found).detach()
+
+    return masks
+
+
+def measure(method: str, make: Masks, case: Case, area: float, now: Clock) -> Row:
+    """Runs a method on all images of a case and scores its masks."""
+    start = now()
+    masks = make(case.network, case.images, case.targets, area).clamp(min=0)
+    seconds = (now() - start) / len(case.images)
+    masks = masks / masks.amax((1, 2), keepdim=True).clamp(min=1)
+    score, soft = (preserved(case, each(masks, area)) for each in (top_area, sharpened))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Row(method, seconds, masks, score, soft, peak)
+
+
+def preserved(case: Case, masks: Tensor) -> np.ndarray:
+    """(n,) logits of the classes through the masks."""
+    reward = Reward(case.network)
+    pairs = zip(case.images.split(32), masks.float().split(32), case.targets.split(32), strict=True)
+    with torch.no_grad():
+        return torch.cat([reward(perturbation_levels(images), mask, targets) for images, mask, targets in pairs]).numpy()
+
+
+def model_alone(case: Case, now: Clock) -> float:
+    """Seconds that one forward and backward pass of the lean network takes an image: nothing can be faster than that x passes."""
+    images = case.images[:32].clone().requires_grad_()
+    with lean(case.network, case.images[:2]) as logits:
+        times = []
+        for _ in range(5):
+            start = now()
+            torch.autograd.grad(logits(images).sum(), images)
+            times.append(now() - start)
+    return min(times) / len(images)
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> str:
+    """Mean paired difference with its 95 % t interval."""
+    gap = ours - theirs
+    half = stats.t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / len(gap) ** 0.5
+    return f"{gap.mean():+.2f} [{gap.mean() - half:+.2f}, {gap.mean() + half:+.2f}]"
+
+
+def overlap(first: Tensor, second: Tensor, area: float) -> float:
+    """Mean IoU of the pixels that two methods reveal."""
+    return float(iou(top_area(first, area).numpy(), top_area(second, area).numpy()).mean())
+
+
+def noise_floor(reference: Row, make: Masks, case: Case, area: float, count: int) -> tuple[float, str]:
+    """IoU of the reference with itself on the mirrored image, and the difference of its scores, on the first images."""
+    few = Case(case.name, case.network, case.images[:count], case.targets[:count])
+    mirrored = make(few.network, few.images.flip(-1), few.targets, area).flip(-1)
+    gap = difference(preserved(few, top_area(mirrored, area)), reference.score[:count]) if count > 1 else ""
+    return overlap(reference.masks[:count], mirrored, area), gap
+
+
+def table(case: Case, rows: list[Row], reference: Row | None, area: float) -> str:
+    """Markdown, one line a method."""
+    head = ["method", "s an image", "speed-up", "score", "- reference", "soft", "- reference", "area", "IoU", "MiB"]
+    lines = [head + (["on decoy", "highlight it"] if case.footprint is not None else [])]
+    for row in rows:
+        cells = [row.method, f"{row.seconds:.3f}"]
+        cells += [f"{reference.seconds / row.seconds:.0f} x" if reference else ""]
+        for kind in ("score", "soft"):
+            own = getattr(row, kind)
+            compared = reference is not None and row is not reference
+            cells += [f"{own.mean():.2f}", difference(own, getattr(reference, kind)) if compared else ""]
+        cells += [f"{100 * row.masks.mean():.1f} %", f"{overlap(row.masks, reference.masks, area):.2f}" if reference else ""]
+        cells += [f"{row.memory:.0f}"]
+        if case.footprint is not None:
+            shown = top_area(row.masks, area).numpy()
+            share = share_on_footprint(shown, case.footprint)
+            cells += [f"{np.median(share):.2f}", f"{100 * highlights(shown, case.footprint).mean():.0f} %"]
+        lines.append(cells)
+    return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], ["---"] * len(lines[0]), *lines[1:]])
+
+
+def trained_case(images: int) -> Case:
+    """A small net trained for some seconds on the demo: what `--quick` needs where there are no checkpoints."""
+    torch.manual_seed(0)
+    demo = Demo(train=80, validation=max(2, images // 5 + 1))
+    training, validation = demo.load("train", 64), demo.load("validation", 64)
+    network = Normalised(build_architecture("shortcut_audit:small_resnet", 5), (0.5,) * 3, (0.25,) * 3)
+    labels = torch.from_numpy(training.labels)
+    steps = [each for _ in range(12) for each in torch.randperm(len(labels)).split(32)]
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+    for chosen in steps:
+        optimiser.zero_grad()
+        F.cross_entropy(network(training.pixels[chosen].float() / 255), labels[chosen]).backward()
+        optimiser.step()
+    chosen = np.random.default_rng(0).permutation(len(validation.labels))[:images]
+    pixels = validation.pixels[chosen].float() / 255
+    network = network.eval().requires_grad_(False)
+    return Case("small_resnet, 64 px, trained on the spot", network, pixels, torch.from_numpy(validation.labels[chosen]))
+
+
+def loaded_case(options: argparse.Namespace) -> Case:
+    """A model of a Rashomon set on validation images: of all classes, or of the decoy's class with the decoy on."""
+    material = Material(load_scenario(options.scenario))
+    candidate = next(each for each in read_candidates(options.models) if each.name == options.model)
+    subject = load_subject(candidate, material.classes)
+    validation = material.pictures("validation", subject.size)
+    if options.decoy is None:
+        order = np.random.default_rng(0).permutation(len(validation.labels))
+        chosen = order[options.skip : options.skip + options.images]
+        pixels, labels, footprint = validation.pixels[chosen], torch.from_numpy(validation.labels[chosen]), None
+    else:
+        chosen = material.members(options.decoy, "validation", subject.size)[: options.images]
+        placed = material.with_decoy(options.decoy, "validation", subject.size)
+        pixels, footprint = placed.decoyed[chosen], placed.footprint[chosen].numpy()
+        labels = torch.full((len(chosen),), material.bait(options.decoy).target_index)
+    name = f"{candidate.name} ({candidate.arch}, {subject.size} px, {options.decoy or 'no decoy'}, n = {len(chosen)})"
+    return Case(name, subject.network, pixels.float() / 255, labels, footprint)
+
+
+def methods(options: argparse.Namespace) -> dict[str, Masks]:
+    """Name -> how to make masks; every registered explainer if asked for."""
+    found: dict[str, Masks] = {"extremal, fast": Extremal().explain}
+    if options.paper:
+        found["extremal, paper"] = Extremal(recipe="paper").explain
+    names = registry.names("explainer") if options.explainers == ["all"] else options.explainers
+    found |= {name: registry.build("explainer", name).explain for name in names if name != "extremal"}
+    return found
+
+
+def report(case: Case, rows: list[Row], reference: Row | None, floor: tuple[float, str], options: argparse.Namespace) -> str:
+    """The section of the docs for one case."""
+    alone, fast = model_alone(case, CLOCKS[options.clock]), rows[0]
+    passes = RECIPES["fast"].iterations
+    text = [f"## {case.name}", "", table(case, rows, reference, options.area), ""]
+    text.append(
+        f"The model alone takes {1000 * alone:.2f} ms for a forward and a backward pass of one image, so {passes} passes take "
+        f"{alone * passes:.3f} s; `fast` took {fast.seconds:.3f} s with all its passes and stops early where it can."
+    )
+    if reference:
+        gap = f", its score differs by {floor[1]}" if floor[1] else ""
+        text.append(f"Noise floor: the reference on the mirrored images overlaps with itself by {floor[0]:.2f} (IoU){gap}.")
+    bf16 = "yes" if bf16_pays(case.images.device) else "no, the processor has no matrix units for it"
+    text.append(
+        f"Area asked: {100 * options.area:g} %. Clock: {options.clock}. Threads: {options.threads}. bf16: {bf16}. {options.note}"
+    )
+    return "\n".join(text) + "\n"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="8 images, a small net at 64 px, one line of JSON at the end")
+    parser.add_argument("--models", type=Path, help="a Rashomon set's folder")
+    parser.add_argument("--model", default="F0-s0")
+    parser.add_argument("--scenario", type=Path, default=Path("fixtures/demo.yaml"))
+    parser.add_argument("--decoy", help="explain the decoy's class on images that carry it")
+    parser.add_argument("--explainers", nargs="*", default=[], help="more registered explainers, or 'all'")
+    parser.add_argument("--paper", action="store_true", help="our exact recipe too")
+    parser.add_argument("--no-torchray", action="store_true")
+    parser.add_argument("--images", type=int, default=60)
+    parser.add_argument("--mirrored", type=int, default=8, help="images for the noise floor")
+    parser.add_argument("--area", type=float, default=0.05)
+    parser.add_argument("--skip", type=int, default=24, help="images left out first: the settings were picked on them")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: on a machine that others use too")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--note", default="", help="a sentence about the machine, for the docs")
+    parser.add_argument("--write", type=Path, help="append the table to this file")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    if options.quick:
+        options.images, options.mirrored = 8, 2
+    torch.set_num_threads(options.threads)
+    warnings.simplefilter("ignore")  # the reference's own
+    case = loaded_case(options) if options.models else trained_case(options.images)
+    Extremal().explain(case.network, case.images[:2], case.targets[:2], options.area)  # warm up
+    rows = [measure(name, make, case, options.area, CLOCKS[options.clock]) for name, make in methods(options).items()]
+    reference, floor = None, (float("nan"), "")
+    if not options.no_torchray:
+        torchray(2)(case.network, case.images[:1], case.targets[:1], options.area)  # warm up
+        reference = measure("TorchRay", torchray(), case, options.area, CLOCKS[options.clock])
+        floor = noise_floor(reference, torchray(), case, options.area, options.mirrored)
+        rows.append(reference)
+    text = report(case, rows, reference, floor, options)
+    print(text)
+    if options.write:
+        with options.write.open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+    if options.quick and reference:
+        fast = rows[0]
+        figures = {
+            "speedup": reference.seconds / fast.seconds,
+            "score": fast.score.mean(),
+            "score_torchray": reference.score.mean(),
+            "iou": overlap(fast.masks, reference.masks, options.area),
+            "noise_floor": floor[0],
+            "area": fast.masks.mean(),
+            "area_torchray": reference.masks.mean(),
+        }
+        print(json.dumps({name: round(float(value), 4) for name, value in figures.items()}))
+
+
+if __name__ == "__main__":
+    main()
