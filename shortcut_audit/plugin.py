@@ -136,6 +136,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return config.stash[RUN].model_of(nodeid)
 
+        def remove_node(self, node: Any) -> str | None:
+            """A test that kills its worker is not tried again: xdist's own scheduler would kill one worker after the other."""
+            units = self.assigned_work.get(node, {}).values()
+            killer = next((nodeid for unit in units for nodeid, done in unit.items() if not done), None)
+            for unit in units:
+                if killer in unit:
+                    unit[killer] = True
+            rest: str | None = super().remove_node(node)
+            return killer or rest
+
     return ByModel(config, log)
 
 

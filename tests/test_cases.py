@@ -61,9 +61,7 @@ def test_what_blocks(audit, expected):
     assert blocks(SCENARIO, audit) is expected
 
 
-@pytest.mark.parametrize(
-    ("model", "decoy", "expected"), [("F50", "tag", True), ("F50", "sign", False), ("F100", "tag", False)]
-)
+@pytest.mark.parametrize(("model", "decoy", "expected"), [("F50", "tag", True), ("F50", "sign", False), ("F100", "tag", False)])
 def test_a_waiver_covers_what_it_names_and_nothing_else(model, decoy, expected):
     assert bool(waiver(SCENARIO, "decoy_insertion", Case((model,), decoy))) is expected
 

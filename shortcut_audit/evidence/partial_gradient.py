@@ -128,7 +128,7 @@ def missed_probability(network: nn.Module, pixels: Tensor, labels: Tensor, batch
     """1 - p_y of each image, (n,) float64 on the CPU: the size of the loss's residual, summed from the other classes."""
     parts = []
     with torch.no_grad(), borrowed(network):
-        for part in zip(pixels.split(batch), labels.split(batch), strict=True):
+        for part in zip(pixels.split(batch), labels.split(batch), strict=True):  # type: ignore[no-untyped-call]
             logits = network(as_input(part[0], network)).double().cpu()
             others = logits.scatter(1, part[1].cpu()[:, None], -torch.inf)
             parts.append((others.logsumexp(1) - logits.logsumexp(1)).exp())
