@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("scenario", type=Path)
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and rashomon.yaml")
     train.add_argument("--only", nargs="+", metavar="NAME", help="train only these models")
+    train.add_argument("--trust-code", action="store_true", help="let the scenario name an architecture of your own (runs code)")
     train.set_defaults(command=_train)
 
     gate = commands.add_parser("gate", help="exit 0 only if this very checkpoint may be promoted")
@@ -55,7 +56,7 @@ def _train(asked: argparse.Namespace) -> int:
     from shortcut_audit.scenario import load_scenario
     from shortcut_audit.training.train import train
 
-    train(load_scenario(asked.scenario), asked.out, only=asked.only)
+    train(load_scenario(asked.scenario), asked.out, only=asked.only, trust_code=asked.trust_code)
     return 0
 
 
