@@ -8,7 +8,6 @@ other p values        -> multiplicity
                       -> power      what would decide, what could have been found
 """
 
-from shortcut_audit.judging.membership import judge_membership
 from shortcut_audit.judging.multiplicity import benjamini_hochberg, holm
 from shortcut_audit.judging.references import beyond_rashomon_set, beyond_references, sound_references
 from shortcut_audit.judging.verdicts import judge, p_value
@@ -19,7 +18,6 @@ __all__ = [
     "beyond_references",
     "holm",
     "judge",
-    "judge_membership",
     "p_value",
     "sound_references",
 ]
