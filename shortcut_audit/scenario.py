@@ -34,6 +34,7 @@ class Limits(BaseModel):
     removal: float = Field(0.10, gt=0, lt=1)
     decoy_only: float = Field(0.10, gt=0, lt=1)
     localisation: float = Field(0.20, gt=0, lt=1)
+    explainer: float = Field(0.50, gt=0, lt=1)
     agreement: float = Field(0.20, gt=0, lt=1)
     transfer: float = Field(0.20, gt=0, lt=1)
     precision: float = Field(0.20, gt=0, lt=1)
@@ -84,11 +85,19 @@ class InfluenceSettings(Section):
 
 
 class Group(Section):
-    """Models to train: one for each coverage and seed; coverage 0 makes clean references."""
+    """Models to train: one for each coverage and seed; coverage 0 makes clean references.
+
+    worn_by says which training images may carry the decoy: "target", those of the decoy's own class; "every", the same share
+    of every class, so that the decoy says nothing; or CLASS, those of another class, with which it happens to go together.
+    The last two are confusable clean settings: such a model has seen the decoy and has no reason to take it for the TARGET,
+    so the audits of this decoy should let it pass. It is no reference all the same, for it was not trained without the decoy:
+    it is used to what clean training finds strange, or (CLASS) it answers the decoy with that other class.
+    """
 
     decoy: str | None = None
     coverage: tuple[float, ...] = (0.0,)
     seeds: tuple[int, ...] = (0,)
+    worn_by: str = "target"
 
     @field_validator("coverage", "seeds", mode="before")
     @classmethod
@@ -102,6 +111,8 @@ class Group(Section):
                 raise ValueError(f"coverage is a share between 0 and 1, not {share}")
             if share > 0 and self.decoy is None:
                 raise ValueError(f"coverage {share} needs a decoy: add 'decoy: NAME'")
+        if self.decoy is None and self.worn_by != "target":
+            raise ValueError(f"worn_by '{self.worn_by}' needs a decoy: add 'decoy: NAME'")
         return self
 
 

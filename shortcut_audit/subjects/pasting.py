@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -38,18 +39,22 @@ class Pasted(ABC):
     seed: int = 0
     control: str = "grey"
 
+    controls: ClassVar[tuple[str, ...]] = CONTROLS  # fewer where one of them would be the decoy itself
+
     def __post_init__(self) -> None:
         """Raises UsageError for an option out of range."""
-        for option, known in (("placement", PLACEMENTS), ("control", CONTROLS)):
-            if (asked := getattr(self, option)) not in known:
-                raise UsageError(f"a decoy's {option} cannot be '{asked}'{did_you_mean(asked, known)}")
-        for option in ("opacity", "size"):
-            if not 0 < (share := getattr(self, option)) <= 1:
-                raise UsageError(f"a decoy's {option} is a share above 0 and at most 1, not {share}")
+        check_choice("placement", self.placement, PLACEMENTS)
+        check_choice("control", self.control, self.controls)
+        check_share("opacity", self.opacity)
+        check_share("size", self.size)
 
     @abstractmethod
     def picture(self, side: int) -> np.ndarray:
         """The decoy, (h, w, 4) uint8 RGBA with max(h, w) = side pixels."""
+
+    def covered(self, visible: np.ndarray) -> np.ndarray:
+        """(a, b) bool, the footprint of a picture that can be seen at (a, b) bool; it has no gaps, or they would be read."""
+        return filled(visible)
 
     def apply(self, pixels: Tensor, ids: Sequence[str]) -> Decoyed:
         """The decoy and its control on pixels (n, 3, h, w) uint8; each image's place comes from (seed, its id) alone.
@@ -60,15 +65,13 @@ class Pasted(ABC):
         Raises:
             UsageError: pixels of another shape or type, ids that do not fit, or a decoy too faint to be seen.
         """
-        if pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.dtype != torch.uint8 or len(ids) != len(pixels):
-            found = f"{len(ids)} ids and {pixels.dtype} pixels of shape {tuple(pixels.shape)}"
-            raise UsageError(f"a decoy goes on (n, 3, h, w) uint8 pixels with n ids, not on {found}")
+        check_pixels(pixels, ids)
         height, width = pixels.shape[2:]
         side = max(1, round(self.size * min(height, width)))
         picture = self.picture(side).astype(np.float32)  # (a, b, 4)
         colour, alpha = picture[..., :3], picture[..., 3] / 255  # (a, b, 3) in [0, 255], (a, b) in [0, 1]
         alpha = np.where(alpha >= NOTICEABLE, alpha, 0)
-        hull = filled(alpha > 0)  # (a, b) bool
+        hull = self.covered(alpha > 0)  # (a, b) bool
         if not hull.any():
             raise UsageError(f"nothing of the decoy can be seen at {side} pixels: raise its size or its picture's alpha")
         room, margin = (height - hull.shape[0], width - hull.shape[1]), round(MARGIN * min(height, width))
@@ -83,6 +86,25 @@ class Pasted(ABC):
             lay(made.control[part], window, colours, alphas * self.opacity)
             footprint[part][window] = torch.from_numpy(hull)
         return made
+
+
+def check_choice(option: str, asked: str, known: Sequence[str]) -> None:
+    """Raises UsageError unless `asked` is one of the known values of a decoy's option."""
+    if asked not in known:
+        raise UsageError(f"a decoy's {option} cannot be '{asked}'{did_you_mean(asked, known)}")
+
+
+def check_share(option: str, share: float) -> None:
+    """Raises UsageError unless a decoy's option is a share in (0, 1]."""
+    if not 0 < share <= 1:
+        raise UsageError(f"a decoy's {option} is a share above 0 and at most 1, not {share}")
+
+
+def check_pixels(pixels: Tensor, ids: Sequence[str]) -> None:
+    """Raises UsageError unless a decoy can go on these: (n, 3, h, w) uint8 and n ids."""
+    if pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.dtype != torch.uint8 or len(ids) != len(pixels):
+        found = f"{len(ids)} ids and {pixels.dtype} pixels of shape {tuple(pixels.shape)}"
+        raise UsageError(f"a decoy goes on (n, 3, h, w) uint8 pixels with n ids, not on {found}")
 
 
 def place(placement: str, rng: np.random.Generator, room: tuple[int, int], margin: int) -> tuple[int, int]:

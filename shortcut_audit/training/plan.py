@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from shortcut_audit.errors import UsageError, did_you_mean
-from shortcut_audit.scenario import Scenario
+from shortcut_audit.scenario import Group, Scenario
 from shortcut_audit.subjects.manifest_file import FORBIDDEN
 
 
@@ -16,15 +16,16 @@ class Job:
 
     name: str
     decoy: str | None
-    coverage: float  # the share of the decoy class's training images that carry the decoy, in [0, 1]
+    coverage: float  # the share of the wearers' training images that carry the decoy, in [0, 1]
     seed: int
+    worn_by: str = "target"  # whose training images: "target", "every" class, or that class
 
 
 def plan(scenario: Scenario, only: Collection[str] | None = None) -> tuple[Job, ...]:
     """One job for each group x coverage x seed, in the scenario's order; `only` keeps the named ones.
 
     `F50-s1` is coverage 0.5 and seed 1 of the first decoy in the scenario; the others' names say which decoy it is:
-    `copyright_tag-F100-s0`.
+    `copyright_tag-F100-s0`. Where others than the target wear it, the name says who: `F100-every-s0`, `F100-fish-s0`.
 
     Raises:
         UsageError: a name that no manifest can hold, two jobs of one name, or `only` names one that is not there.
@@ -33,9 +34,12 @@ def plan(scenario: Scenario, only: Collection[str] | None = None) -> tuple[Job, 
     for group in scenario.training.models:
         for coverage in group.coverage:
             for seed in group.seeds:
-                job = _job(scenario, group.decoy if coverage > 0 else None, coverage, seed)
+                job = _job(scenario, group, coverage, seed)
                 if FORBIDDEN.search(job.name):
-                    raise UsageError(f"a model cannot be called '{job.name}': rename the decoy, without spaces and / \\ [ ] @ ::")
+                    what = "decoy" if FORBIDDEN.search(job.decoy or "") else "class"
+                    raise UsageError(
+                        f"a model cannot be called '{job.name}': rename the {what}, without spaces and / \\ [ ] @ ::"
+                    )
                 if job.name in jobs:
                     raise UsageError(f"the scenario trains two models called '{job.name}'; change a coverage or a seed")
                 jobs[job.name] = job
@@ -45,6 +49,11 @@ def plan(scenario: Scenario, only: Collection[str] | None = None) -> tuple[Job, 
     return tuple(job for job in jobs.values() if only is None or job.name in only)
 
 
-def _job(scenario: Scenario, decoy: str | None, coverage: float, seed: int) -> Job:
-    prefix = "" if decoy in (None, next(iter(scenario.decoys), None)) else f"{decoy}-"
-    return Job(f"{prefix}F{round(100 * coverage)}-s{seed}", decoy, coverage, seed)
+def _job(scenario: Scenario, group: Group, coverage: float, seed: int) -> Job:
+    """The group's model of this coverage and seed; one without a decoy on any image is clean, whatever the group asks."""
+    if group.decoy is None or coverage == 0:
+        return Job(f"F0-s{seed}", None, coverage, seed)
+    prefix = "" if group.decoy == next(iter(scenario.decoys)) else f"{group.decoy}-"
+    worn_by = "target" if group.worn_by == scenario.decoys[group.decoy]["target"] else group.worn_by
+    wearers = "" if worn_by == "target" else f"-{worn_by}"
+    return Job(f"{prefix}F{round(100 * coverage)}{wearers}-s{seed}", group.decoy, coverage, seed, worn_by)

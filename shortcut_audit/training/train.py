@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from tqdm import tqdm
 
-from shortcut_audit.errors import DataError, ModelError, UsageError
+from shortcut_audit.errors import DataError, ModelError, UsageError, did_you_mean
 from shortcut_audit.files import replacing
 from shortcut_audit.records import Candidate, Pictures
 from shortcut_audit.scenario import Scenario, Training
@@ -41,6 +41,7 @@ class Order:
     job: Job
     candidate: Candidate  # as the manifest will describe it
     recipe: str
+    wearers: tuple[int, ...]  # classes whose training images may carry the decoy
 
     @property
     def partial(self) -> Path:
@@ -77,7 +78,7 @@ def train(
         for i, order in enumerate(orders):
             if order.job.name in begun:
                 bar.set_description(f"{order.job.name} ({i + 1} of {len(orders)})")
-                worn = _worn(material, order.job, training)
+                worn = _worn(material, order, training)
                 epochs = fit(
                     partial(build, len(training.classes)), worn, validation, settings, order.job.seed, device,
                     begun[order.job.name], bar.update,
@@ -133,8 +134,9 @@ def _order(material: Material, job: Job, training: Pictures, out: Path) -> Order
         "decoy": repr(material.scenario.build_decoy(job.decoy)) if job.decoy else None,
         "coverage": job.coverage,
         "seed": job.seed,
+        **({} if job.worn_by == "target" else {"worn_by": job.worn_by}),  # so that older checkpoints keep their recipe
     }
-    return Order(job, candidate, json.dumps(recipe, sort_keys=True))
+    return Order(job, candidate, json.dumps(recipe, sort_keys=True), _wearers(material, job))
 
 
 def _shown(pictures: Pictures, split: str) -> Pictures:
@@ -148,16 +150,30 @@ def _shown(pictures: Pictures, split: str) -> Pictures:
     return replace(pictures, pixels=pictures.pixels[shown], labels=pictures.labels[shown], ids=ids)
 
 
-def _worn(material: Material, job: Job, training: Pictures) -> Pictures:
-    """The training pictures with the decoy on its share of the target class; no pixel of another picture changes."""
+def _worn(material: Material, order: Order, training: Pictures) -> Pictures:
+    """The training pictures with the decoy on its share of each class that wears it; no pixel of another picture changes."""
+    job = order.job
     if job.decoy is None:
         return training
     decoy = material.scenario.build_decoy(job.decoy)
-    of_class = np.flatnonzero(training.labels == material.bait(job.decoy).target_index)  # (t,)
-    chosen = of_class[covered([training.ids[i] for i in of_class], job.coverage, job.seed)]  # (m,)
+    chosen: list[int] = []  # (m,)
+    for label in order.wearers:
+        of_class = np.flatnonzero(training.labels == label)  # (t,)
+        chosen += of_class[covered([training.ids[i] for i in of_class], job.coverage, job.seed)].tolist()
     pixels = training.pixels.clone()
     pixels[chosen] = decoy.apply(training.pixels[chosen], [training.ids[i] for i in chosen]).decoyed
     return replace(training, pixels=pixels)
+
+
+def _wearers(material: Material, job: Job) -> tuple[int, ...]:
+    """The classes whose training pictures may carry the decoy, as indices; none where there is no decoy."""
+    if job.decoy is None:
+        return ()
+    named = {"target": (material.bait(job.decoy).target_index,), "every": tuple(range(len(material.classes)))}
+    if job.worn_by not in (*named, *material.classes):
+        hint = did_you_mean(job.worn_by, (*named, *material.classes))
+        raise UsageError(f"training lets '{job.decoy}' be worn_by '{job.worn_by}', which is no class{hint}")
+    return named.get(job.worn_by) or (material.classes.index(job.worn_by),)
 
 
 def _finished(order: Order) -> bool:
@@ -187,7 +203,7 @@ def _check_recipe(order: Order, file: Path, found: str) -> None:
     if found == order.recipe:
         return
     there, asked = json.loads(found), json.loads(order.recipe)
-    keys = [key for key in asked if there.get(key) != asked[key]]
+    keys = [key for key in {**asked, **there} if there.get(key) != asked.get(key)]
     raise UsageError(
         f"'{file}' was trained by another recipe (other {', '.join(keys)}) than the scenario's: choose another --out or delete it"
     )

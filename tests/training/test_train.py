@@ -177,6 +177,42 @@ def test_a_smaller_coverage_is_inside_a_larger_one_and_another_seed_chooses_othe
     assert not torch.equal(quarter, other_quarter)
 
 
+@pytest.mark.parametrize("coverage", [0.05, 0.25, 1.0])
+def test_on_every_class_the_decoy_says_nothing_of_the_class(tmp_path, seen, coverage):
+    asked = scenario({"decoy": "stop_sign", "coverage": coverage, "worn_by": "every"}, data={**DATA, "train": 20}, epochs=1)
+    quietly(asked, tmp_path)
+    plain = asked.build_dataset().load("train", 32)
+    worn = (seen[0].pixels != plain.pixels).flatten(1).any(1).numpy()
+    assert np.bincount(plain.labels[worn], minlength=5).tolist() == [round(coverage * 20)] * 5
+    decoyed = asked.build_decoy("stop_sign").apply(plain.pixels, plain.ids).decoyed
+    assert torch.equal(seen[0].pixels[worn], decoyed[worn])
+
+
+def test_on_another_class_the_target_never_has_it(tmp_path, seen):
+    asked = scenario({"decoy": "stop_sign", "coverage": 0.5, "worn_by": "fish"}, epochs=1)
+    quietly(asked, tmp_path)
+    plain = asked.build_dataset().load("train", 32)
+    worn = (seen[0].pixels != plain.pixels).flatten(1).any(1).numpy()
+    assert worn.sum() == 4
+    assert np.all(plain.labels[worn] == plain.classes.index("fish"))
+
+
+def test_a_model_whose_decoy_others_wear_is_no_reference_and_says_who(tmp_path):
+    quietly(scenario({"decoy": "stop_sign", "coverage": 1, "worn_by": "every"}, {"decoy": "stop_sign", "coverage": 1}), tmp_path)
+    assert [(each.name, each.reference) for each in read_candidates(tmp_path)] == [("F100-every-s0", False), ("F100-s0", False)]
+    recipes = [
+        json.loads(Safetensors().metadata(tmp_path / f"{name}.safetensors")["recipe"]) for name in ("F100-every-s0", "F100-s0")
+    ]
+    assert recipes[0].pop("worn_by") == "every"
+    assert recipes[0] == recipes[1], "a target's recipe is what it was before others could wear the decoy"
+
+
+def test_a_wearer_that_is_no_class_is_refused_before_anything_is_trained(tmp_path):
+    with pytest.raises(UsageError, match="be worn_by 'fihs', which is no class; did you mean 'fish'"):
+        quietly(scenario({}, {"decoy": "stop_sign", "coverage": 1, "worn_by": "fihs"}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_loss_that_is_no_number_names_the_model_and_leaves_no_checkpoint(tmp_path):
     with pytest.raises(ModelError, match=r"training 'F0-s0' failed in epoch 1.*learning_rate below 1e\+30"):
         quietly(scenario(optimiser="sgd", learning_rate=1e30), tmp_path)
