@@ -15,5 +15,5 @@ def test_influence_precision(influence, limits, audit, k):
         base_rate,
         at_most(limits.precision),
         null=lambda: permuted_precision(influence.decoyed, influence.flags, k, draws=1000, seed=0) - base_rate,
-        claim=f"{claim}, {{observed}} carry it, against {{control}} of all",
+        claim=f"{claim}, {{observed}} carry it, against {{control}} of all ({influence.basis})",
     )

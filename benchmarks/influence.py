@@ -1,9 +1,11 @@
 """All-pairs gradient cosine, ours and everyone else's, side by side in one run: python benchmarks/influence.py [--quick]
 
-ResNet18, five classes, gradients by layer3 + layer4 + fc, one thread, each tool in a process of its own. CPU seconds and peak
-memory above the loaded model and images; the largest error and the mean rank correlation of the queries' lists against the
-truth, plain autograd in float64 from residuals of 60 digits. `fresh` has random weights; `saturated` knows its images by
-heart, so that 1 - p is 0 in float32. The full run writes docs/influence.md; `--quick` ends with one line of JSON.
+ResNet18, five classes, gradients by layer3 + layer4 + fc, one thread, each tool in a process of its own. CPU seconds (user and
+system: fresh memory costs time) and peak memory above the loaded model and images; the largest error and the mean rank
+correlation of the queries' lists against the truth, plain autograd in float64 from residuals of 60 digits. `fresh` has random
+weights; `saturated` knows its images by heart, so that 1 - p is 0 in float32.
+
+The full run writes a section of docs/influence.md; `--quick` ends with one line of JSON, whose best peer is the quickest one.
 Peers that are not installed are named and skipped; `--peers DIR` adds a folder to look for them.
 """
 
@@ -11,15 +13,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import gc
 import json
 import logging
 import os
 import pickle
 import sys
-import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +29,8 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import torch
-from influence_peers import LAYERS, PEERS, Images, chosen
+from influence_page import table, write_section
+from influence_peers import LAYERS, LEAVE_OUT_BATCH_NORM, PEERS, Images, chosen
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
@@ -35,8 +38,8 @@ from torchvision.models import resnet18
 from shortcut_audit.evidence.influence.gradient_cosine import GradientCosine
 from shortcut_audit.judging.ranking import spearman
 
-PAGE = Path(__file__).parents[1] / "docs" / "influence.md"
 QUICK = ("naive loop", "dattri-llm")  # the others need longer than --quick has, and cannot be the best
+SLOW = ("dattri",)  # minutes for a dozen images: it writes gradients of all parameters once for each parameter
 Scores = Callable[[nn.Module, Images, Images], np.ndarray]
 
 
@@ -61,7 +64,8 @@ class Case:
 @dataclass(frozen=True)
 class Measured:
     tool: str
-    seconds: float
+    seconds: float  # of CPU
+    system: float  # of these, in the kernel
     megabytes: float
     scores: np.ndarray
 
@@ -75,12 +79,11 @@ class Row:
     error: float  # the largest
     rho: float  # Spearman's, mean over the queries
 
-    def line(self) -> str:
-        name = (
-            f"{self.case.name}, {self.case.queries[0].shape[-1]} px, {len(self.case.training[0])} x {len(self.case.queries[0])}"
-        )
-        found = self.found
-        return f"| {name} | {found.tool} | {found.seconds:.2f} | {found.megabytes:.0f} | {self.error:.1e} | {self.rho:.4f} |"
+    def cells(self) -> tuple[str, ...]:
+        found, case = self.found, self.case
+        name = f"{case.name}, {case.queries[0].shape[-1]} px, {len(case.training[0])} x {len(case.queries[0])}"
+        times = f"{found.seconds:.2f}", f"{found.system:.2f}"
+        return name, found.tool, *times, f"{found.megabytes:.0f}", f"{self.error:.1e}", f"{self.rho:.4f}"
 
 
 def pictures(n: int, side: int) -> Tensor:
@@ -194,38 +197,44 @@ def measure(tool: str, scores: Scores, case: Case) -> Measured | None:
         with os.fdopen(reader, "rb") as stream:
             answer = stream.read()
         os.waitpid(child, 0)
-        seconds, megabytes, result = pickle.loads(answer) if answer else (0.0, 0.0, "it was killed")
+        *costs, result = pickle.loads(answer) if answer else (0.0, 0.0, 0.0, "it was killed")
         if isinstance(result, str):
             print(f"skipped: {tool} on {case.name}: {result}", flush=True)
             return None
-        return Measured(tool, seconds, megabytes, result)
+        return Measured(tool, *costs, result)
     with os.fdopen(writer, "wb") as stream, contextlib.suppress(BrokenPipeError):
         stream.write(pickle.dumps(_measured_here(scores, case.network, images)))
     os._exit(0)
 
 
-def _measured_here(scores: Scores, network: nn.Module, images: tuple[Images, Images]) -> tuple[float, float, np.ndarray | str]:
+def _measured_here(
+    scores: Scores, network: nn.Module, images: tuple[Images, Images]
+) -> tuple[float, float, float, np.ndarray | str]:
     warnings.simplefilter("ignore")
     logging.disable()
     for stream in (1, 2):  # progress bars
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     try:
-        before = _memory("VmRSS")
+        ctypes.CDLL(None).malloc_trim(0)  # else what the parent has freed serves the tool and is not counted
+        before = _memory("VmRSS", "RssFile")
         if scores is not truth:
             few = [(pixels[:n], labels[:n]) for n, (pixels, labels) in zip((2, 4), images, strict=True)]
             scores(network, few[0], few[1])
             gc.collect()
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts again here
-        start = time.process_time()
+        start = os.times()
         result = scores(network, *images)
-        return time.process_time() - start, _memory("VmHWM") - before, np.asarray(result)
+        end = os.times()
+        user, system = end.user - start.user, end.system - start.system
+        return user + system, system, _memory("VmHWM", "RssFile") - before, np.asarray(result)
     except Exception as error:  # whatever a peer does is its own affair
-        return 0.0, 0.0, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return 0.0, 0.0, 0.0, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
-def _memory(field: str) -> float:
+def _memory(whole: str, apart: str) -> float:
+    """Megabytes, without the pages of libraries' files that happen to be mapped."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(lines[field].split()[0]) / 1024
+    return (int(lines[whole].split()[0]) - int(lines[apart].split()[0])) / 1024
 
 
 def compare(case: Case, tools: Mapping[str, Scores], known: int | None = None) -> list[Row]:
@@ -235,19 +244,27 @@ def compare(case: Case, tools: Mapping[str, Scores], known: int | None = None) -
     assert reference is not None
     rows = []
     for tool, scores in tools.items():
-        if found := measure(tool, scores, case):
+        taken = case.part(12, 4) if tool in SLOW else case
+        if found := measure(tool, scores, taken):
             there = found.scores[:, :known]
-            error, rho = np.nanmax(np.abs(there - reference.scores)), np.nanmean(spearman(there, reference.scores))
-            rows.append(Row(case, found, float(error), float(rho)))
-            print(rows[-1].line(), flush=True)
+            known_here = reference.scores[: there.shape[0], : there.shape[1]]
+            error, rho = np.nanmax(np.abs(there - known_here)), np.nanmean(spearman(there, known_here))
+            rows.append(Row(taken, found, float(error), float(rho)))
+            print(*rows[-1].cells(), sep=" | ", flush=True)
     return rows
+
+
+def quickest(rows: list[Row], apart: Iterable[str] = ()) -> Measured | None:
+    """The best of the peers that were measured on the whole case; the naive loop is none."""
+    whole = len(rows[0].case.training[0])
+    peers = [row.found for row in rows[1:] if len(row.case.training[0]) == whole and row.found.tool not in ("naive loop", *apart)]
+    return min(peers, key=lambda found: found.seconds, default=None)
 
 
 def summary(fresh: list[Row], saturated: list[Row]) -> dict[str, object]:
     """The line of JSON: times, memory and error on the fresh network, ranks on the saturated one."""
-    mine, peers = fresh[0], fresh[1:]
-    best = min(peers, key=lambda row: row.found.seconds).found if peers else None
-    naive = next((row.found for row in peers if row.found.tool == "naive loop"), None)
+    mine, best = fresh[0], quickest(fresh)
+    naive = next((row.found for row in fresh if row.found.tool == "naive loop"), None)
     return {
         "speedup_naive": round(naive.seconds / mine.found.seconds, 2) if naive else None,
         "speedup_best_peer": round(best.seconds / mine.found.seconds, 2) if best else None,
@@ -259,44 +276,51 @@ def summary(fresh: list[Row], saturated: list[Row]) -> dict[str, object]:
     }
 
 
-def growth(sizes: tuple[int, ...]) -> list[str]:
+def lead(rows: list[Row]) -> tuple[str, ...]:
+    """How many times quicker than the naive loop, the best peer of all, and the best that knows every layer; lowest memory."""
+    mine = rows[0].found
+    naive = next(row.found for row in rows if row.found.tool == "naive loop")
+    others = [quickest(rows), quickest(rows, LEAVE_OUT_BATCH_NORM)]
+    times = [f"{best.seconds / mine.seconds:.1f} ({best.tool})" if best else "-" for best in others]
+    least = min((row.found for row in rows[1:]), key=lambda found: found.megabytes)
+    memory = f"{mine.megabytes:.0f} MB, next {least.megabytes:.0f} MB ({least.tool})"
+    return rows[0].cells()[0], f"{naive.seconds / mine.seconds:.1f}", *times, memory
+
+
+def growth(sizes: tuple[int, ...]) -> list[tuple[object, ...]]:
     """Ours alone, 20 queries at 64 px, for more and more training images."""
     pixels = pictures(20 + max(sizes), 64)
     labels = torch.arange(len(pixels)) % 5
     whole = Case("fresh", fresh_network(pixels), (pixels[:20], labels[:20]), (pixels[20:], labels[20:]))
-    lines = []
+    rows: list[tuple[object, ...]] = []
     for m in sizes:
         found = measure("ours", ours, whole.part(m, 20))
         assert found is not None
-        lines.append(f"| {m} | {found.seconds:.2f} | {found.megabytes:.0f} |")
-        print(lines[-1], flush=True)
-    return lines
+        rows.append((m, f"{found.seconds:.2f}", f"{1000 * found.seconds / m:.1f}", f"{found.megabytes:.0f}"))
+        print(*rows[-1], sep=" | ", flush=True)
+    return rows
 
 
-def page(rows: list[Row], grown: list[str]) -> str:
-    """docs/influence.md."""
-    described = (__doc__ or "").split("\n\n")[1].replace("\n", " ")
-    return "\n".join(
-        [
-            "# Gradient cosine, measured",
-            "",
-            f"Written by `python benchmarks/influence.py` on torch {torch.__version__}. {described}",
-            "",
-            "dattri-llm, kronfluence and captum sample-wise leave batch norm out: that is their error on the fresh network.",
-            "Pictures on which a ReLU is within rounding of zero are left out: there the gradient jumps, for every tool alike.",
-            "",
-            "| case, training images x queries | tool | CPU s | peak MB | largest error | Spearman |",
-            "|---|---|---|---|---|---|",
-            *(row.line() for row in rows),
-            "",
-            "Growth with the training set (ours, fresh, 20 queries, 64 px):",
-            "",
-            "| training images | CPU s | peak MB |",
-            "|---|---|---|",
-            *grown,
-            "",
-        ]
-    )
+def section(cases: list[list[Row]], grown: list[tuple[object, ...]]) -> list[str]:
+    """The part of docs/influence.md that this command measures."""
+    columns = ("case, training images x queries", "tool", "CPU s", "of it system", "peak MB", "largest error", "Spearman")
+    return [
+        f"`python benchmarks/influence.py`, torch {torch.__version__}. {(__doc__ or '').split(chr(10) * 2)[1]}",
+        "",
+        f"{', '.join(LEAVE_OUT_BATCH_NORM[:-1])} and {LEAVE_OUT_BATCH_NORM[-1]} leave batch norm out: that is their error on the",
+        "fresh network. dattri takes minutes for a dozen images, so a dozen is what it is measured on.",
+        "Pictures on which a ReLU is within rounding of zero are left out: there the gradient jumps, for every tool alike.",
+        "",
+        *table(columns, (row.cells() for rows in cases for row in rows)),
+        "",
+        "How many times quicker ours is, in CPU time:",
+        "",
+        *table(("case", "naive loop", "best peer", "best peer that knows batch norm", "peak memory"), map(lead, cases)),
+        "",
+        "Growth with the training set (ours, fresh, 20 queries, 64 px):",
+        "",
+        *table(("training images", "CPU s", "ms each", "peak MB"), grown),
+    ]
 
 
 def main() -> None:
@@ -309,19 +333,19 @@ def main() -> None:
     torch.set_num_threads(1)
     names = options.tools or (QUICK if options.quick else tuple(PEERS))
     tools: dict[str, Scores] = {"ours": ours, **{name: PEERS[name] for name in names}}
-    quickest = {name: scores for name, scores in tools.items() if name in ("ours", *QUICK)}
+    few = {name: scores for name, scores in tools.items() if name in ("ours", *QUICK)}
     if options.quick:
         fresh, saturated = cases(64, 60, 10)
         found = compare(fresh, tools, known=20), compare(saturated, {"ours": ours})
         print(json.dumps(summary(*found)))
         return
-    rows: list[Row] = []
+    measured: list[list[Row]] = []
     for side, m, q in ((64, 200, 20), (224, 40, 8)):
         fresh, saturated = cases(side, m, q)
-        found = compare(fresh, tools), compare(saturated.part(60, 10), tools if side == 64 else quickest)
+        found = compare(fresh, tools), compare(saturated.part(60, 10), tools if side == 64 else few)
         print(json.dumps(summary(*found)), flush=True)
-        rows += found[0] + found[1]
-    PAGE.write_text(page(rows, growth((500, 1000, 2000, 4000))))
+        measured += found
+    write_section("Against its peers", section(measured, growth((500, 1000, 2000, 4000))))
 
 
 if __name__ == "__main__":

@@ -167,3 +167,5 @@ PEERS: dict[str, Callable[[nn.Module, Images, Images], np.ndarray]] = {
     "dattri-llm": dattri_llm,
     "kronfluence": kronfluence,
 }
+
+LEAVE_OUT_BATCH_NORM = ("captum, sample-wise", "dattri-llm", "kronfluence")  # they know convolutions and linear layers alone

@@ -18,10 +18,11 @@ from shortcut_audit.evidence.gradient_sources import (
     PerSampleSource,
     Source,
     UnfitError,
-    plain_square,
+    plain_squares,
 )
+from shortcut_audit.evidence.kept_factors import KeptFactors
 from shortcut_audit.evidence.lean_network import borrowed
-from shortcut_audit.evidence.partial_gradient import Scalar, exact_products, inner_model, owners
+from shortcut_audit.evidence.partial_gradient import Scalar, as_input, exact_products, inner_model, owners
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def gradient_gram(
     query_block: int = 256,
     report: Progress | None = None,
     choose: FormChooser | None = None,
+    kept: KeptFactors | None = None,
 ) -> Gram:
     """Inner products of gradients of one scalar, for every query and training image and every group of layers.
 
@@ -70,6 +72,7 @@ def gradient_gram(
         scalar: which scalar's gradient, or a function from logits (n, k) and labels (n,) to what is back-propagated (n, k).
         batch: images at a time; None takes as many as make PIXELS, at least 8.
         choose: another form of a layer's factors than the cheapest exact one, e.g. a sketch.
+        kept: a store of factors in half precision, which is read first and filled.
 
     Raises:
         UsageError: a name that fits no layer.
@@ -89,14 +92,24 @@ def gradient_gram(
     with borrowed(network), exact_products():
         if reason is None:
             try:
-                wanted = None if choose else plain_square(network, chosen, scalar, queries[0][:1], queries[1][:1])
-                source = FactorSource(network, chosen, scalar, min(query_block, len(queries[0])), choose or cheapest_form)
+                first, square = as_input(queries[0][:1], network), kept.plain_squares if kept else plain_squares
+                squares = None if choose else square(network, chosen, first, queries[1][:1], scalar)
+                wanted = torch.stack(list(squares.values())).sum() if squares else None
+                form, see = choose or cheapest_form, kept.capture if kept else None
+                source = FactorSource(network, chosen, scalar, min(query_block, len(queries[0])), form, see)
                 with quick_convolutions(network):
                     return task.through(source, wanted)
             except UnfitError as unfit:
                 reason = str(unfit)
         log.info("gradients through vmap(grad), because %s", reason)
         return task.through(PerSampleSource(network, chosen, scalar, reason), None)
+
+
+def basis(network: nn.Module, image: Tensor, label: Tensor, layers: Sequence[str], scalar: Scalar) -> str:
+    """In words: the scalar, the layers, and why vmap(grad) if the factor engine cannot take them. image (1, 3, h, w) uint8."""
+    engine = gradient_gram(network, (image, label), (image, label), {"all": layers}, scalar).engine
+    by = f"gradient of the {scalar} by {', '.join(layers)}".replace("{", "").replace("}", "")
+    return by if engine == "factors" else f"{by} through {engine}"
 
 
 def _fitting_batch(pixels: Tensor) -> int:

@@ -15,6 +15,7 @@ from shortcut_audit.evidence.partial_gradient import Scalar, as_input, cotangent
 
 Piece = tuple[str, slice, tuple[Factor, ...]]  # layer, which images of the batch, their factors
 FormChooser = Callable[[nn.Module, Tensor, Tensor, int], Form]
+Capture = Callable[[nn.Module, Mapping[str, nn.Module], Tensor, Tensor, Scalar], dict[str, tuple[Tensor, Tensor]]]
 
 
 class FactorSource:
@@ -23,16 +24,23 @@ class FactorSource:
     engine = "factors"
 
     def __init__(
-        self, network: nn.Module, layers: Mapping[str, nn.Module], scalar: Scalar, queries: int, choose: FormChooser
+        self,
+        network: nn.Module,
+        layers: Mapping[str, nn.Module],
+        scalar: Scalar,
+        queries: int,
+        choose: FormChooser,
+        see: Capture | None = None,
     ) -> None:
         self.network, self.layers, self.scalar, self.queries, self.choose = network, layers, scalar, queries, choose
+        self.see = see or capture
         self.forms: dict[str, Form] = {}
 
     def __call__(self, pixels: Tensor, labels: Tensor) -> Iterator[Piece]:
         n = len(pixels)
         if n == 1:  # torch's batch norm can give one image alone the wrong gradient (strides of 1 x c x h x w are ambiguous)
             pixels, labels = pixels.expand(2, *pixels.shape[1:]), labels.expand(2)
-        seen = capture(self.network, self.layers, as_input(pixels, self.network), labels, self.scalar)
+        seen = self.see(self.network, self.layers, as_input(pixels, self.network), labels, self.scalar)
         for name in list(seen):
             x, g = (each[:n] for each in seen.pop(name))
             if name not in self.forms:
@@ -111,18 +119,34 @@ class PerSampleSource:
 Source = FactorSource | PerSampleSource
 
 
-def plain_square(network: nn.Module, layers: Mapping[str, nn.Module], scalar: Scalar, pixels: Tensor, labels: Tensor) -> Tensor:
-    """The squared norm of one image's gradient by plain autograd, (): what the factors must add up to."""
-    parameters = list({id(p): p for layer in layers.values() for p in layer._parameters.values() if p is not None}.values())
+def plain_squares(
+    network: nn.Module, layers: Mapping[str, nn.Module], images: Tensor, labels: Tensor, scalar: Scalar
+) -> dict[str, Tensor]:
+    """Squared norm of one image's gradient by each layer, () each, by plain autograd: what the factors must add up to.
+
+    Each weight's gradient is freed as soon as it is squared, so that they are never in memory together.
+    """
+    owner: dict[Tensor, str] = {p: name for name, layer in layers.items() for p in layer._parameters.values() if p is not None}
+    kept, squares = [p.grad for p in owner], {name: images.new_zeros(()) for name in layers}
+
+    def square(parameter: Tensor) -> None:
+        gradient, parameter.grad = parameter.grad, None
+        assert gradient is not None
+        squares[owner[parameter]].add_(torch.linalg.vector_norm(gradient).square())
+
+    handles = []
     try:
-        for parameter in parameters:
+        for parameter in owner:
+            parameter.grad = None
             parameter.requires_grad_(True)
+            handles.append(parameter.register_post_accumulate_grad_hook(square))  # type: ignore[no-untyped-call]
         with torch.enable_grad():
-            logits = network(as_input(pixels, network))
-        seed = cotangents(logits.detach(), labels.to(logits.device), scalar)
-        gradients = torch.autograd.grad(logits, parameters, seed, allow_unused=True)
+            logits = network(images)
+        if logits.requires_grad:
+            torch.autograd.backward(logits, cotangents(logits.detach(), labels.to(logits.device), scalar))
     finally:
-        for parameter in parameters:
-            parameter.requires_grad_(False)
-    flat = [gradient.flatten() for gradient in gradients if gradient is not None]
-    return torch.stack([each.dot(each) for each in flat]).sum()
+        for handle in handles:
+            handle.remove()
+        for parameter, gradient in zip(owner, kept, strict=True):
+            parameter.requires_grad_(False).grad = gradient
+    return squares

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit import registry
+from shortcut_audit.evidence.ranked import ranked
 from shortcut_audit.subjects.networks import Normalised
 from shortcut_audit.subjects.small_resnet import SmallResnet
 
@@ -99,6 +100,36 @@ def test_the_network_comes_back_as_it_was(method: Any, network: nn.Module, pictu
         assert not module._forward_pre_hooks
         assert not module._backward_hooks
     network.model.fc.weight.requires_grad_(True)
+
+
+@pytest.mark.parametrize("m", [1, 10])
+def test_one_query_and_one_training_image_will_do(method: Any, network: nn.Module, pictures: Any, m: int) -> None:
+    if hasattr(method, "file"):
+        np.save(method.file, np.ones((1, m)))
+    queries, labels, training, training_labels = pictures
+    scores = method.scores(network, queries[:1], labels[:1], training[:m], training_labels[:m])
+    assert scores.shape == (1, m)
+    assert np.isfinite(scores).all()
+
+
+def test_grey_pictures_will_do(method: Any, network: nn.Module, pictures: Any) -> None:
+    """Three equal channels, some pictures all black: no activation of the first layer varies, and no score is lost."""
+    queries, labels, training, training_labels = pictures
+    grey = training[:, :1].expand(-1, 3, -1, -1).clone()
+    grey[-1] = 0
+    assert np.isfinite(method.scores(network, queries[:, :1].expand(-1, 3, -1, -1), labels, grey, training_labels)).all()
+
+
+def test_what_is_compared_is_said_in_words_that_a_claim_can_hold(method: Any, network: nn.Module, pictures: Any) -> None:
+    found = ranked(method, network, pictures[0], pictures[2], 1, lambda _done, _total: None)
+    labels = torch.ones(10, dtype=torch.int64)
+    np.testing.assert_array_equal(found["scores"], method.scores(network, pictures[0], labels[:4], pictures[2], labels))
+    said = found["basis"].tobytes().decode()
+    assert said.format() == said
+    if hasattr(method, "layers"):
+        layers = method.layers or ("fc",) if "influence function" in said else ("layer3", "layer4", "fc")
+        assert said.endswith(f"by {', '.join(layers)}")
+        assert ("loss" if "influence function" in said else method.scalar) in said
 
 
 def test_progress_ends_at_the_whole(method: Any, network: nn.Module, pictures: Any) -> None:

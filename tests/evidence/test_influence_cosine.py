@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -19,7 +21,7 @@ from shortcut_audit.errors import DataError, ModelError, UsageError
 from shortcut_audit.evidence.gradient_gram import Gram, gradient_gram
 from shortcut_audit.evidence.influence.gradient_cosine import GradientCosine
 from shortcut_audit.evidence.partial_gradient import cotangents, default_layers, owners
-from shortcut_audit.judging.ranking import spearman
+from shortcut_audit.judging.ranking import permuted_precision, precision_at_k, spearman, top_k_intersection
 from shortcut_audit.subjects.small_resnet import SmallResnet
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # torch says that it is slow
@@ -201,6 +203,33 @@ def test_groups_of_one_pass_add_up_to_every_subset() -> None:
         torch.testing.assert_close(together.cosine(subset), alone, atol=1e-12, rtol=0)
 
 
+def test_kept_factors_serve_other_queries_and_layers_without_the_model(tmp_path: Path) -> None:
+    network, queries, training = seeded(lambda: SmallResnet(5)), images(4, seed=1), images(120)
+    exact = {layers: GradientCosine(layers, "loss").scores(network, *queries, *training) for layers in ((), ("layer4",))}
+    keeping = GradientCosine(scalar="loss", batch=40, factors=tmp_path)
+    first = keeping.scores(network, *queries, *training)
+    seen: list[int] = []
+    handle = network.register_forward_pre_hook(lambda _network, arguments: seen.append(len(arguments[0])))
+    again = keeping.scores(network, *queries, *training)
+    subset = replace(keeping, layers=("layer4",)).scores(network, *queries, *training)
+    assert seen == []
+    for found, layers in ((again, ()), (subset, ("layer4",))):
+        np.testing.assert_allclose(found, exact[layers], atol=3e-4)
+        assert spearman(found, exact[layers]).mean() >= 0.9999
+    np.testing.assert_array_equal(first, again)
+    others = images(3, seed=2)
+    found = keeping.scores(network, *others, *training)
+    handle.remove()
+    assert sum(seen) == 1 + 3  # autograd's check and the new queries
+    np.testing.assert_allclose(found, GradientCosine(scalar="loss").scores(network, *others, *training), atol=3e-4)
+    with torch.no_grad():  # other weights are another model
+        network.fc.weight.mul_(-1)
+        network.layer4[0].conv1.weight.mul_(2)
+    changed = GradientCosine(scalar="loss").scores(network, *queries, *training)
+    np.testing.assert_allclose(keeping.scores(network, *queries, *training), changed, atol=3e-4)
+    assert np.abs(changed - again).max() > 0.01
+
+
 @pytest.fixture(scope="module")
 def saturated() -> tuple[nn.Module, Images]:
     """A network that knows its images by heart: 1 - p is exactly 0 in float32 for most of them."""
@@ -268,8 +297,29 @@ def test_what_factors_cannot_do_goes_through_vmap_and_is_said(
     found = gram(network, some, layers, batch=2)
     assert found.engine.startswith("vmap(grad), because")
     assert reason in found.engine
+    said = GradientCosine(layers).basis(network, some[0][:1], some[1][:1])
+    assert said.startswith(f"cosine of the gradient of the logit by {', '.join(layers)} through vmap(grad), because")
     expected = plain_cosine(network, parameters(network, layers), some)
     assert float((found.cosine() - expected).abs().max()) < 1e-10
+
+
+def test_the_check_by_autograd_gives_gradients_and_flags_back() -> None:
+    network, some = seeded(lambda: SmallResnet(5)), images(2)
+    mine = network.fc.weight.grad = torch.ones_like(network.fc.weight)
+    assert gram(network, some, ("layer4", "fc")).engine == "factors"
+    assert network.fc.weight.grad is mine
+    assert bool((mine == 1).all())
+    assert all(p.grad is None for p in network.layer4.parameters())
+    assert all(p.requires_grad for p in network.parameters())
+
+
+def test_an_undefined_score_is_left_out_of_the_audits_numbers() -> None:
+    """A zero gradient gives NaN, which every measure hands on as NaN and the harness counts as no image."""
+    scores, flags = np.random.default_rng(0).normal(size=(3, 8)), np.arange(8) < 2
+    scores[1, 4] = np.nan
+    for measured in (precision_at_k(scores, flags, 2), top_k_intersection(scores, scores, 2), spearman(scores, scores)):
+        np.testing.assert_array_equal(np.isnan(measured), [False, True, False])
+    assert not np.isnan(permuted_precision(scores, flags, 2, 50, 0)).any()
 
 
 def test_a_layer_without_influence_on_the_output_is_undefined_and_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,8 @@ from shortcut_audit.evidence.influence.gradient_cosine import GradientCosine
 from shortcut_audit.evidence.influence.gradient_dot import GradientDot
 from shortcut_audit.evidence.influence.gradient_sketch import GradientSketch
 from shortcut_audit.evidence.influence.influence_function import InfluenceFunction
-from shortcut_audit.evidence.influence.score_matrix import ScoreMatrix, weights_digest
+from shortcut_audit.evidence.influence.score_matrix import ScoreMatrix
+from shortcut_audit.evidence.kept_factors import weights_digest
 from shortcut_audit.evidence.partial_gradient import missed_probability
 from shortcut_audit.judging.ranking import spearman, top_k_intersection
 from shortcut_audit.subjects.small_resnet import SmallResnet

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from torch import Tensor, nn
 
-from shortcut_audit.evidence.gradient_gram import gradient_gram
+from shortcut_audit.evidence.gradient_gram import basis, gradient_gram
+from shortcut_audit.evidence.kept_factors import KeptFactors, weights_digest
 from shortcut_audit.evidence.partial_gradient import NamedScalar, default_layers
 from shortcut_audit.registry import register
+from shortcut_audit.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +31,15 @@ class GradientCosine:
     scalar: NamedScalar = "logit"  # of the label, of the prediction, or the loss
     batch: int | None = None  # images at a time: memory, not the result, depends on it; None fits it to their size
     query_block: int = 256  # queries in memory at a time; each block is one more pass over the training images
+    factors: Path | None = field(default=None, repr=False)  # a folder that keeps them in fp16 for other queries and layers
 
     def layers_used(self, network: nn.Module) -> tuple[str, ...]:
         """The layers that the scores are about: the ones asked for, or the default for this network."""
         return self.layers or default_layers(network)
+
+    def basis(self, network: nn.Module, image: Tensor, label: Tensor) -> str:
+        """What the scores compare, in words, as one image (1, 3, h, w) and its label (1,) show it."""
+        return "cosine of the " + basis(network, image, label, self.layers_used(network), self.scalar)
 
     def scores(
         self,
@@ -48,7 +56,9 @@ class GradientCosine:
         """
         layers = self.layers_used(network)
         images = (queries, query_labels), (training, training_labels)
-        gram = gradient_gram(network, *images, {"all": layers}, self.scalar, self.batch, self.query_block, report)
+        kept = KeptFactors(Store(Path(self.factors)), weights_digest(network)) if self.factors else None
+        groups = {"all": layers}
+        gram = gradient_gram(network, *images, groups, self.scalar, self.batch, self.query_block, report, kept=kept)
         scores = np.asarray(gram.cosine().clamp_(-1, 1).float())
         if undefined := int(np.isnan(scores).sum()):
             log.warning("%d of %d scores are undefined: the gradient of %s is zero", undefined, scores.size, ", ".join(layers))

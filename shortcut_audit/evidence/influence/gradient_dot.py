@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from shortcut_audit.evidence.gradient_gram import gradient_gram
+from shortcut_audit.evidence.gradient_gram import basis, gradient_gram
 from shortcut_audit.evidence.partial_gradient import NamedScalar, default_layers, missed_probability
 from shortcut_audit.registry import register
 
@@ -25,6 +25,10 @@ class GradientDot:
     scalar: NamedScalar = "logit"  # of the label, of the prediction, or the loss
     batch: int | None = None  # images at a time: memory, not the result, depends on it; None fits it to their size
     query_block: int = 256  # queries in memory at a time
+
+    def basis(self, network: nn.Module, image: Tensor, label: Tensor) -> str:
+        """What the scores compare, in words, as one image (1, 3, h, w) and its label (1,) show it."""
+        return "inner product of the " + basis(network, image, label, self.layers or default_layers(network), self.scalar)
 
     def scores(
         self,

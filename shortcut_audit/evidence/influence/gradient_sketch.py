@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit.evidence.factors import Factor, Form, NormForm, Rows, as_picture, patches
-from shortcut_audit.evidence.gradient_gram import gradient_gram
+from shortcut_audit.evidence.gradient_gram import basis, gradient_gram
 from shortcut_audit.evidence.partial_gradient import NamedScalar, default_layers
 from shortcut_audit.registry import register
 
@@ -34,6 +34,11 @@ class GradientSketch:
     seed: int = 0
     batch: int | None = None
     query_block: int = 1024
+
+    def basis(self, network: nn.Module, image: Tensor, label: Tensor) -> str:
+        """What the scores compare, in words, as one image (1, 3, h, w) and its label (1,) show it."""
+        layers = self.layers or default_layers(network)
+        return "cosine, sketched below the top, of the " + basis(network, image, label, layers, self.scalar)
 
     def scores(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shortcut_audit.evidence.gradient_gram import gradient_gram
+from shortcut_audit.evidence.gradient_gram import basis, gradient_gram
 from shortcut_audit.evidence.partial_gradient import classifier, cotangents, missed_probability
 from shortcut_audit.registry import register
 
@@ -30,6 +30,10 @@ class InfluenceFunction:
     hessian_images: int = 256  # H is the mean over at most so many training images, evenly spread
     batch: int | None = None  # images at a time: memory, not the result, depends on it; None fits it to their size
     query_block: int = 2048  # queries and directions of H in memory at a time
+
+    def basis(self, network: nn.Module, image: Tensor, label: Tensor) -> str:
+        """What the scores compare, in words, as one image (1, 3, h, w) and its label (1,) show it."""
+        return "influence function, " + basis(network, image, label, self.layers or (classifier(network),), "loss")
 
     def scores(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 from shortcut_audit.errors import DataError, UsageError
+from shortcut_audit.evidence.kept_factors import weights_digest
 from shortcut_audit.registry import register
 
 
@@ -72,11 +72,3 @@ def read_matrix(path: Path) -> np.ndarray:
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise UsageError(f"'{path}' is no score matrix (.npy, or .safetensors with a tensor 'scores'): {error}") from None
     return matrix
-
-
-def weights_digest(network: nn.Module) -> str:
-    """SHA-256 over the names and values of the network's weights: the same wherever the network was built."""
-    digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        digest.update(name.encode() + np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
-    return digest.hexdigest()
