@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -19,8 +19,11 @@ import numpy as np
 from shortcut_audit.errors import ModelError, UsageError, did_you_mean
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging import judge, p_value, sound_references
+from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, waiver
 from shortcut_audit.records import Candidate, Case, Finding, Judgement, Limit, Verdict
+
+EXPLAINED = {"masks", "transfer"}  # evidence that is worth as much as the explainer
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,16 @@ class Harness:
             others = [_p(*compared(sibling), tests) for sibling in siblings]
             judgement = _judged(*compared(case), siblings=others, family=family)
             findings.append(self._finding(audit, case, blocking, measurement, judgement))
-        return findings
+        blind = self._distrusted(case) if EXPLAINED & set(inspect.signature(function).parameters) else ""
+        return [_not_counted(finding, blind) for finding in findings] if blind else findings
+
+    def _distrusted(self, case: Case) -> str:
+        """Why the explainer's masks of these models do not count, in words."""
+        limit = Limit(self.scenario.limits.explainer)
+        reasons = {model: distrusted(self.evidence.explainer_check(model, str(case.decoy)), limit) for model in case.models}
+        return "; ".join(
+            f"{self.scenario.masks.explainer} is not to be trusted on {m}: {why}" for m, why in reasons.items() if why
+        )
 
     def _clean(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, at: int) -> Clean:
         """The same effect in the reference models (or pairs of them), this case left out."""
@@ -225,6 +237,10 @@ class Harness:
         except (KeyError, IndexError) as error:
             raise UsageError(f"a claim asks for {{{error.args[0]}}}{did_you_mean(str(error.args[0]), words)}") from None
         return claim + figures(judgement)
+
+
+def _not_counted(finding: Finding, reason: str) -> Finding:
+    return replace(finding, verdict=Verdict.UNDECIDED, claim=f"{finding.claim}; does not count: {reason}")
 
 
 def _judged(measurement: Measurement, clean: Clean, siblings: Sequence[float], family: int) -> Judgement:

@@ -8,7 +8,7 @@ from itertools import combinations
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.scenario import Scenario
 
-OF_ONE_MODEL = ("predictions", "masks", "influence")  # a pair's audit gets one for each of the two
+OF_ONE_MODEL = ("predictions", "masks", "explainer_check", "influence")  # a pair's audit gets one for each of the two
 OF_A_DECOY = frozenset({"decoy", "transfer", *OF_ONE_MODEL})
 VALUES = frozenset({"subject", "pair", "accuracy", "limits", "scenario", *OF_A_DECOY})
 

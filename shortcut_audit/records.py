@@ -101,6 +101,16 @@ class Masks:
 
 
 @dataclass(frozen=True)
+class ExplainerCheck:
+    """Whether the explainer's masks lie on the decoy where they must, and where they must not, on n images of its class."""
+
+    planted: np.ndarray  # (n, h, w) bool: revealed, in a copy of the model that is trained on to see nothing but the decoy
+    randomised: np.ndarray  # (n, h, w) bool: revealed, in copies with random weights
+    known: np.ndarray  # (n,) bool: the planted copy does tell this picture with the decoy from the same without
+    footprint: np.ndarray  # (n, h, w) bool: where the decoy is
+
+
+@dataclass(frozen=True)
 class Influence:
     """Scores of m training images of the decoy's class, some with the decoy on, for q queries of that class."""
 
@@ -109,6 +119,7 @@ class Influence:
     flags: np.ndarray  # (m,) bool: this training image carries the decoy
     correct_decoyed: np.ndarray  # (q,) bool: the model is right about the decoyed query
     correct_control: np.ndarray  # (q,) bool
+    basis: str  # what was compared, by which layers, and by which way if not the usual one
 
 
 @dataclass(frozen=True)

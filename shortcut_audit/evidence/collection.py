@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +17,15 @@ from torch.utils.weak import WeakIdKeyDictionary
 from shortcut_audit import registry
 from shortcut_audit.errors import ModelError
 from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
+from shortcut_audit.evidence.ranked import ranked
 from shortcut_audit.evidence.revealing import top_area
+from shortcut_audit.evidence.sanity_networks import Versions, sanity_masks
 from shortcut_audit.files import sha256
 from shortcut_audit.records import (
     Accuracy,
     Candidate,
     Decoyed,
+    ExplainerCheck,
     Influence,
     Masks,
     Pictures,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 BATCH = 256  # images a forward pass
+CHECKED = 24  # images on which the explainer itself is checked
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -71,7 +75,9 @@ class Evidence:
         self.predictions = cache(self._predictions)
         self.accuracy = cache(self._accuracy)
         self.masks = cache(self._masks)
+        self.explainer_check = cache(self._explainer_check)
         self.transfer = cache(self._transfer)
+        self._explainer = registry.build("explainer", scenario.masks.explainer, scenario.masks.options)
         self.influence = cache(self._influence)
 
     def subject(self, model: str) -> Subject:
@@ -161,24 +167,42 @@ class Evidence:
         )
 
     def _revealed(self, model: str, pixels: Tensor, target: int) -> np.ndarray:
-        settings = self.scenario.masks
-        explainer = registry.build("explainer", settings.explainer, settings.options)
-
         def explain() -> dict[str, np.ndarray]:
-            targets = torch.full((len(pixels),), target, device=self.device)
-            saliency = explainer.explain(
-                self.subject(model).network,
-                _as_float(pixels, self.device),
-                targets,
-                settings.area,
-                lambda done, total: self.progress(f"masks of {model}", done, total),
-            )
-            return {"saliency": saliency.float().cpu().numpy()}
+            explained = self._explained(self.subject(model).network, _as_float(pixels, self.device), target, f"masks of {model}")
+            return {"saliency": explained.float().cpu().numpy()}
 
-        key = {"pixels": pixel_digest(pixels), "target": target, "area": settings.area, "explainer": repr(explainer)}
-        saliency = torch.from_numpy(self._stored("masks", model, key, explain)["saliency"])
-        revealed: np.ndarray = top_area(saliency, settings.area).numpy()
+        saliency = torch.from_numpy(self._stored("masks", model, self._mask_key(pixels, target), explain)["saliency"])
+        revealed: np.ndarray = top_area(saliency, self.scenario.masks.area).numpy()
         return revealed
+
+    def _explained(self, network: torch.nn.Module, images: Tensor, target: int, what: str) -> Tensor:
+        targets = torch.full((len(images),), target, device=self.device)
+        saliency: Tensor = self._explainer.explain(
+            network, images, targets, self.scenario.masks.area, lambda done, total: self.progress(what, done, total)
+        )
+        return saliency
+
+    def _mask_key(self, pixels: Tensor, target: int) -> dict[str, object]:
+        area = self.scenario.masks.area
+        return {"pixels": pixel_digest(pixels), "target": target, "area": area, "explainer": repr(self._explainer)}
+
+    def _explainer_check(self, model: str, decoy: str) -> ExplainerCheck:
+        """Masks of two copies of the model, on pictures that neither was fitted to."""
+        chosen, validation, placed = self._members(model, decoy, CHECKED)
+        target, area = self.material.bait(decoy).target_index, self.scenario.masks.area
+        rest = np.setdiff1d(np.arange(len(validation.labels)), chosen)
+
+        def check() -> dict[str, np.ndarray]:
+            shown = [_as_float(each, self.device) for each in (placed.decoyed, placed.control, validation.pixels)]
+            whole = Versions(shown[0], shown[1], shown[2], placed.footprint.to(self.device))
+            here, elsewhere = (whole[torch.from_numpy(some)] for some in (chosen, rest))
+            what = f"explainer check of {model}"
+            explain = partial(self._explained, target=target, what=what)
+            return sanity_masks(self.subject(model).network, here, elsewhere, target, explain)
+
+        found = self._stored("explainer_check", model, self._mask_key(placed.decoyed[chosen], target), check)
+        sighted, forgetful = (top_area(torch.from_numpy(found[name]), area).numpy() for name in ("planted", "randomised"))
+        return ExplainerCheck(sighted, forgetful, found["known"], placed.footprint[chosen].numpy())
 
     def _transfer(self, model: str, other: str, decoy: str) -> Transfer:
         """Each model's score through its own mask and through the other's."""
@@ -221,22 +245,16 @@ class Evidence:
         training, flags = self.material.partly_decoyed(decoy, self._size(model), settings.coverage)
 
         def rank() -> dict[str, np.ndarray]:
-            scores = method.scores(
-                self.subject(model).network,
-                queries,
-                torch.full((len(queries),), bait.target_index),
-                training,
-                torch.full((len(training),), bait.target_index),
-                lambda done, total: self.progress(f"influence in {model}", done, total),
-            )
-            return {"scores": scores}
+            network, what = self.subject(model).network, f"influence in {model}"
+            return ranked(method, network, queries, training, bait.target_index, partial(self.progress, what))
 
         digests = {"queries": pixel_digest(queries), "training": pixel_digest(training)}
-        key = {**digests, "target": bait.target_index, "method": repr(method)}
-        decoyed, control = np.split(self._stored("influence", model, key, rank)["scores"], 2)
+        key = {**digests, "target": bait.target_index, "recipe": repr(method)}
+        found = self._stored("influence", model, key, rank)
+        decoyed, control = np.split(found["scores"], 2)
         predictions = self.predictions(model, decoy)
         right = [logits[chosen].argmax(1) == bait.target_index for logits in (predictions.decoyed, predictions.control)]
-        return Influence(decoyed, control, flags, *right)
+        return Influence(decoyed, control, flags, right[0], right[1], found["basis"].tobytes().decode())
 
     def _described(self, model: str) -> Candidate:
         candidate = self.candidates[model]

@@ -10,7 +10,7 @@ from shortcut_audit.errors import UsageError
 STEEP = 4.0  # how much steeper than a straight line from the edge to the peak
 
 
-def top_area(saliency: Tensor, area: float) -> Tensor:
+def top_area(saliency: Tensor, area: float | Tensor) -> Tensor:
     """The `area` share of each image where its saliency is highest.
 
     Of equal pixels the one that is higher up, then further left, comes first, so the result never depends on a sort's
@@ -18,7 +18,7 @@ def top_area(saliency: Tensor, area: float) -> Tensor:
 
     Args:
         saliency: (n, h, w), any range; NaN counts as the least.
-        area: share of the IMAGE, in (0, 1).
+        area: share of the IMAGE, in (0, 1); one for all, or (n,).
 
     Returns:
         (n, h, w) bool.
@@ -26,20 +26,29 @@ def top_area(saliency: Tensor, area: float) -> Tensor:
     Raises:
         UsageError: the area is no share.
     """
-    check_area(area)
+    shares = checked_areas(area, saliency)
     flat = saliency.flatten(1).nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf)  # (n, h * w)
-    count = max(1, round(area * flat.shape[1]))
+    count = (shares * flat.shape[1]).round().clamp(min=1)  # (n,)
+    first = torch.arange(flat.shape[1], device=flat.device) < count[:, None]  # (n, h * w)
     order = flat.argsort(dim=1, descending=True, stable=True)
-    return torch.zeros_like(flat, dtype=torch.bool).scatter_(1, order[:, :count], True).view_as(saliency)
+    return torch.zeros_like(first).scatter_(1, order, first).view_as(saliency)
 
 
-def check_area(area: float) -> None:
-    """Refuses an area that is no share of an image."""
-    if not 0 < area < 1:
+def checked_areas(area: float | Tensor, images: Tensor) -> Tensor:
+    """(n,) float64 areas for n images; one number is everybody's.
+
+    Raises:
+        UsageError: an area is no share of an image, or there are more or fewer areas than images.
+    """
+    shares = torch.as_tensor(area, dtype=torch.float64, device=images.device)
+    if shares.ndim and shares.shape != images.shape[:1]:
+        raise UsageError(f"{len(images)} images need one area, or one each, not {tuple(shares.shape)}")
+    if not bool(((shares > 0) & (shares < 1)).all()):
         raise UsageError(f"an area is a share of the image between 0 and 1, not {area}; 0.05 is five per cent")
+    return shares.expand(len(images))
 
 
-def sharpened(masks: Tensor, area: float, tolerance: float = 0.002) -> Tensor:
+def sharpened(masks: Tensor, area: float | Tensor, tolerance: float = 0.002) -> Tensor:
     """The same masks with a steeper edge, so that what is rendered has the area that was asked for.
 
     m -> clip(1/2 + gain * (m - t)), where t parts the top `area` from the rest. The gain is the least at which the mask uses the
@@ -48,10 +57,11 @@ def sharpened(masks: Tensor, area: float, tolerance: float = 0.002) -> Tensor:
 
     Args:
         masks: (n, h, w) in [0, 1].
-        area: share of the image, in (0, 1).
+        area: share of the image, in (0, 1); one for all, or (n,).
         tolerance: what the mean may be off, as a share.
     """
-    shown = top_area(masks, area)  # (n, h, w) bool
+    shares = checked_areas(area, masks)
+    shown = top_area(masks, shares)  # (n, h, w) bool
     lowest = masks.masked_fill(~shown, torch.inf).amin((1, 2), keepdim=True)  # (n, 1, 1)
     highest = masks.masked_fill(shown, -torch.inf).amax((1, 2), keepdim=True)
     edge = masks - (lowest + highest) / 2
@@ -61,7 +71,7 @@ def sharpened(masks: Tensor, area: float, tolerance: float = 0.002) -> Tensor:
     for power in range(40):
         steep = 0.5 + edge * 1.25**power
         soft = torch.where(shown, steep.clamp(0.5, 1), steep.clamp(0, 0.4999))
-        fits = left & ((soft.mean((1, 2)) - area).abs() <= tolerance)
+        fits = left & ((soft.mean((1, 2)) - shares).abs() <= tolerance)
         result[fits] = soft[fits]
         left &= ~fits
         if not bool(left.any()):

@@ -207,7 +207,7 @@ def test_a_search_is_torchs_sgd_on_the_objective():
     images, targets = pictures(1, 32)
     network, recipe = Tiny(), Recipe(12, 0.2, 150.0, 600.0)
     levels = perturbation_levels(images)
-    found = search(Reward(network), levels, targets, torch.tensor([0.1]), recipe, True)
+    found = search(Reward(network), levels, targets, torch.tensor([0.1]), recipe, 0)
     grid = Grid(32, 32)
     cells = torch.ones(1, *grid.shape, requires_grad=True)
     optimiser = torch.optim.SGD([cells], lr=0.2, momentum=0.9, dampening=0.9, maximize=True)
@@ -286,6 +286,18 @@ def test_the_area_comes_out_as_asked(side):
         assert made.converged.dtype == torch.bool
         assert float(made.masks.min()) >= 0
         assert float(made.masks.max()) <= 1
+
+
+def test_areas_may_differ_within_a_batch():
+    images, targets = pictures(3, 32)
+    areas = torch.tensor([0.02, 0.1, 0.2])
+    together = Extremal().masks(Tiny(), images, targets, areas)
+    for i, area in enumerate(areas.tolist()):
+        alone = Extremal().masks(Tiny(), images[i : i + 1], targets[i : i + 1], area)
+        assert torch.allclose(together.masks[i : i + 1], alone.masks, atol=1e-4)
+    assert (together.area - areas).abs().max() < 0.005
+    with pytest.raises(UsageError, match="3 images need one area, or one each"):
+        Extremal().masks(Tiny(), images, targets, areas[:2])
 
 
 def test_masks_of_a_batch_are_those_of_its_images():

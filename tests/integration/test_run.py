@@ -50,9 +50,16 @@ def test_every_shipped_audit_runs_and_finds_the_planted_shortcut(repository):
     findings = {row["audit"]: row for row in made.verdict()["models"]["F100-s0"]["findings"]}
     for audit in ("decoy_insertion", "decoy_only", "mask_localisation", "influence_precision@50"):
         assert findings[audit]["verdict"] == "VIOLATED", findings[audit]["claim"]
+    assert "(cosine of the gradient of the logit by " in findings["influence_precision@50"]["claim"]
     for seed in range(3):
         for row in made.verdict()["models"][f"F0-s{seed}"]["findings"]:
-            assert row["verdict"] == "HOLDS", row["claim"]
+            if (
+                row["audit"] == "mask_localisation"
+            ):  # four channels cannot learn to see nothing but the decoy: masks prove nothing
+                assert row["verdict"] == "UNDECIDED"
+                assert "extremal is not to be trusted on" in row["claim"]
+            else:
+                assert row["verdict"] == "HOLDS", row["claim"]
     pairs = {row["audit"] for row in made.verdict()["pairs"]}
     assert pairs == {"mask_agreement", "mask_transfer", "top_k_intersection", "rank_correlation"}
     assert not any(row["error"] for row in made.verdict()["pairs"])

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from shortcut_audit.evidence.attribution import Report, in_batches
 from shortcut_audit.evidence.lean_network import lean
-from shortcut_audit.evidence.mask_search import Recipe, Reward, search
+from shortcut_audit.evidence.mask_search import Recipe, Reward, best_of, search
 from shortcut_audit.evidence.perturbation import Perturbation, perturbation_levels
-from shortcut_audit.evidence.revealing import check_area, sharpened, top_area
+from shortcut_audit.evidence.revealing import checked_areas, sharpened, top_area
 from shortcut_audit.evidence.smooth_mask import Grid
 from shortcut_audit.registry import register
 
 RECIPES = {
-    "fast": Recipe(24, 0.32, 75.0, 4900.0, looks=range(11, 24, 2), patience=3),
+    "fast": Recipe(24, 0.32, 75.0, 4900.0, looks=range(11, 24, 2), patience=3, starts=2),
     "paper": Recipe(800, 0.01, 300.0, 300 * 1.0035**799, exact=True),
 }
 CONVERGED = 0.01
@@ -44,16 +46,14 @@ class Extremal:
     perturbation: Perturbation = "blur_pyramid"
     contrast: bool = False  # the class minus the best other class, in place of the class alone
     mirror: bool = True  # every second iteration sees the mirrored image; switch it off for text
-    batch: int = 32  # images; halved when memory runs out
+    batch: PositiveInt = 32  # images; halved when memory runs out
 
-    def explain(
-        self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Callable[[int, int], None] | None = None
-    ) -> Tensor:
+    def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
         """Masks (n, h, w) float32 in [0, 1]; see `masks`."""
         return self.masks(network, images, targets, area, report).masks
 
     def masks(
-        self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Callable[[int, int], None] | None = None
+        self, network: nn.Module, images: Tensor, targets: Tensor, area: float | Tensor, report: Report | None = None
     ) -> ExtremalMasks:
         """Masks with their area, peak, score and convergence.
 
@@ -64,37 +64,26 @@ class Extremal:
             network: images in [0, 1] -> logits, in any mode.
             images: (n, 3, h, w) float32 in [0, 1].
             targets: (n,) int64 class of each image.
-            area: share of the image to reveal.
+            area: share of the image to reveal; one for all, or (n,) for one each.
             report: called with (images done, n) after each batch.
 
         Raises:
-            UsageError: the area is no share.
+            UsageError: an area is no share, or there are more or fewer areas than images.
         """
-        check_area(area)
-        parts: list[ExtremalMasks] = []
-        done, size = 0, self.batch
+        areas = checked_areas(area, images)
         with lean(network, images[:2]) as logits, torch.no_grad():
             reward = Reward(logits, self.variant, self.contrast)
-            while done < len(images):
-                try:
-                    parts.append(self._batch(reward, images[done : done + size], targets[done : done + size], area))
-                except RuntimeError as error:  # CUDA's and the CPU allocator's complaint have no class in common
-                    if size == 1 or "memory" not in str(error):
-                        raise
-                    size //= 2
-                    continue
-                done = min(done + size, len(images))
-                if report:
-                    report(done, len(images))
+            parts = in_batches(partial(self._batch, reward), (images, targets, areas), self.batch, report)
         return _joined(parts, images)
 
-    def _batch(self, reward: Reward, images: Tensor, targets: Tensor, area: float) -> ExtremalMasks:
+    def _batch(self, reward: Reward, images: Tensor, targets: Tensor, areas: Tensor) -> ExtremalMasks:
         recipe = RECIPES[self.recipe]
         levels = perturbation_levels(images, self.perturbation)
-        found = search(reward, levels, targets, images.new_full((len(images),), area), recipe, self.mirror)
+        phases = range(recipe.starts) if self.mirror else [None]
+        found = best_of([search(reward, levels, targets, areas.to(images), recipe, phase) for phase in phases])
         raw = Grid(*images.shape[-2:]).exact(found.cells)
-        masks = sharpened(raw, area)
-        score = reward(levels, top_area(masks, area).to(levels), targets)
+        masks = sharpened(raw, areas)
+        score = reward(levels, top_area(masks, areas).to(levels), targets)
         settled = found.stale >= recipe.patience if recipe.looks else torch.zeros_like(targets, dtype=torch.bool)
         return ExtremalMasks(masks, masks.mean((1, 2)), raw.amax((1, 2)), score, settled | (found.changed < CONVERGED))
 

@@ -1,0 +1,21 @@
+"""Does the explainer work on this model: does it find the decoy where nothing else can be found, and not where nothing can?"""
+
+from shortcut_audit import at_most
+from shortcut_audit.judging.trust import habits, misses
+
+
+def test_explainer_sanity(explainer_check, limits, audit):
+    audit.check(
+        misses(explainer_check),
+        None,
+        at_most(limits.explainer),
+        claim="{observed} of the masks miss {decoy} in a copy of {model} that sees nothing else",
+        references=False,
+    )
+    audit.check(
+        habits(explainer_check),
+        None,
+        at_most(limits.explainer),
+        claim="{observed} of the masks highlight {decoy} in copies of {model} with random weights",
+        references=False,
+    )

@@ -1,0 +1,36 @@
+"""Does the explainer itself work on this model? Where it does not, what its masks say does not count."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shortcut_audit.judging.mask_measures import highlights
+from shortcut_audit.judging.verdicts import judge
+from shortcut_audit.records import ExplainerCheck, Limit, Verdict
+
+
+def misses(check: ExplainerCheck) -> np.ndarray:
+    """(n,) 1 where the mask does not highlight the decoy though the planted model sees nothing else; NaN where not even that."""
+    return np.where(check.known, ~highlights(check.planted, check.footprint), np.nan)
+
+
+def habits(check: ExplainerCheck) -> np.ndarray:
+    """(n,) bool: the mask highlights the decoy in a model that has learned nothing."""
+    return highlights(check.randomised, check.footprint)
+
+
+def distrusted(check: ExplainerCheck, limit: Limit) -> str:
+    """Why the explainer is not to be trusted on this model, in words; empty where it may be.
+
+    It must be shown to find the decoy where nothing else can be found (else every pass may be blindness), and must not be shown
+    to find it where nothing can be (else a failure may be its habit).
+    """
+    missed = judge(misses(check), None, limit)
+    if missed.verdict is not Verdict.HOLDS:
+        if not check.known.any():
+            return "no copy of this model could be made that sees nothing but the decoy"
+        return f"it misses the decoy in {missed.observed:.0%} of the images in a copy of the model that sees nothing else"
+    found = judge(habits(check), None, limit)
+    if found.verdict is Verdict.VIOLATED:
+        return f"it finds the decoy in {found.observed:.0%} of the images in copies of the model with random weights"
+    return ""
