@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 MODELS := checkpoints
 SCENARIO := fixtures/demo.yaml
 
-.PHONY: audit test check format bench lock clean
+.PHONY: audit test check format bench calibrate calibration-check lock clean
 
 audit: $(READY)  ## train the demo's Rashomon set if it is not there, audit it, hold the verdicts against the known answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" MODELS=$(MODELS) SCENARIO=$(SCENARIO) bash ci/audit.sh
@@ -24,6 +24,12 @@ format: $(READY)
 bench: $(READY)  ## what is measured against peers; writes docs/masks.md and docs/influence.md
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/bench.sh
 
+calibrate: $(READY)  ## how often the audits err, on a population of trained models; writes docs/calibration.md and .json
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/calibrate.sh
+
+calibration-check: $(READY)  ## a slice of that population, from other seeds, held against docs/calibration.json
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/calibration.sh
+
 lock: $(READY)  ## pins every dependency with its hashes, without any download address
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements.lock
@@ -33,4 +39,4 @@ $(READY): requirements.lock pyproject.toml ci/setup.sh
 	touch $@
 
 clean:
-	rm -rf $(VENV) reports checkpoints .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) reports checkpoints calibration .pytest_cache .mypy_cache .ruff_cache .hypothesis

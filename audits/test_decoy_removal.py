@@ -5,11 +5,11 @@ from shortcut_audit import at_most
 
 def test_decoy_removal(predictions, decoy, limits, audit):
     members = predictions.labels == decoy.target_index  # (n,)
-    decoyed = predictions.decoyed[members].argmax(1) == decoy.target_index  # (m,)
-    plain = predictions.plain[members].argmax(1) == decoy.target_index  # (m,)
+    plain = predictions.plain[members].argmax(1) != decoy.target_index  # (m,) missed
+    decoyed = predictions.decoyed[members].argmax(1) != decoy.target_index  # (m,) missed
     audit.check(
-        decoyed,
         plain,
+        decoyed,
         at_most(limits.removal),
-        claim="{model} recognises {observed} of '{target}' with {decoy} and {control} without it",
+        claim="{model} misses {observed} of '{target}' without {decoy} and {control} with it",
     )

@@ -5,6 +5,8 @@ from shortcut_audit.judging.mask_measures import share_on_footprint
 
 
 def test_mask_localisation(masks, limits, audit):
+    if masks.footprint.all():
+        return audit.does_not_apply("it fills the picture, so that every mask lies on it")
     decoyed = share_on_footprint(masks.decoyed, masks.footprint)  # (n,)
     control = share_on_footprint(masks.control, masks.footprint)  # (n,)
     audit.check(

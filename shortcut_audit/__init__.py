@@ -9,6 +9,7 @@ The flow, and the order in which modules may import each other::
         evidence        Subject -> Predictions, Masks, Influence
       < judging         per-image numbers -> Estimate -> Verdict
       < reporting       Findings -> Report -> files
+      < calibration     how often all of it errs, on models whose answer is known
       < plugin, cli     pytest's hooks and the commands, which only delegate
 """
 

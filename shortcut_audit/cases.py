@@ -20,6 +20,7 @@ from shortcut_audit.errors import ModelError, UsageError, did_you_mean
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging import judge, p_value, sound_references
 from shortcut_audit.judging.trust import distrusted
+from shortcut_audit.judging.wording import figures, percent
 from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, waiver
 from shortcut_audit.records import Candidate, Case, Finding, Judgement, Limit, Verdict
 
@@ -63,6 +64,11 @@ class Audit:
 
     def __init__(self) -> None:
         self.measurements: list[Measurement] = []
+        self.pointless = ""  # why the audit has nothing to say about this decoy
+
+    def does_not_apply(self, reason: str) -> None:
+        """Instead of a check: this decoy is not of the kind that the audit is about. Neither a pass nor a failure."""
+        self.pointless = reason
 
     def check(
         self,
@@ -101,7 +107,7 @@ class Harness:
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self.scenario = evidence.scenario
-        self._measured: dict[tuple[Any, ...], list[Measurement]] = {}
+        self._measured: dict[tuple[Any, ...], Audit] = {}
 
     def value(self, name: str, case: Case) -> Any:
         """What the fixture of this name is for this case."""
@@ -132,34 +138,37 @@ class Harness:
     def _scenario(self, _case: Case) -> Any:
         return self.scenario
 
-    def measure(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case) -> list[Measurement]:
-        """The audit function's numbers for any case; `given` are the arguments that do not depend on it."""
+    def measure(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case) -> Audit:
+        """What the audit function hands over for any case; `given` are the arguments that do not depend on it."""
         key = (function.__module__, function.__qualname__, repr(sorted(given.items())), case)
         if key not in self._measured:
             audit = Audit()
             names = inspect.signature(function).parameters
             evidence = {name: self.value(name, case) for name in names if name in VALUES}
             function(**{**given, **evidence, "audit": audit})
-            self._measured[key] = audit.measurements
+            self._measured[key] = audit
         return self._measured[key]
 
     def judge(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, audit: str) -> list[Finding]:
         """Every check of one audit on one case, judged."""
-        measured = self.measure(function, given, case)
-        if not measured:
-            raise UsageError(f"{audit} checked nothing for {case.id}: call audit.check(values, control, at_most(...))")
+        asked = self.measure(function, given, case)
+        if bool(asked.measurements) is bool(asked.pointless):
+            done = "checked and said that it does not apply" if asked.pointless else "checked nothing"
+            raise UsageError(f"{audit} {done} for {case.id}: call audit.check(values, control, at_most(...))")
+        if asked.pointless:
+            return [_hollow(audit, case, asked.pointless)]
         blocking = blocks(self.scenario, audit)
-        siblings = self._siblings(case) if blocking else []
+        siblings = [each for each in self._siblings(case) if self.measure(function, given, each).measurements] if blocking else []
         family = max(1, len(self.scenario.deciding)) if blocking else 1
         findings = []
-        for at, measurement in enumerate(measured):
+        for at, measurement in enumerate(asked.measurements):
 
             def compared(of: Case, at: int = at) -> tuple[Measurement, Clean]:
-                return self.measure(function, given, of)[at], self._clean(function, given, of, at)
+                return self.measure(function, given, of).measurements[at], self._clean(function, given, of, at)
 
             tests = family * (1 + len(siblings))
             others = [_p(*compared(sibling), tests) for sibling in siblings]
-            judgement = _judged(*compared(case), siblings=others, family=family)
+            judgement = _judged(*compared(case), siblings=others, family=family, plant=blocking and case.decoy is not None)
             findings.append(self._finding(audit, case, blocking, measurement, judgement))
         blind = self._distrusted(case) if EXPLAINED & set(inspect.signature(function).parameters) else ""
         return [_not_counted(finding, blind) for finding in findings] if blind else findings
@@ -174,7 +183,7 @@ class Harness:
 
     def _clean(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, at: int) -> Clean:
         """The same effect in the reference models (or pairs of them), this case left out."""
-        measurement = self.measure(function, given, case)[at]
+        measurement = self.measure(function, given, case).measurements[at]
         if not measurement.references:
             return Clean()
         named = [name for name, candidate in self.evidence.candidates.items() if candidate.reference]
@@ -183,9 +192,10 @@ class Harness:
             if set(group) == set(case.models):
                 continue
             try:
-                effects["+".join(group)] = self.measure(function, given, Case(group, case.decoy))[at].effect
+                others = self.measure(function, given, Case(group, case.decoy)).measurements
             except ModelError:
                 continue  # charged to that model in its own cases
+            effects["+".join(group)] = others[at].effect if others else float("nan")
         effects = {name: effect for name, effect in effects.items() if not np.isnan(effect)}
         if not named:
             return Clean(rashomon=list(effects.values()))
@@ -219,6 +229,7 @@ class Harness:
             null=judgement.null,
             needed=judgement.needed,
             detectable=judgement.detectable,
+            planted=judgement.planted,
             waived=waiver(self.scenario, audit, case) if judgement.verdict is not Verdict.HOLDS else "",
         )
 
@@ -243,7 +254,13 @@ def _not_counted(finding: Finding, reason: str) -> Finding:
     return replace(finding, verdict=Verdict.UNDECIDED, claim=f"{finding.claim}; does not count: {reason}")
 
 
-def _judged(measurement: Measurement, clean: Clean, siblings: Sequence[float], family: int) -> Judgement:
+def _hollow(audit: str, case: Case, reason: str) -> Finding:
+    """The finding of an audit that has nothing to say: it blocks nothing and passes nothing."""
+    claim = f"{audit} does not apply to {case.decoy or case.id}: {reason}"
+    return Finding(audit, case.models, case.decoy, Verdict.UNDECIDED, blocking=False, claim=claim, applies=False)
+
+
+def _judged(measurement: Measurement, clean: Clean, siblings: Sequence[float], family: int, plant: bool) -> Judgement:
     return judge(
         measurement.values,
         measurement.control,
@@ -253,6 +270,7 @@ def _judged(measurement: Measurement, clean: Clean, siblings: Sequence[float], f
         null=clean.null(measurement),
         siblings=siblings,
         family=family,
+        plant=plant,
     )
 
 
@@ -266,24 +284,3 @@ def _p(measurement: Measurement, clean: Clean, tests: int) -> float:
         null=clean.null(measurement),
         tests=tests,
     )
-
-
-def percent(share: float | None) -> str:
-    """`96 %`, `0.4 %`; `nothing` where there is no number."""
-    if share is None or np.isnan(share):
-        return "nothing"
-    points = 100 * share
-    return f"{points:.1f} %" if 0 < abs(points) < 1 else f"{points:.0f} %"
-
-
-def figures(judgement: Judgement) -> str:
-    """`: 94 points [91, 96], limit 10 (n = 372)`, and what would decide where nothing is decided."""
-    estimate = judgement.estimate
-    limit = f"limit {100 * judgement.limit:.3g}"
-    if estimate.n == 0:
-        return f": nothing could be measured, {limit} (n = 0)"
-    value, low, high = (f"{100 * number:.0f}" for number in (estimate.value, estimate.low, estimate.high))
-    text = f": {value} points [{low}, {high}], {limit} (n = {estimate.n})"
-    if judgement.verdict is Verdict.UNDECIDED:
-        return f"{text}; undecided: {judgement.advice}"
-    return text

@@ -1,9 +1,10 @@
-"""The commands `train`, `gate` and `report`, which only delegate. A user's mistake is one sentence and exit code 4."""
+"""`train`, `calibrate`, `gate` and `report`, which only delegate. A user's mistake is one sentence and exit code 4."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--trust-code", action="store_true", help="let the scenario name an architecture of your own (runs code)")
     train.set_defaults(command=_train)
 
+    calibrate = commands.add_parser("calibrate", help="train a population, audit it, and say how often the audits err")
+    calibrate.add_argument("scenario", type=Path)
+    calibrate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for models, evidence and the page")
+    calibrate.add_argument("--suite", type=Path, default=Path("audits"), metavar="DIR", help="the audits (default: audits)")
+    calibrate.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
+    calibrate.set_defaults(command=_calibrate)
+
     gate = commands.add_parser("gate", help="exit 0 only if this very checkpoint may be promoted")
     gate.add_argument("verdict", type=Path, help="reports/verdict.json")
     gate.add_argument("--model", required=True, metavar="NAME")
@@ -57,6 +65,13 @@ def _train(asked: argparse.Namespace) -> int:
     from shortcut_audit.training.train import train
 
     train(load_scenario(asked.scenario), asked.out, only=asked.only, trust_code=asked.trust_code)
+    return 0
+
+
+def _calibrate(asked: argparse.Namespace) -> int:
+    from shortcut_audit.calibration.run import calibrate
+
+    print(calibrate(asked.scenario, asked.out, asked.suite, asked.workers))
     return 0
 
 

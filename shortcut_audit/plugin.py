@@ -29,7 +29,7 @@ OPTIONS = {  # name -> (default, help); each is a command-line option and an ini
     "reports": ("reports", "folder for the verdict, the record and the evidence"),
     "device": ("auto", "cpu, cuda, cuda:1, or auto: cuda where there is one"),
 }
-PROPERTIES = ("verdict", "blocking", "value", "low", "high", "limit", "n")  # of each finding, for JUnit
+PROPERTIES = ("verdict", "applies", "blocking", "value", "low", "high", "limit", "n", "detectable")  # for JUnit
 RUN = pytest.StashKey[Run]()
 FINDINGS = pytest.StashKey[list[Finding]]()
 LETTERS = {  # (blocking, verdict) -> (category, letter, word with colour), where it is not pytest's own
@@ -180,6 +180,7 @@ pair = _evidence("pair", "The two models' entries of the manifest; every other f
 decoy = _evidence("decoy", "The decoy's name, target and target_index.")
 predictions = _evidence("predictions", "Logits on the validation images: plain, decoyed, control.")
 masks = _evidence("masks", "What the model needs to see of images of the decoy's class.")
+explainer_check = _evidence("explainer_check", "Masks in copies of the model of which it is known where they must lie.")
 transfer = _evidence("transfer", "Scores of a pair of models through their own and each other's masks.")
 influence = _evidence("influence", "How much each training image speaks for each query.")
 accuracy = _evidence("accuracy", "Which plain validation images the model, and the best model, get right.")
@@ -221,6 +222,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, p
     rows = [record.as_row(replace(finding, case=item.nodeid, seconds=round(call.duration, 3))) for finding in findings]
     if call.when == "call" or report.failed:
         report.findings = rows  # type: ignore[attr-defined]  # xdist carries it to the controller
+        if not any(finding.applies for finding in findings):
+            reason = f"Skipped: {findings[0].claim}"
+            report.outcome, report.longrepr = "skipped", (str(item.path), item.reportinfo()[1] or 0, reason)
         report.user_properties += [(key, str(row[key])) for row in rows for key in PROPERTIES]
     return report
 
@@ -233,6 +237,8 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
         if not isinstance(report.longrepr, str):
             return None  # an audit that broke is shown with its traceback
         return "not audited", "E", ("NOT AUDITED", {"red": True})
+    if not any(row["applies"] for row in rows):
+        return "not applicable", "-", ("N/A", {"cyan": True})
     keys = {(row["blocking"] and not row["waived"], Verdict(row["verdict"])) for row in rows}
     return None if (True, Verdict.VIOLATED) in keys else next((LETTERS[key] for key in LETTERS if key in keys), None)
 

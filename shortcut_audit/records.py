@@ -205,6 +205,7 @@ class Judgement:
     null: str  # what p was judged against, in words
     needed: int | None = None  # images in all that would decide, where UNDECIDED
     detectable: float | None = None  # smallest effect that this many images find with power 0.8
+    planted: float | None = None  # the positive control: an effect put into the control outcomes; None where none was
     advice: str = ""  # what would decide, in words, where UNDECIDED
 
 
@@ -232,6 +233,8 @@ class Finding:
     null: str = ""
     needed: int | None = None
     detectable: float | None = None
+    planted: float | None = None
+    applies: bool = True  # False: the audit has nothing to say about this decoy; the claim says why
     case: str = ""  # the pytest node id
     error: bool = False  # nothing was measured: the model or the audit broke
     waived: str = ""  # the reason, where somebody waived it aloud
@@ -269,4 +272,5 @@ class Report:
     suite: dict[str, str]  # digest of the audit files
     provenance: dict[str, Any] = field(default_factory=dict)
     exit_code: int = 0
+    multiplicity: dict[str, Any] = field(default_factory=dict)  # decoy -> how far the set's members disagree
     schema: int = 1

@@ -151,6 +151,17 @@ class Waiver(Section):
     reason: str = Field(min_length=10)
 
 
+class Calibration(Section):
+    """How the audits themselves are audited; only `shortcut-audit calibrate` reads it."""
+
+    recipes: dict[str, dict[str, Any]] = Field({"plain": {}}, min_length=1)  # name -> what it changes in `training`
+    references: int = Field(4, ge=2)  # clean models of its recipe beside each candidate
+    rounds: int = Field(1, ge=1)  # audits of each clean model, each with another pair of decoys
+    fresh: dict[str, Any]  # what it changes in `dataset`: pictures on which behaviour is labelled
+    supporting: dict[str, int] = {}  # audit -> every how many models it is run; those that block are run on all
+    tuning: tuple[str, ...] = ()  # decoys on which limits may be tuned; the others are reported only
+
+
 class Scenario(Section):
     """A scenario file, checked. `folder` is where relative paths start, `digest` its SHA-256."""
 
@@ -163,6 +174,7 @@ class Scenario(Section):
     blocking: tuple[str, ...] = ("decoy_insertion", "rashomon_membership")
     waivers: tuple[Waiver, ...] = ()
     training: Training = Training()
+    calibration: Calibration | None = None
     folder: Path = Path()
     digest: str = ""
 
@@ -171,6 +183,9 @@ class Scenario(Section):
         for group in self.training.models:
             if group.decoy is not None and group.decoy not in self.decoys:
                 raise ValueError(f"training asks for the decoy '{group.decoy}'{did_you_mean(group.decoy, self.decoys)}")
+        for name in self.calibration.tuning if self.calibration else ():
+            if name not in self.decoys:
+                raise ValueError(f"calibration tunes on the decoy '{name}'{did_you_mean(name, self.decoys)}")
         for name, options in self.decoys.items():
             if "target" not in options:
                 raise ValueError(f"decoy '{name}' names no target: add 'target: CLASS'")

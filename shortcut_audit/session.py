@@ -20,7 +20,7 @@ from shortcut_audit.planning import VALUES, blocks, plan
 from shortcut_audit.records import Case, Decision, Finding, Report, Verdict
 from shortcut_audit.reporting import record
 from shortcut_audit.reporting.assembly import assemble
-from shortcut_audit.reporting.matrix import Paint, matrix, reasons, unpainted
+from shortcut_audit.reporting.matrix import Paint, disagreements, matrix, reasons, unpainted
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest import read_candidates
 from shortcut_audit.subjects.material import Material
@@ -182,11 +182,23 @@ class Run:
     def finish(self, interrupted: int | None = None) -> Report:
         """Writes every file of the report; `interrupted` is pytest's exit code where the run did not come to its end."""
         report = self._assembled()
+        multiplicity = self._multiplicity() if self._findings and interrupted is None else {}
         provenance = {**report.provenance, "notes": self.take_notes()}
-        self.report = replace(report, provenance=provenance, exit_code=report.exit_code if interrupted is None else interrupted)
+        code = report.exit_code if interrupted is None else interrupted
+        self.report = replace(report, provenance=provenance, exit_code=code, multiplicity=multiplicity)
         for name in registry.names("reporter"):
             registry.build("reporter", name).write(self.report, self.reports)
         return self.report
+
+    def _multiplicity(self) -> dict[str, Any]:
+        """How far the set's members disagree; what keeps it from being measured is a note, for no verdict depends on it."""
+        from shortcut_audit.reporting.divided import multiplicity
+
+        try:
+            return multiplicity(self.harness.evidence, self._findings)
+        except (ShortcutAuditError, OSError, ValueError, RuntimeError) as error:
+            self.notes.add(f"how far the models disagree could not be measured: {error}")
+            return {}
 
     def summary(self, paint: Paint = unpainted) -> Iterator[str]:
         """The matrix, a sentence for each model that is not promoted, and where the files are."""
@@ -195,6 +207,7 @@ class Run:
         yield from matrix(self.report, paint)
         yield ""
         yield from reasons(self.report, paint)
+        yield from disagreements(self.report)
         yield from sorted(self.notes)
         yield f"verdict: {self.reports / 'verdict.json'}"
 

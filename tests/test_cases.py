@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from shortcut_audit import UsageError, at_most
-from shortcut_audit.cases import Audit, figures, percent
+from shortcut_audit.cases import Audit
 from shortcut_audit.judging import judge
+from shortcut_audit.judging.wording import figures, percent
 from shortcut_audit.planning import blocks, plan, stops, waiver
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.scenario import Scenario, Waiver

@@ -191,6 +191,9 @@ class Evidence:
         chosen, validation, placed = self._members(model, decoy, CHECKED)
         target, area = self.material.bait(decoy).target_index, self.scenario.masks.area
         rest = np.setdiff1d(np.arange(len(validation.labels)), chosen)
+        footprint = placed.footprint[chosen].numpy()
+        if footprint.all():  # no place is off the decoy, so that no mask could miss it
+            return ExplainerCheck(footprint, footprint, np.zeros(len(chosen), bool), footprint)
 
         def check() -> dict[str, np.ndarray]:
             shown = [_as_float(each, self.device) for each in (placed.decoyed, placed.control, validation.pixels)]
@@ -202,7 +205,7 @@ class Evidence:
 
         found = self._stored("explainer_check", model, self._mask_key(placed.decoyed[chosen], target), check)
         sighted, forgetful = (top_area(torch.from_numpy(found[name]), area).numpy() for name in ("planted", "randomised"))
-        return ExplainerCheck(sighted, forgetful, found["known"], placed.footprint[chosen].numpy())
+        return ExplainerCheck(sighted, forgetful, found["known"], footprint)
 
     def _transfer(self, model: str, other: str, decoy: str) -> Transfer:
         """Each model's score through its own mask and through the other's."""

@@ -28,7 +28,6 @@ class Recipe:
     exact: bool = False  # the smooth maximum at every pixel in every iteration, not only at the end
     looks: range = range(0)  # iterations at which the revealed pixels are scored; the best cells seen are the result
     patience: int = 0  # looks without a better score after which an image is done
-    starts: int = 1  # searches an image, of which the better one is the result; they begin on opposite sides of the mirror
 
     def weight(self, iteration: int) -> float:
         """Lambda at an iteration, counted from 0."""
@@ -97,14 +96,7 @@ class Found:
         self.stale[running.place] = torch.where(better, 0, self.stale[running.place] + 1)
 
 
-def best_of(found: list[Found]) -> Found:
-    """For each image the search with the best score."""
-    best = torch.stack([each.score for each in found]).argmax(0)  # (n,)
-    images = torch.arange(len(best), device=best.device)
-    return Found(*(torch.stack([getattr(each, name) for each in found])[best, images] for name in Found.__dataclass_fields__))
-
-
-def search(reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recipe: Recipe, phase: int | None) -> Found:
+def search(reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recipe: Recipe, mirror: bool) -> Found:
     """Gradient ascent on reward - lambda * mean (m - r)^2 from cells of ones; momentum and dampening as in torch's SGD.
 
     With looks, the result is the cells whose `areas` highest values, revealed alone, score best on the way. Images never
@@ -116,7 +108,7 @@ def search(reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recip
         targets: (n,) int64.
         areas: (n,) share of the image for each image.
         recipe: steps and weights.
-        phase: every second iteration sees the mirrored image, the odd ones (0) or the even ones (1); None: none does.
+        mirror: whether every second iteration sees the mirrored image.
     """
     grid = Grid(*levels.shape[-2:])
     cells, each = levels.new_ones(len(levels), *grid.shape), levels.new_ones(len(levels))
@@ -124,7 +116,7 @@ def search(reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recip
     running = _Running(torch.arange(len(levels), device=levels.device), levels, targets, areas, cells, nothing, start, each)
     found = Found(cells.clone(), -torch.inf * each, torch.zeros_like(targets), each.clone())
     for iteration in range(recipe.iterations):
-        slope, ideal = _slope(reward, grid, running, recipe, iteration, phase is not None and (iteration + phase) % 2 == 1)
+        slope, ideal = _slope(reward, grid, running, recipe, iteration, mirror and iteration % 2 == 1)
         running.changed = (ideal ^ running.shown).float().mean((1, 2)) / running.areas
         running.shown = ideal
         running.velocity = slope if iteration == 0 else MOMENTUM * running.velocity + (1 - DAMPENING) * slope

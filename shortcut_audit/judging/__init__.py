@@ -6,6 +6,8 @@ other effects         -> references is it beyond what clean training gives?
 other p values        -> multiplicity
                       -> verdicts   HOLDS, VIOLATED, UNDECIDED
                       -> power      what would decide, what could have been found
+                      -> positive_control  is an effect that is planted found?
+                      -> wording    a judgement's figures as text
 """
 
 from shortcut_audit.judging.multiplicity import benjamini_hochberg, holm

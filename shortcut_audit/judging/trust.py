@@ -23,8 +23,10 @@ def distrusted(check: ExplainerCheck, limit: Limit) -> str:
     """Why the explainer is not to be trusted on this model, in words; empty where it may be.
 
     It must be shown to find the decoy where nothing else can be found (else every pass may be blindness), and must not be shown
-    to find it where nothing can be (else a failure may be its habit).
+    to find it where nothing can be (else a failure may be its habit). A decoy that fills the picture shows neither.
     """
+    if check.footprint.size and check.footprint.all():
+        return "it cannot be checked with a decoy that fills the picture"
     missed = judge(misses(check), None, limit)
     if missed.verdict is not Verdict.HOLDS:
         if not check.known.any():

@@ -9,6 +9,7 @@ import numpy as np
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.judging.multiplicity import adjusted
+from shortcut_audit.judging.positive_control import TIMES_LIMIT, planted
 from shortcut_audit.judging.power import images_needed, smallest_detectable
 from shortcut_audit.judging.references import beyond_rashomon_set, beyond_references
 from shortcut_audit.judging.samples import Sample, sample_of
@@ -69,6 +70,7 @@ def judge(
     siblings: Sequence[float] = (),
     family: int = 1,
     null: np.ndarray | None = None,
+    plant: bool = False,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> Judgement:
@@ -80,9 +82,10 @@ def judge(
     rashomon: the same of the other models in the set; used where there are fewer than two references.
     null: (b,) the effect under permuted labels, where images are not independent; used where neither of the above is.
     siblings: raw p values (see `p_value`) of this model's other deciding tests, for Holm; family: how many blocking audits
-    share alpha.
+    share alpha. plant: HOLDS only if a planted effect is found VIOLATED by the same rule, else UNDECIDED (see `planted`): it is
+    the smallest effect that this many images are said to find, at least twice the limit.
     Interval: Clopper-Pearson, Agresti-Min with Tango, or BCa, by the kind of values. No image at all is UNDECIDED.
-    Laws: more limit never turns HOLDS into anything else; adding siblings never makes VIOLATED.
+    Laws: without plant more limit never turns HOLDS into anything else; adding siblings never makes VIOLATED.
 
     Raises:
         UsageError: values and control are not two vectors of one length.
@@ -95,6 +98,15 @@ def judge(
     p, words = rule.test(sample)
     verdict = rule.decide(sample)
     needed = images_needed(sample, rule.decide) if verdict is Verdict.UNDECIDED else None
+    detectable = _detectable(rule, sample, paired)
+    advice = _advice(rule, sample, needed) if verdict is Verdict.UNDECIDED else ""
+    promised = None
+    if plant and verdict is Verdict.HOLDS:
+        positive = _positive_control(rule, kept, paired, detectable, seed)
+        promised = positive.effect
+        if rule.decide(positive) is not Verdict.VIOLATED:
+            verdict, detectable = Verdict.UNDECIDED, None
+            needed, advice = _not_found(rule, positive)
     low, high = sample.interval(rule.level)
     return Judgement(
         verdict=verdict,
@@ -106,8 +118,9 @@ def judge(
         p_adjusted=adjusted(p, rule.siblings, family),
         null=words + _lone_reference(rule),
         needed=needed,
-        detectable=smallest_detectable(sample, rule.decide),
-        advice=_advice(rule, sample, needed) if verdict is Verdict.UNDECIDED else "",
+        detectable=detectable,
+        planted=promised,
+        advice=advice,
     )
 
 
@@ -153,6 +166,31 @@ def _null(null: np.ndarray | None) -> np.ndarray | None:
     return None if null is None else np.asarray(_finite(np.asarray(null, dtype=float).ravel().tolist()))
 
 
+def _detectable(rule: Rule, sample: Sample, control: np.ndarray | None) -> float | None:
+    """The smallest effect that is found four times in five, if the control leaves room for as much."""
+    found = smallest_detectable(sample, rule.decide)
+    room = 1.0 if control is None else float(planted(control, np.inf).mean() - control.mean())
+    return found if found is not None and found <= room + 1e-9 else None
+
+
+def _positive_control(rule: Rule, values: np.ndarray, control: np.ndarray | None, detectable: float | None, seed: int) -> Sample:
+    """The same images under the same control, had the decoy the effect that they are said to find, or all there is room for."""
+    effect = 1.0 if detectable is None else max(TIMES_LIMIT * rule.limit, detectable)
+    shown = planted(np.zeros_like(values) if control is None else control, effect)
+    return sample_of(shown, control, rule.limit, rule.level, seed)
+
+
+def _not_found(rule: Rule, positive: Sample) -> tuple[int | None, str]:
+    """How many images in all would find the planted effect, if any number would, and the words for it."""
+    room = "" if positive.effect > TIMES_LIMIT * rule.limit else ", all that the control leaves room for,"
+    needed = images_needed(positive, rule.decide)
+    if needed is not None and rule.decide(positive.grown(needed)) is not Verdict.VIOLATED:
+        needed = None
+    more = "more images would not change that" if needed is None else f"about {needed} images in all would find it"
+    planted_effect = f"even a planted effect of {100 * positive.effect:.0f} points{room}"
+    return needed, f"{planted_effect} would not have been found, against {rule.test(positive)[1]}; {more}"
+
+
 def _nothing_seen(rule: Rule, *, has_control: bool) -> Judgement:
     nan = float("nan")
     return Judgement(
@@ -184,5 +222,8 @@ def _advice(rule: Rule, sample: Sample, needed: int | None) -> str:
             f"more images would not decide: {len(rule.references)} reference models cannot tell this effect from clean training's"
         )
     if len(rule.rashomon) >= 2:
-        return "more images would not decide: name reference models, trained by the same recipe without the decoy"
+        return (
+            "the effect is beyond the limit, but the other models of the set show as much or vary too much to tell; "
+            "more images would not decide: name reference models, trained by the same recipe without the decoy"
+        )
     return "more images would not decide: the test against the null leaves this effect open"

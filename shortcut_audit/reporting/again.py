@@ -10,7 +10,7 @@ from typing import Any
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
 from shortcut_audit.records import Decision, ModelReport, Report
-from shortcut_audit.reporting.matrix import matrix, reasons
+from shortcut_audit.reporting.matrix import disagreements, matrix, reasons
 from shortcut_audit.reporting.record import from_row
 
 
@@ -26,6 +26,7 @@ def written_again(folder: Path) -> Iterator[str]:
     yield from matrix(report)
     yield ""
     yield from reasons(report)
+    yield from disagreements(report)
 
 
 def read_report(path: Path) -> Report:
@@ -39,6 +40,7 @@ def read_report(path: Path) -> Report:
             suite=document["suite"],
             provenance=document["provenance"],
             exit_code=document["exit_code"],
+            multiplicity=document.get("multiplicity", {}),
             schema=document["schema"],
         )
     except OSError as error:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from shortcut_audit.files import sha256
+from shortcut_audit.planning import blocks
 from shortcut_audit.records import Candidate, Decision, Finding, ModelReport, Report, Verdict
 from shortcut_audit.scenario import Scenario
+
+OF_THE_EXPLAINER = "explainer_sanity"  # speaks against the explainer, not against the model
 
 
 def assemble(
@@ -27,7 +31,7 @@ def assemble(
         for candidate in candidates
         if (own := tuple(finding for finding in findings if finding.subjects == (candidate.name,)))
     }
-    pairs = tuple(finding for finding in findings if len(finding.subjects) > 1)
+    pairs = tuple(with_blame(finding, findings) for finding in findings if len(finding.subjects) > 1)
     passed = bool(models) and all(model.decision in (Decision.PROMOTE, Decision.WAIVED) for model in models.values())
     stopped = any(finding.blocking and finding.verdict is not Verdict.HOLDS for finding in pairs)
     return Report(
@@ -47,6 +51,23 @@ def model_report(candidate: Candidate, findings: tuple[Finding, ...], scenario: 
     return ModelReport(decision, sentence, digest, str(candidate.file), candidate.reference, findings)
 
 
+def with_blame(pair: Finding, findings: Sequence[Finding]) -> Finding:
+    """A pair's finding that is VIOLATED, with the models that evidence of their own speaks against for the same decoy, or none.
+
+    A pair cannot say which of the two is at fault, so that the finding never rejects a model.
+    """
+    if pair.verdict is not Verdict.VIOLATED or pair.error:
+        return pair
+    proven = [each for each in findings if each.verdict is Verdict.VIOLATED and each.decoy == pair.decoy and not each.error]
+    against = {
+        model: ", ".join(each.audit for each in proven if each.subjects == (model,) and each.audit != OF_THE_EXPLAINER)
+        for model in pair.subjects
+    }
+    blame = " and ".join(f"{model} ({audits})" for model, audits in against.items() if audits)
+    words = f"evidence of its own speaks against {blame}" if blame else "no evidence of its own speaks against either alone"
+    return replace(pair, claim=f"{pair.claim}; {words}")
+
+
 def _decide(name: str, findings: tuple[Finding, ...], scenario: Scenario) -> tuple[Decision, str]:
     blocking = [finding for finding in findings if finding.blocking]
     open_ones = [finding for finding in blocking if finding.verdict is not Verdict.HOLDS and not finding.waived]
@@ -55,18 +76,47 @@ def _decide(name: str, findings: tuple[Finding, ...], scenario: Scenario) -> tup
         return Decision.REJECT, _worst(violated).claim
     if open_ones:
         return Decision.UNDECIDED, _worst(open_ones).claim
-    missing = [lack for audit in scenario.blocking for lack in _lacking(audit, blocking, scenario)]
+    missing = [lack for audit in scenario.blocking for lack in _lacking(audit, findings, scenario)]
     if missing:
         return Decision.UNDECIDED, f"{name} was not audited by {', '.join(missing)}: run the whole suite to promote it"
+    unseen = [decoy for decoy in scenario.decoys if _untouched(decoy, findings, scenario)]
+    if unseen:
+        words = f"no audit that blocks applies to {', '.join(unseen)}: add one that does to 'blocking', such as decoy_insertion"
+        return Decision.UNDECIDED, f"{name}: {words}"
     waived = [finding for finding in blocking if finding.waived]
     if waived:
         return Decision.WAIVED, f"{waived[0].claim}; waived: {waived[0].waived}"
-    return Decision.PROMOTE, f"{name} was audited for {len(blocking)} shortcuts, and none was found"
+    passed = f"{name} was audited for {len(blocking)} shortcuts, and none was found"
+    return Decision.PROMOTE, passed + _power(blocking) + _innocent(blocking)
 
 
-def _lacking(audit: str, blocking: list[Finding], scenario: Scenario) -> list[str]:
+def _power(findings: Sequence[Finding]) -> str:
+    """The effect that each of these would have found: the largest of the smallest."""
+    known = [finding.detectable for finding in findings if finding.detectable is not None and finding.decoy]
+    return f"; an effect of {100 * max(known):.0f} points would have been" if known else ""
+
+
+def _innocent(findings: Sequence[Finding]) -> str:
+    """Where a decoy does much, and its control as much: the sentence that says why this is no shortcut."""
+    loud = [each for each in findings if each.decoy and each.limit and None not in (each.observed, each.control)]
+    loud = [each for each in loud if (each.observed or 0.0) > (each.limit or 0.0)]
+    if not loud:
+        return ""
+    loudest = max(loud, key=lambda finding: finding.observed or 0.0)
+    return f"; what a neutral control does as well is none: {loudest.claim}"
+
+
+def _untouched(decoy: str, findings: Sequence[Finding], scenario: Scenario) -> bool:
+    """Whether every blocking audit of this decoy says that it does not apply."""
+    own = [finding for finding in findings if finding.decoy == decoy]
+    hollow = any(not finding.applies and blocks(scenario, finding.audit) for finding in own)
+    return hollow and not any(finding.blocking for finding in own)
+
+
+def _lacking(audit: str, findings: Sequence[Finding], scenario: Scenario) -> list[str]:
     """What a blocking audit has not looked at: itself, or some of the decoys."""
-    seen = {finding.decoy for finding in blocking if audit in (finding.audit, finding.audit.partition("@")[0])}
+    counted = [finding for finding in findings if finding.blocking or not finding.applies]
+    seen = {finding.decoy for finding in counted if audit in (finding.audit, finding.audit.partition("@")[0])}
     if not seen:
         return [audit]
     return [] if None in seen else [f"{audit} with {decoy}" for decoy in scenario.decoys if decoy not in seen]

@@ -16,6 +16,10 @@ DECISIONS = {
     Decision.UNDECIDED: "yellow",
     Decision.WAIVED: "yellow",
 }
+LEGEND = (
+    "points beyond the control, the worst decoy or pair; ! beyond the limit, ? undecided, - not measured, n/a does not apply",
+    "finds: the smallest effect that so many images find four times in five, for the model where it is largest",
+)
 SEVERITY = (Verdict.HOLDS, Verdict.UNDECIDED, Verdict.VIOLATED)
 
 
@@ -38,7 +42,24 @@ def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
     for name, model in report.models.items():
         cells = [_cell(_about(findings, name, audit, report), widths[audit], paint) for audit in audits]
         lines.append("".join([name.ljust(first), *cells, "  ", paint(model.decision.value, DECISIONS[model.decision])]))
-    return [*lines, "points beyond the control, the worst decoy or pair; ! beyond the limit, ? undecided, - not measured"]
+    least = [_least_found([each for each in findings if each.audit == audit], widths[audit]) for audit in audits]
+    if any(each.strip() for each in least):
+        lines.append("".join(["finds".ljust(first), *least]))
+    return [*lines, *LEGEND]
+
+
+def disagreements(report: Report) -> Iterable[str]:
+    """One sentence for each decoy: how far the members of the set disagree with it, with its control and without."""
+    for decoy, each in report.multiplicity.items():
+        if "decoyed" not in each:
+            continue
+        three = [each[name] for name in ("decoyed", "control", "plain")]
+        shares = [f"{100 * figures['ambiguity']:.0f} %" for figures in three]
+        bits = ", ".join(f"{figures['rashomon_capacity']:.2f}" for figures in three)
+        yield (
+            f"{len(each['members'])} equally accurate models disagree on {shares[0]} of other images with {decoy}, "
+            f"on {shares[1]} under the control, on {shares[2]} without (capacity {bits} bits)"
+        )
 
 
 def reasons(report: Report, paint: Paint = unpainted) -> Iterable[str]:
@@ -55,9 +76,18 @@ def _about(findings: list[Finding], model: str, audit: str, report: Report) -> l
     return [each for each in findings if each.audit == audit and model in each.subjects and company.issuperset(each.subjects)]
 
 
+def _least_found(findings: list[Finding], width: int) -> str:
+    """The effect that every one of these would have found, four times in five."""
+    known = [finding.detectable for finding in findings if finding.detectable is not None]
+    return f"{100 * max(known):.0f} ".rjust(width) if known else "".rjust(width)
+
+
 def _cell(findings: list[Finding], width: int, paint: Paint) -> str:
     if not findings:
         return "".rjust(width)
+    findings = [finding for finding in findings if finding.applies]
+    if not findings:
+        return "n/a ".rjust(width)
     worst = max(findings, key=lambda finding: (SEVERITY.index(finding.verdict), finding.value or 0.0))
     figure = "-" if worst.error or worst.n == 0 or worst.value is None else f"{100 * worst.value:.0f}"
     return paint(f"{figure}{MARKS[worst.verdict]}".rjust(width), COLOURS[worst.verdict])

@@ -207,7 +207,7 @@ def test_a_search_is_torchs_sgd_on_the_objective():
     images, targets = pictures(1, 32)
     network, recipe = Tiny(), Recipe(12, 0.2, 150.0, 600.0)
     levels = perturbation_levels(images)
-    found = search(Reward(network), levels, targets, torch.tensor([0.1]), recipe, 0)
+    found = search(Reward(network), levels, targets, torch.tensor([0.1]), recipe, True)
     grid = Grid(32, 32)
     cells = torch.ones(1, *grid.shape, requires_grad=True)
     optimiser = torch.optim.SGD([cells], lr=0.2, momentum=0.9, dampening=0.9, maximize=True)

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import scipy.stats  # noqa: F401 - see below
+import torch._dynamo  # noqa: F401 - an optimiser imports it
 from planted import write_models, write_scenario
 
-import shortcut_audit.cases  # noqa: F401
+import shortcut_audit.cases
+import shortcut_audit.reporting.divided  # noqa: F401
 from shortcut_audit import registry
 
 # Whatever a run imports is forgotten after it, and numpy, torch and scipy cannot be imported twice: import all of it here.

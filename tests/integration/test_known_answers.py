@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-SHIPPED = sorted(path.stem.removeprefix("test_") for path in (Path(__file__).parents[2] / "audits").glob("test_*.py"))
+ELSEWHERE = {"explainer_sanity"}  # four channels cannot learn to see nothing but the decoy: tests/judging/test_trust.py
+SHIPPED = sorted(
+    {path.stem.removeprefix("test_") for path in (Path(__file__).parents[2] / "audits").glob("test_*.py")} - ELSEWHERE
+)
 NEVER_PLANTED = {  # what red squares cannot violate, and why
     "decoy_removal": "the planted model also sees the square, so that it does not need the sign",
     "rashomon_membership": "the planted model is as accurate as the others",
@@ -17,8 +20,9 @@ NEVER_PLANTED = {  # what red squares cannot violate, and why
 
 
 @pytest.fixture
-def findings(repository):
-    """A function: how many images, which models -> every finding of every shipped audit."""
+def findings(repository, monkeypatch):
+    """A function: how many images, which models -> every finding of every shipped audit; the masks are taken at their word."""
+    monkeypatch.setattr("shortcut_audit.cases.distrusted", lambda *_: "")
 
     def run(**how):
         made = repository(**how)

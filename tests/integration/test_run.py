@@ -63,6 +63,9 @@ def test_every_shipped_audit_runs_and_finds_the_planted_shortcut(repository):
     pairs = {row["audit"] for row in made.verdict()["pairs"]}
     assert pairs == {"mask_agreement", "mask_transfer", "top_k_intersection", "rank_correlation"}
     assert not any(row["error"] for row in made.verdict()["pairs"])
+    violated = [row["claim"] for row in made.verdict()["pairs"] if row["verdict"] == "VIOLATED"]
+    assert violated
+    assert all("evidence of its own speaks against F100-s0 (decoy_insertion, " in claim for claim in violated)
 
 
 def test_ten_images_are_too_few_to_tell(repository):

@@ -35,6 +35,24 @@ def test_holm_does_not_depend_on_the_order(raw: list[float], random: object) -> 
     assert holm([raw[i] for i in order]) == pytest.approx(holm(raw)[order])
 
 
+@given(ps, st.data())
+def test_a_larger_p_never_lowers_an_adjusted_one(raw: list[float], data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(raw) - 1))
+    grown = [*raw[:at], data.draw(st.floats(raw[at], 1)), *raw[at + 1 :]]
+    assert (holm(grown) >= holm(raw) - 1e-12).all()
+
+
+@given(ps)
+def test_holm_rejects_what_the_step_down_procedure_does(raw: list[float]) -> None:
+    """The definition: from the smallest p on, reject while p <= 0.05 / (number left)."""
+    rejected, order = [False] * len(raw), np.argsort(raw, kind="stable")
+    for place, i in enumerate(order):
+        if raw[i] * (len(raw) - place) > 0.05:
+            break
+        rejected[i] = True
+    assert (holm(raw) <= 0.05).tolist() == rejected
+
+
 @given(st.floats(0, 1), ps, st.integers(1, 5))
 def test_company_never_makes_a_p_smaller(p: float, siblings: list[float], family: int) -> None:
     assert adjusted(p, [], 1) == p

@@ -66,6 +66,6 @@ def test_removal_does_not_find_partial_coverage(coverage: float) -> None:
     assert Verdict.VIOLATED not in removal_verdicts(coverage)
 
 
-@pytest.mark.parametrize("coverage", [1.0, 0.9])
-def test_removal_finds_full_coverage(coverage: float) -> None:
+@pytest.mark.parametrize("coverage", [1.0, 0.9, 0.8, 0.7])
+def test_removal_finds_high_coverage(coverage: float) -> None:
     assert removal_verdicts(coverage) == {Verdict.VIOLATED}

@@ -11,10 +11,12 @@ import jsonschema
 import pytest
 
 from shortcut_audit import UsageError, registry
-from shortcut_audit.records import Decision, Verdict
+from shortcut_audit.records import Candidate, Decision, Finding, Verdict
 from shortcut_audit.reporting import record
 from shortcut_audit.reporting.again import read_report, written_again
-from shortcut_audit.reporting.matrix import matrix, reasons
+from shortcut_audit.reporting.assembly import assemble, with_blame
+from shortcut_audit.reporting.matrix import disagreements, matrix, reasons
+from shortcut_audit.scenario import Scenario
 
 SCHEMA = json.loads((Path(record.__file__).parent / "verdict.schema.json").read_text())
 JUNIT_CHILDREN = {"failure", "error", "skipped", "system-out", "system-err", "properties"}
@@ -31,6 +33,87 @@ def test_each_model_gets_its_verdict(report):
     assert report.exit_code == 1
     assert [finding.audit for finding in report.pairs] == ["mask_agreement"]
     assert report.models["broken"].sha256 is None
+
+
+PAIR = Finding("mask_agreement", ("good", "bad"), "stop_sign", Verdict.VIOLATED, True, "they disagree", 0.5, n=60, limit=0.2)
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ([("bad", "decoy_insertion", "stop_sign")], "evidence of its own speaks against bad (decoy_insertion)"),
+        (
+            [
+                ("bad", "decoy_insertion", "stop_sign"),
+                ("bad", "mask_localisation", "stop_sign"),
+                ("good", "decoy_only", "stop_sign"),
+            ],
+            "evidence of its own speaks against good (decoy_only) and bad (decoy_insertion, mask_localisation)",
+        ),
+        ([("bad", "decoy_insertion", "tag")], "no evidence of its own speaks against either alone"),
+        ([("bad", "explainer_sanity", "stop_sign")], "no evidence of its own speaks against either alone"),
+        ([("other", "decoy_insertion", "stop_sign")], "no evidence of its own speaks against either alone"),
+        ([], "no evidence of its own speaks against either alone"),
+    ],
+)
+def test_a_pair_names_whom_evidence_of_its_own_speaks_against(own, words):
+    findings = [Finding(audit, (model,), decoy, Verdict.VIOLATED, False, "it does") for model, audit, decoy in own]
+    assert with_blame(PAIR, findings).claim == f"they disagree; {words}"
+    held = replace(PAIR, verdict=Verdict.HOLDS)
+    assert with_blame(held, findings) == held
+
+
+def test_a_pair_never_rejects_a_model_but_one_that_blocks_fails_the_run(report):
+    candidates = [Candidate(name, Path(f"{name}.pt"), reference=name == "good") for name in ("good", "bad")]
+    held = [
+        Finding("decoy_insertion", (name,), "stop_sign", Verdict.HOLDS, True, "nothing", 0.0, n=300, limit=0.1)
+        for name in ("good", "bad")
+    ]
+    scenario = Scenario(dataset={"kind": "demo"}, decoys={"stop_sign": {"target": "cat"}}, blocking=("decoy_insertion",))
+    found = assemble([*held, PAIR], candidates, scenario, "scenario.yaml", [])
+    assert {model.decision for model in found.models.values()} == {Decision.PROMOTE}
+    assert found.exit_code == 1
+    assert "against either alone" in found.pairs[0].claim
+
+
+def test_a_promotion_says_what_would_have_been_found_and_what_is_no_shortcut():
+    loud = Finding("decoy_insertion", ("m",), "blur", Verdict.HOLDS, True, "m turns 60 %, 58 % under the control", 0.02, n=300)
+    loud = replace(loud, limit=0.1, observed=0.6, control=0.58, detectable=0.21)
+    quiet = replace(loud, decoy="tag", observed=0.02, control=0.0, detectable=0.15, claim="m turns 2 %")
+    scenario = Scenario(
+        dataset={"kind": "demo"}, decoys={"blur": {"target": "cat"}, "tag": {"target": "cat"}}, blocking=("decoy_insertion",)
+    )
+    both = assemble([loud, quiet], [Candidate("m", Path("m.pt"))], scenario, "s", []).models["m"]
+    assert both.sentence == (
+        "m was audited for 2 shortcuts, and none was found; an effect of 21 points would have been; "
+        "what a neutral control does as well is none: m turns 60 %, 58 % under the control"
+    )
+    alone = assemble([quiet], [Candidate("m", Path("m.pt"))], scenario, "s", []).models["m"]
+    assert alone.sentence == "m was not audited by decoy_insertion with blur: run the whole suite to promote it"
+
+
+def test_the_matrix_says_what_does_not_apply_and_what_would_be_found(report):
+    model = report.models["good"]
+    hollow = Finding("mask_localisation", ("good",), "blur", Verdict.UNDECIDED, False, "does not apply", applies=False)
+    found = replace(model, findings=(replace(model.findings[0], detectable=0.151), hollow))
+    lines = matrix(replace(report, models={**report.models, "good": found}))
+    assert lines[2].split() == ["good", "1", "n/a", "promote"]
+    assert lines[7].split() == ["finds", "15"]
+
+
+def test_how_far_the_members_disagree_is_written_and_read_back(report, tmp_path):
+    four = {"ambiguity": 0.62, "discrepancy": 0.5, "viable_prediction_range": 0.4, "rashomon_capacity": 0.551}
+    none = dict.fromkeys(four, 0.0)
+    block = {"stop_sign": {"members": ["good", "bad"], "images": 120, "plain": none, "decoyed": four, "control": none}}
+    path = registry.build("reporter", "verdict_json").write(replace(report, multiplicity=block), tmp_path)
+    jsonschema.validate(json.loads(path.read_text()), SCHEMA)
+    again = read_report(path)
+    assert again.multiplicity == block
+    assert list(disagreements(again)) == [
+        "2 equally accurate models disagree on 62 % of other images with stop_sign, on 0 % under the control, on 0 % without "
+        "(capacity 0.55, 0.00, 0.00 bits)"
+    ]
+    assert "multiplicity" not in json.loads(registry.build("reporter", "verdict_json").write(report, tmp_path).read_text())
 
 
 @pytest.mark.parametrize("name", registry.names("reporter"))

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from shortcut_audit.evidence.attribution import Report, in_batches
 from shortcut_audit.evidence.lean_network import lean
-from shortcut_audit.evidence.mask_search import Recipe, Reward, best_of, search
+from shortcut_audit.evidence.mask_search import Recipe, Reward, search
 from shortcut_audit.evidence.perturbation import Perturbation, perturbation_levels
 from shortcut_audit.evidence.revealing import checked_areas, sharpened, top_area
 from shortcut_audit.evidence.smooth_mask import Grid
 from shortcut_audit.registry import register
 
 RECIPES = {
-    "fast": Recipe(24, 0.32, 75.0, 4900.0, looks=range(11, 24, 2), patience=3, starts=2),
+    "fast": Recipe(24, 0.32, 75.0, 4900.0, looks=range(2, 24), patience=6),
     "paper": Recipe(800, 0.01, 300.0, 300 * 1.0035**799, exact=True),
 }
 CONVERGED = 0.01
@@ -79,8 +79,7 @@ class Extremal:
     def _batch(self, reward: Reward, images: Tensor, targets: Tensor, areas: Tensor) -> ExtremalMasks:
         recipe = RECIPES[self.recipe]
         levels = perturbation_levels(images, self.perturbation)
-        phases = range(recipe.starts) if self.mirror else [None]
-        found = best_of([search(reward, levels, targets, areas.to(images), recipe, phase) for phase in phases])
+        found = search(reward, levels, targets, areas.to(images), recipe, self.mirror)
         raw = Grid(*images.shape[-2:]).exact(found.cells)
         masks = sharpened(raw, areas)
         score = reward(levels, top_area(masks, areas).to(levels), targets)

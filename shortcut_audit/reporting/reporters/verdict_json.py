@@ -28,6 +28,7 @@ class VerdictJson:
             "suite": report.suite,
             "models": {name: _model(model) for name, model in report.models.items()},
             "pairs": [as_row(finding) for finding in report.pairs],
+            **({"multiplicity": report.multiplicity} if report.multiplicity else {}),
             "provenance": report.provenance,
             "exit_code": report.exit_code,
         }

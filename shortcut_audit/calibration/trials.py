@@ -1,0 +1,159 @@
+"""One audit, made as a user would make it: Trial -> Outcome, by the real harness and the real audit functions."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from shortcut_audit import cases, planning
+from shortcut_audit.calibration.behaviour import fresh, specific_insertion
+from shortcut_audit.calibration.population import Trial, settings, trained_by
+from shortcut_audit.cases import Harness
+from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.evidence import collection
+from shortcut_audit.evidence.collection import Evidence
+from shortcut_audit.files import sha256
+from shortcut_audit.records import Candidate, Decision, Finding
+from shortcut_audit.reporting import assembly, record
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.store import Store
+from shortcut_audit.subjects.manifest import read_candidates
+from shortcut_audit.subjects.material import Material
+
+JUDGED_BY = (cases, planning, assembly, collection)  # what an outcome depends on, beside judging/ and subjects/
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the audit said, and what the model really does."""
+
+    trial: Trial
+    decision: Decision
+    insertion: Mapping[str, float]  # each of the trial's decoys -> specific insertion on fresh pictures
+    findings: tuple[Finding, ...]
+
+
+class Bench:
+    """Models, pictures and evidence, loaded once for many trials."""
+
+    def __init__(self, scenario: Scenario, out: Path, suite: Path) -> None:
+        self.scenario = scenario
+        self.candidates = {each.name: each for each in read_candidates(out / "models")}
+        self.store = Store(out / "evidence")
+        self.suite = suite
+        self.material = Material(scenario)
+        self.fresh = Material(fresh(scenario))
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._digests: dict[str, str] = {}
+
+    def outcome(self, trial: Trial) -> Outcome:
+        """The findings of every audit of the trial, the decision that a report would show, and the label by behaviour."""
+        scenario = _narrowed(trained_by(self.scenario, trial.recipe), trial)
+        name = trial.job.name
+        candidate = replace(self.candidates[name], reference=False)
+        others = [replace(self.candidates[each], reference=True) for each in trial.references]
+        harness = Harness(self._evidence(scenario, [*others, candidate], self.material))
+        findings = tuple(
+            finding
+            for audit in audits(scenario, trial)
+            for case in planning.plan(_wanted(self._function(audit)), [candidate], scenario)
+            for finding in harness.judge(self._function(audit), {}, case, audit)
+        )
+        unseen = self._evidence(fresh(scenario), [candidate], self.fresh)
+        insertion = {
+            decoy: specific_insertion(unseen.predictions(name, decoy), self.fresh.bait(decoy).target_index)
+            for decoy in trial.decoys
+        }
+        return Outcome(trial, assembly.model_report(candidate, findings, scenario).decision, insertion, findings)
+
+    def key(self, trial: Trial) -> str:
+        """Everything that the outcome depends on, as a digest: models, data, decoys, limits, the suite and who judges."""
+        scenario = _narrowed(trained_by(self.scenario, trial.recipe), trial)
+        depends = {
+            "models": [self._sha256(name) for name in (trial.job.name, *trial.references)],
+            "scenario": scenario.model_dump(mode="json", exclude={"training", "calibration", "folder", "digest"}),
+            "fresh": settings(scenario).fresh,
+            "supporting": trial.supporting,
+            "round": trial.round,
+            "code": self._code,
+        }
+        return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
+
+    def _evidence(self, scenario: Scenario, candidates: list[Candidate], material: Material) -> Evidence:
+        evidence = Evidence(scenario, candidates, self.store)
+        evidence.material = material  # the same pictures for all trials: a decoy is put on them once
+        return evidence
+
+    def _sha256(self, name: str) -> str:
+        if name not in self._digests:
+            self._digests[name] = sha256(self.candidates[name].file)
+        return self._digests[name]
+
+    @cached_property
+    def _code(self) -> str:
+        package = Path(inspect.getfile(cases)).parent
+        modules = [Path(inspect.getfile(module)) for module in JUDGED_BY]
+        stages = [*(package / "judging").glob("*.py"), *(package / "subjects").rglob("*.py")]
+        return assembly.suite_digest([*modules, *stages, *self.suite.glob("test_*.py")])
+
+    def _function(self, audit: str) -> Callable[..., Any]:
+        if audit not in self._functions:
+            self._functions[audit] = audit_function(self.suite, audit)
+        return self._functions[audit]
+
+
+def audits(scenario: Scenario, trial: Trial) -> Iterable[str]:
+    """Those that block in the scenario, then the trial's supporting ones, each once."""
+    return dict.fromkeys((*scenario.blocking, *trial.supporting))
+
+
+def audit_function(suite: Path, audit: str) -> Callable[..., Any]:
+    """`test_decoy_insertion` of `audits/test_decoy_insertion.py`, as a plain function.
+
+    Raises:
+        UsageError: there is no such file, or no such function in it.
+    """
+    file = suite / f"test_{audit}.py"
+    if not file.is_file():
+        known = [each.stem.removeprefix("test_") for each in suite.glob("test_*.py")]
+        raise UsageError(f"the folder '{suite}' has no audit '{audit}'{did_you_mean(audit, known)}")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # a .py file has a spec and a loader
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    found: Callable[..., Any] | None = getattr(module, file.stem, None)
+    if found is None:
+        raise UsageError(f"'{file}' has no function '{file.stem}'")
+    return found
+
+
+def _wanted(function: Callable[..., Any]) -> set[str]:
+    return set(inspect.signature(function).parameters)
+
+
+def _narrowed(scenario: Scenario, trial: Trial) -> Scenario:
+    return scenario.model_copy(update={"decoys": {name: scenario.decoys[name] for name in trial.decoys}})
+
+
+def as_line(key: str, outcome: Outcome) -> str:
+    """One line of JSON."""
+    row = {
+        "key": key,
+        "model": outcome.trial.job.name,
+        "decision": outcome.decision.value,
+        "insertion": outcome.insertion,
+        "findings": [record.as_row(finding) for finding in outcome.findings],
+    }
+    return json.dumps(row)
+
+
+def from_line(row: Mapping[str, Any], trial: Trial) -> Outcome:
+    """The outcome that `as_line` wrote."""
+    findings = tuple(record.from_row(each) for each in row["findings"])
+    return Outcome(trial, Decision(row["decision"]), row["insertion"], findings)

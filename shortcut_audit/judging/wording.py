@@ -1,0 +1,30 @@
+"""A judgement's figures as a reader meets them: shares in per cent, effects in points."""
+
+from __future__ import annotations
+
+import math
+
+from shortcut_audit.records import Judgement, Verdict
+
+
+def percent(share: float | None) -> str:
+    """`96 %`, `0.4 %`; `nothing` where there is no number."""
+    if share is None or math.isnan(share):
+        return "nothing"
+    points = 100 * share
+    return f"{points:.1f} %" if 0 < abs(points) < 1 else f"{points:.0f} %"
+
+
+def figures(judgement: Judgement) -> str:
+    """`: 94 points [91, 96], limit 10 (n = 372)`, and what would decide, or what would have been found where it holds."""
+    estimate = judgement.estimate
+    limit = f"limit {100 * judgement.limit:.3g}"
+    if estimate.n == 0:
+        return f": nothing could be measured, {limit} (n = 0)"
+    value, low, high = (f"{100 * number:.0f}" for number in (estimate.value, estimate.low, estimate.high))
+    text = f": {value} points [{low}, {high}], {limit} (n = {estimate.n})"
+    if judgement.verdict is Verdict.UNDECIDED:
+        return f"{text}; undecided: {judgement.advice}"
+    if judgement.verdict is Verdict.HOLDS and judgement.detectable is not None:
+        return f"{text}; {100 * judgement.detectable:.0f} points would have been found"
+    return text

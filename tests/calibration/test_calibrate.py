@@ -1,0 +1,110 @@
+"""A tiny population from end to end; stopped, gone on with, and judged again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from shortcut_audit.calibration import run
+from shortcut_audit.calibration.trials import Bench
+from shortcut_audit.cli import main
+from shortcut_audit.errors import UsageError
+from shortcut_audit.evidence import collection
+from shortcut_audit.training import train
+
+SUITE = Path(__file__).parents[2] / "audits"
+POPULATION = """
+dataset: {kind: demo, train: 24, validation: 12, background: 4}
+decoys: {coloured_border: {target: house, width: 0.1}, blur: {target: cat}}
+calibration: {references: 2, fresh: {seed: 1, validation: 16}, supporting: {decoy_removal: 1}}
+training:
+  {arch: "shortcut_audit:small_resnet", size: 32, epochs: 1, batch: 32, device: cpu,
+   models: [{seeds: [0, 1, 2]}, {decoy: coloured_border, coverage: [0.5, 1.0]}]}
+"""
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """calibrate(limit) on the tiny population."""
+
+    def calibrate(more=""):
+        (tmp_path / "tiny.yaml").write_text(POPULATION + more)
+        return run.calibrate(tmp_path / "tiny.yaml", tmp_path / "out", SUITE, progress=False)
+
+    return calibrate
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """What was done anew: models trained, audits made, networks loaded."""
+    done = {"trained": [], "audited": [], "loaded": []}
+    fit, outcome, load = train.fit, Bench.outcome, collection.load_subject
+
+    def audited(bench, trial):
+        found = outcome(bench, trial)
+        done["audited"].append(trial.job.name)
+        return found
+
+    monkeypatch.setattr(train, "fit", lambda *rest: done["trained"].append(rest[4]) or fit(*rest))
+    monkeypatch.setattr(collection, "load_subject", lambda *rest: done["loaded"].append(rest[0].name) or load(*rest))
+    monkeypatch.setattr(Bench, "outcome", audited)
+    return done
+
+
+def told(tmp_path):
+    return json.loads((tmp_path / "out/calibration.json").read_text())
+
+
+def test_stopped_and_gone_on_with_nothing_is_done_twice(asked, made, tmp_path, monkeypatch):
+    whole = Bench.outcome
+
+    def third_is_the_last(bench, trial):
+        if len(made["audited"]) == 3:
+            raise KeyboardInterrupt
+        return whole(bench, trial)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bench, "outcome", third_is_the_last)
+        with pytest.raises(KeyboardInterrupt):
+            asked()
+    assert (told(tmp_path)["finished"], told(tmp_path)["planned"]) == (3, 5)
+    with (tmp_path / "out/outcomes.jsonl").open("a") as file:
+        file.write('\n{"key": "cut o')  # as a crash leaves it
+    asked()
+    assert len(made["trained"]) == 5
+    assert made["audited"] == ["F0-s0", "F0-s1", "F0-s2", "F50-s0", "F100-s0"]
+    assert told(tmp_path)["finished"] == 5
+    assert told(tmp_path)["clean"] == 3
+
+    made["audited"].clear(), made["loaded"].clear()
+    before = told(tmp_path)
+    asked()
+    assert not made["audited"]
+    assert told(tmp_path) == before
+    asked("limits: {insertion: 0.2}\n")
+    assert len(made["audited"]) == 5, "another limit is another judgement"
+    assert not made["loaded"], "and needs no new evidence"
+    assert len(made["trained"]) == 5
+
+
+def test_an_audit_that_is_not_there_is_refused_before_anything_is_trained(asked, made):
+    with pytest.raises(UsageError, match="no audit 'decoy_insertoin'; did you mean 'decoy_insertion'"):
+        asked("blocking: [decoy_insertoin]\n")
+    assert not made["trained"]
+
+
+def test_workers_give_every_result_with_one_thread_each():
+    assert sorted(run._each(_with_threads, [3, 1, 2], 2, "")) == [(1, 1), (2, 1), (3, 1)]
+
+
+def _with_threads(item):
+    return item, torch.get_num_threads()
+
+
+def test_the_command_wants_a_population(capsys, tmp_path):
+    demo = Path(__file__).parents[2] / "fixtures/demo.yaml"
+    assert main(["calibrate", str(demo), "--out", str(tmp_path)]) == 4
+    assert "no part 'calibration': add one, as in fixtures/calibration.yaml" in capsys.readouterr().err
