@@ -310,7 +310,7 @@ def main() -> None:
     options = arguments()
     sys.path += [str(folder) for folder in options.peers]
     if options.quick:
-        options.images, options.mirrored = 8, 2
+        options.images, options.mirrored = 8, 1
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")  # the reference's own
     case = chosen_case(options)

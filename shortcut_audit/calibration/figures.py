@@ -43,6 +43,7 @@ def figures(scenario: Scenario, outcomes: Sequence[Outcome], planned: int) -> Ro
         "power_image_wide": by_coverage(wide),
         "power_by_behaviour": {label.value: found_among(_labelled(decoys, label)) for label in Behaviour},
         "clean_by_behaviour": alarms(_labelled(first, Behaviour.CLEAN)),
+        "tests_by_behaviour": {label.value: _tests(clean, label) for label in Behaviour},
         "all_rounds": {**alarms(clean), "models_rejected": len({each.trial.job.name for each in clean if rejected(each)})},
         "by_family": {family: _family(scenario, family, decoys, clean) for family in scenario.decoys},
         "by_half": {half: _half(scenario, half, local, clean) for half in ("tuning", "reporting")},
@@ -152,6 +153,18 @@ def _labelled(outcomes: Iterable[Outcome], wanted: Behaviour) -> list[Outcome]:
 
 def _names(outcomes: Iterable[Outcome]) -> list[str]:
     return list(dict.fromkeys(finding.audit for each in outcomes for finding in each.findings))
+
+
+def _tests(clean: Iterable[Outcome], wanted: Behaviour) -> Row:
+    """Single tests of models trained without a decoy, a model and a decoy each, where its insertion on fresh pictures is so."""
+    tests = [f for each in clean for f in _deciding(each) if behaviour(each.insertion[str(f.decoy)]) is wanted]
+    count, wrong = len(tests), sum(finding.verdict is Verdict.VIOLATED for finding in tests)
+    return {
+        "tests": count,
+        "violated": wrong,
+        "undecided": sum(finding.verdict is Verdict.UNDECIDED for finding in tests),
+        "violated_rate_at_most": clopper_pearson(wrong, count, LEVEL)[1] if count else None,
+    }
 
 
 def _family(scenario: Scenario, family: str, decoys: Sequence[Outcome], clean: Sequence[Outcome]) -> Row:

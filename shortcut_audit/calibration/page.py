@@ -58,6 +58,19 @@ def _clean(told: Row) -> Iterator[str]:
             for name, row in rows
         ],
     )
+    words = {
+        "clean": "below 0.10",
+        "graded": "from 0.10 to 0.85",
+        "decoy": "above 0.85: the model takes this decoy for its class untaught",
+    }
+    yield "\nThe same models, one row for what the decoy does to them on fresh drawings (a test is one model with one decoy):\n"
+    yield from table(
+        ("insertion", "tests", "VIOLATED", "true rate at most", "UNDECIDED"),
+        [
+            (words[name], row["tests"], row["violated"], percent(row["violated_rate_at_most"]), row["undecided"])
+            for name, row in sorted(told["tests_by_behaviour"].items())
+        ],
+    )
     yield f"\nRejected in any round: {told['all_rounds']['models_rejected']} of {told['clean']} models.\n"
 
 

@@ -100,6 +100,9 @@ def test_figures_by_hand():
         "decoy": (2, 2), "graded": (1, 1), "clean": (0, 1),
     }  # fmt: skip
     assert told["clean_by_behaviour"]["clean"] == 1
+    assert {name: (row["tests"], row["violated"]) for name, row in told["tests_by_behaviour"].items()} == {
+        "decoy": (0, 0), "graded": (2, 1), "clean": (4, 0),
+    }  # fmt: skip
     assert (told["by_family"]["ruler"]["clean_tests"], told["by_family"]["ruler"]["clean_violated"]) == (3, 1)
     assert [told["by_family"][name]["half"] for name in ("ruler", "blur")] == ["tuning", "reporting"]
     assert told["by_audit"]["decoy_insertion"]["local"] == {"1.0": [1, 1], "0.5": [1, 2]}

@@ -37,7 +37,7 @@ class ExtremalMasks:
 
 
 @register("explainer")
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Extremal:
     """The mask of a given area through which the class's logit is highest, for many images at a time."""
 
@@ -47,6 +47,10 @@ class Extremal:
     contrast: bool = False  # the class minus the best other class, in place of the class alone
     mirror: bool = True  # every second iteration sees the mirrored image; switch it off for text
     batch: PositiveInt = 32  # images; halved when memory runs out
+
+    def __repr__(self) -> str:
+        """The options and the numbers behind the recipe's name, so that kept masks are of these very numbers."""
+        return f"Extremal({vars(self)}, {RECIPES[self.recipe]})"
 
     def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
         """Masks (n, h, w) float32 in [0, 1]; see `masks`."""
