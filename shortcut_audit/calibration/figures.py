@@ -44,7 +44,8 @@ def figures(scenario: Scenario, outcomes: Sequence[Outcome], planned: int) -> Ro
         "power_by_behaviour": {label.value: found_among(_labelled(decoys, label)) for label in Behaviour},
         "clean_by_behaviour": alarms(_labelled(first, Behaviour.CLEAN)),
         "tests_by_behaviour": {label.value: _tests(clean, label) for label in Behaviour},
-        "all_rounds": {**alarms(clean), "models_rejected": len({each.trial.job.name for each in clean if rejected(each)})},
+        "all_rounds": rounds(clean),
+        "all_rounds_clean_by_behaviour": rounds(_labelled(clean, Behaviour.CLEAN)),
         "by_family": {family: _family(scenario, family, decoys, clean) for family in scenario.decoys},
         "by_half": {half: _half(scenario, half, local, clean) for half in ("tuning", "reporting")},
         "by_recipe": {recipe: _recipe(recipe, first) for recipe in settings(scenario).recipes},
@@ -83,6 +84,15 @@ def alarms(outcomes: Sequence[Outcome]) -> Row:
         "false_alarms": wrong,
         "false_alarm_rate_at_most": clopper_pearson(wrong, count, LEVEL)[1] if count else None,
         "undecided_clean": sum(each.decision is Decision.UNDECIDED for each in outcomes),
+    }
+
+
+def rounds(outcomes: Sequence[Outcome]) -> Row:
+    """`alarms` of several audits of the same models, and how many models that are: the bound takes the audits for independent."""
+    return {
+        **alarms(outcomes),
+        "models": len({each.trial.job.name for each in outcomes}),
+        "models_rejected": len({each.trial.job.name for each in outcomes if rejected(each)}),
     }
 
 

@@ -49,7 +49,8 @@ def _clean(told: Row) -> Iterator[str]:
         ("trained without a decoy", told),
         ("of these, clean by behaviour", told["clean_by_behaviour"]),
         *((f"recipe `{recipe}` (accuracy {percent(row['accuracy'])})", row) for recipe, row in told["by_recipe"].items()),
-        ("every round: each model with other pairs of decoys", told["all_rounds"]),
+        ("every round: the same models with other pairs of decoys", told["all_rounds"]),
+        ("of these, clean by behaviour", told["all_rounds_clean_by_behaviour"]),
     ]
     yield from table(
         ("", "audits", "false alarms", "true rate at most", "UNDECIDED"),
@@ -71,7 +72,17 @@ def _clean(told: Row) -> Iterator[str]:
             for name, row in sorted(told["tests_by_behaviour"].items())
         ],
     )
-    yield f"\nRejected in any round: {told['all_rounds']['models_rejected']} of {told['clean']} models.\n"
+    yield (
+        "\nRejected in any round: "
+        + ", ".join(
+            f"{row['models_rejected']} of {row['models']} models {words}"
+            for words, row in (
+                ("trained without a decoy", told["all_rounds"]),
+                ("where clean by behaviour", told["all_rounds_clean_by_behaviour"]),
+            )
+        )
+        + ".\n"
+    )
 
 
 def _power(told: Row) -> Iterator[str]:

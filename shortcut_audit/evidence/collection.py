@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 BATCH = 256  # images a forward pass
-CHECKED = 24  # images on which the explainer itself is checked
+CHECKED = 36  # images on which the explainer itself is checked
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
