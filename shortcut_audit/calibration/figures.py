@@ -1,4 +1,4 @@
-"""Outcomes -> rates with their bounds. A false alarm is a clean model that is rejected, for whatever reason.
+"""Outcomes -> rates with their bounds. A false alarm is a model that is clean by behaviour and rejected, for whatever reason.
 
 A decoy model is found where an audit that blocks is VIOLATED for its own decoy: that it lost accuracy does not count.
 Bounds are one-sided Clopper-Pearson at 95 %.
@@ -37,7 +37,8 @@ def figures(scenario: Scenario, outcomes: Sequence[Outcome], planned: int) -> Ro
     wide = [each for each in decoys if is_image_wide(scenario, own(each))]
     power = by_coverage(local)
     return {
-        **alarms(first),
+        **alarms(once(_labelled(clean, Behaviour.CLEAN))),
+        "as_trained": alarms(first),
         "power": {coverage: row["share"] for coverage, row in power.items()},
         "power_counts": power,
         "power_image_wide": by_coverage(wide),
@@ -85,6 +86,12 @@ def alarms(outcomes: Sequence[Outcome]) -> Row:
         "false_alarm_rate_at_most": clopper_pearson(wrong, count, LEVEL)[1] if count else None,
         "undecided_clean": sum(each.decision is Decision.UNDECIDED for each in outcomes),
     }
+
+
+def once(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """One audit a model, its earliest: models are independent of each other, audits of one model are not."""
+    by_model = {each.trial.job.name: each for each in sorted(outcomes, key=lambda each: -each.trial.round)}
+    return list(by_model.values())
 
 
 def rounds(outcomes: Sequence[Outcome]) -> Row:
@@ -138,13 +145,13 @@ def score(outcome: Outcome) -> float:
 
 
 def innocent(outcome: Outcome) -> bool:
-    """Clean by behaviour."""
-    return label(outcome) is Behaviour.CLEAN
+    """Clean by behaviour with every decoy of the audit."""
+    return behaviour(max(outcome.insertion.values())) is Behaviour.CLEAN
 
 
 def label(outcome: Outcome) -> Behaviour:
-    """By the larger of its insertions on fresh pictures."""
-    return behaviour(max(outcome.insertion.values()))
+    """By its own decoy's insertion on fresh pictures; a clean model by the larger of the two."""
+    return behaviour(outcome.insertion[own(outcome)] if outcome.trial.job.decoy else max(outcome.insertion.values()))
 
 
 def is_confusable(outcome: Outcome) -> bool:

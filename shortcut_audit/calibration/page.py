@@ -15,10 +15,11 @@ TOP = """# How often the audits err
 
 A population of small models was trained on the demo's drawings, some with a decoy on a share of one class, some without.
 Each was then audited as a user would audit it: beside {references} clean reference models of its own recipe, with two decoys in
-the scenario, by the real audit functions and the real judging. A **false alarm** is a clean model that is rejected, for whatever
-reason. A decoy model is **found** where an audit that blocks is VIOLATED for its own decoy. What a model really does was
-measured apart, on {fresh} drawings per class that neither training nor audit has seen: its **specific insertion** there makes it
-a *decoy* model above 0.85, *clean* below 0.10, *graded* between. Bounds are one-sided Clopper-Pearson at 95 %.
+the scenario, by the real audit functions and the real judging. What a model really does was measured apart, on {fresh} drawings
+per class that neither training nor audit has seen: its **specific insertion** there makes it a *decoy* model above 0.85, *clean*
+below 0.10, *graded* between. A **false alarm** is a model that is clean by behaviour and rejected, for whatever reason; models
+that take a decoy for its class though nobody taught them are counted apart. A decoy model is **found** where an audit that blocks
+is VIOLATED for its own decoy. Bounds are one-sided Clopper-Pearson at 95 %.
 
 `{command}`, {date}; {finished} of {planned} audits are finished.
 """
@@ -46,7 +47,8 @@ def page(told: Row) -> Iterator[str]:
 def _clean(told: Row) -> Iterator[str]:
     yield "## Clean models\n"
     rows = [
-        ("trained without a decoy", told),
+        ("clean by behaviour, each model once: with the first pair of decoys with which it is", told),
+        ("trained without a decoy, first round", told["as_trained"]),
         ("of these, clean by behaviour", told["clean_by_behaviour"]),
         *((f"recipe `{recipe}` (accuracy {percent(row['accuracy'])})", row) for recipe, row in told["by_recipe"].items()),
         ("every round: the same models with other pairs of decoys", told["all_rounds"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from shortcut_audit.calibration.behaviour import Behaviour, behaviour, specific_insertion
-from shortcut_audit.calibration.figures import alarms, auroc, figures, found, found_among, score
+from shortcut_audit.calibration.figures import alarms, auroc, figures, found, found_among, once, score
 from shortcut_audit.calibration.page import page, write
 from shortcut_audit.calibration.population import Trial
 from shortcut_audit.calibration.trials import Outcome, as_line, from_line
@@ -68,6 +69,13 @@ def test_none_of_sixty_claims_at_most_five_percent():
     assert alarms([outcome(seed=i) for i in range(58)])["false_alarm_rate_at_most"] > 0.05
 
 
+def test_a_model_counts_once_in_its_earliest_round():
+    first, second = outcome(seed=1), outcome(VIOLATED, seed=1, insertion=0.3)
+    second = replace(second, trial=replace(second.trial, round=1))
+    other = replace(outcome(seed=2), trial=replace(outcome(seed=2).trial, round=1))
+    assert sorted(once([second, other, first]), key=lambda each: each.trial.job.seed) == [first, other]
+
+
 def test_a_model_is_found_by_its_own_decoy_and_not_by_its_accuracy():
     assert found(outcome(VIOLATED, "ruler", 1.0))
     lost = outcome(UNDECIDED, "ruler", 1.0, member=VIOLATED)
@@ -93,7 +101,8 @@ def test_figures_by_hand():
         ],
         planned=12,
     )  # fmt: skip
-    assert (told["clean"], told["false_alarms"], told["undecided_clean"]) == (3, 1, 1)
+    assert (told["clean"], told["false_alarms"], told["undecided_clean"]) == (1, 0, 0)
+    assert tuple(told["as_trained"][key] for key in ("clean", "false_alarms", "undecided_clean")) == (3, 1, 1)
     assert told["power"] == {"1.0": 1.0, "0.5": 0.5}
     assert told["power_image_wide"]["1.0"]["found"] == 1
     assert {name: (row["found"], row["models"]) for name, row in told["power_by_behaviour"].items()} == {
@@ -121,7 +130,7 @@ def test_the_page_says_what_the_figures_say_and_the_file_has_the_keys_of_the_con
     assert {"clean", "false_alarms", "undecided_clean", "power", "by_family", "auroc", "command", "date"} <= told.keys()
     assert set(told["power"]) == {"1.0", "0.5", "0.25", "0.1"}
     text = (tmp_path / "calibration.md").read_text()
-    assert "| trained without a decoy | 60 | 0 | 4.9 % | 0 |" in text
+    assert "| trained without a decoy, first round | 60 | 0 | 4.9 % | 0 |" in text
     assert "| local, coverage 0.25 | 1 / 1 | 100.0 % | 5.0 % |" in text
     assert "`the command`" in text
 
