@@ -21,7 +21,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## what is measured against peers; writes docs/masks.md and docs/influence.md
+bench: $(READY)  ## ours against peers, in short; docs/masks.md says how its longer tables were made
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/bench.sh
 
 calibrate: $(READY)  ## how often the audits err, on a population of trained models; writes docs/calibration.md and .json

@@ -1,11 +1,12 @@
 """Does the explainer work on this model: does it find the decoy where nothing else can be found, and not where nothing can?"""
 
 from shortcut_audit import at_most
+from shortcut_audit.judging.mask_measures import fills_picture
 from shortcut_audit.judging.trust import habits, misses
 
 
 def test_explainer_sanity(explainer_check, limits, audit):
-    if explainer_check.footprint.all():
+    if fills_picture(explainer_check.footprint):
         return audit.does_not_apply("it fills the picture, so that no mask can miss it")
     audit.check(
         misses(explainer_check),

@@ -1,11 +1,11 @@
 """Does what the model needs to see lie on the decoy?"""
 
 from shortcut_audit import at_most
-from shortcut_audit.judging.mask_measures import share_on_footprint
+from shortcut_audit.judging.mask_measures import fills_picture, share_on_footprint
 
 
 def test_mask_localisation(masks, limits, audit):
-    if masks.footprint.all():
+    if fills_picture(masks.footprint):
         return audit.does_not_apply("it fills the picture, so that every mask lies on it")
     decoyed = share_on_footprint(masks.decoyed, masks.footprint)  # (n,)
     control = share_on_footprint(masks.control, masks.footprint)  # (n,)

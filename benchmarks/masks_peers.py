@@ -34,13 +34,12 @@ def image_by_image(make: Callable[[nn.Module, Tensor, int, float], Tensor]) -> T
     return masks
 
 
-def torchray(iterations: int = 800, keep: Path | None = None, scaled: float = 1.0) -> Timed:
+def torchray(iterations: int = 800, keep: Path | None = None) -> Timed:
     """The reference, image by image, with step and sigma scaled to the image as ours are; masks may be kept from an earlier run.
 
     Args:
         iterations: of its optimiser.
         keep: a folder; its masks cost up to minutes an image, and are the same each time.
-        scaled: what the area is multiplied with before it is asked for.
     """
     from torchray.attribution.extremal_perturbation import extremal_perturbation
 
@@ -48,7 +47,7 @@ def torchray(iterations: int = 800, keep: Path | None = None, scaled: float = 1.
 
     def fresh(network: nn.Module, image: Tensor, target: int, area: float) -> dict[str, np.ndarray]:
         step, start = Grid(*image.shape[-2:]).step, time.process_time()
-        options = {"areas": [area * scaled], "max_iter": iterations, "step": step, "sigma": 3 * step}
+        options = {"areas": [area], "max_iter": iterations, "step": step, "sigma": 3 * step}
         mask, _ = extremal_perturbation(network, image, target, **options)
         return {"mask": mask[0, 0].detach().numpy(), "seconds": np.array(time.process_time() - start)}
 
@@ -57,7 +56,8 @@ def torchray(iterations: int = 800, keep: Path | None = None, scaled: float = 1.
         found = []
         for image, target in zip(images, targets.tolist(), strict=True):
             pixels = hashlib.sha256(image.numpy().tobytes()).hexdigest()
-            key = {"weights": weights, "pixels": pixels, "target": target, "area": area * scaled, "iterations": iterations}
+            key = {"weights": weights, "pixels": pixels, "target": target, "area": area, "iterations": iterations}
+            key["step"] = Grid(*image.shape[-2:]).step
             each = (network, image[None], target, area)
             found.append(store.arrays("torchray", key, lambda each=each: fresh(*each)) if store else fresh(*each))
         return torch.stack([torch.from_numpy(each["mask"]) for each in found]), np.array([each["seconds"] for each in found])

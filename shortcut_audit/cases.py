@@ -171,7 +171,7 @@ class Harness:
             judgement = _judged(*compared(case), siblings=others, family=family, plant=blocking and case.decoy is not None)
             findings.append(self._finding(audit, case, blocking, measurement, judgement))
         blind = self._distrusted(case) if EXPLAINED & set(inspect.signature(function).parameters) else ""
-        return [_not_counted(finding, blind) for finding in findings] if blind else findings
+        return [_not_counted(each, blind, waiver(self.scenario, audit, case)) for each in findings] if blind else findings
 
     def _distrusted(self, case: Case) -> str:
         """Why the explainer's masks of these models do not count, in words."""
@@ -250,8 +250,9 @@ class Harness:
         return claim + figures(judgement)
 
 
-def _not_counted(finding: Finding, reason: str) -> Finding:
-    return replace(finding, verdict=Verdict.UNDECIDED, claim=f"{finding.claim}; does not count: {reason}")
+def _not_counted(finding: Finding, reason: str, waived: str) -> Finding:
+    claim = f"{finding.claim}; does not count: {reason}"
+    return replace(finding, verdict=Verdict.UNDECIDED, claim=claim, waived=waived, detectable=None, planted=None)
 
 
 def _hollow(audit: str, case: Case, reason: str) -> Finding:

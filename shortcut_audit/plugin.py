@@ -222,7 +222,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, p
     rows = [record.as_row(replace(finding, case=item.nodeid, seconds=round(call.duration, 3))) for finding in findings]
     if call.when == "call" or report.failed:
         report.findings = rows  # type: ignore[attr-defined]  # xdist carries it to the controller
-        if not any(finding.applies for finding in findings):
+        if not report.failed and not any(finding.applies for finding in findings):
             reason = f"Skipped: {findings[0].claim}"
             report.outcome, report.longrepr = "skipped", (str(item.path), item.reportinfo()[1] or 0, reason)
         report.user_properties += [(key, str(row[key])) for row in rows for key in PROPERTIES]

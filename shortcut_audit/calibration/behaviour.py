@@ -26,7 +26,7 @@ def specific_insertion(predictions: Predictions, target: int) -> float:
 
 
 def behaviour(insertion: float) -> Behaviour:
-    """A decoy model from 0.85 on, clean below 0.10."""
+    """A decoy model above 0.85, clean below 0.10."""
     if insertion > DECOY_FROM:
         return Behaviour.DECOY
     return Behaviour.CLEAN if insertion < CLEAN_BELOW else Behaviour.GRADED

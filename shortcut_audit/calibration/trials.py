@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from shortcut_audit import cases, planning
+from shortcut_audit.calibration import behaviour
 from shortcut_audit.calibration.behaviour import fresh, specific_insertion
 from shortcut_audit.calibration.population import Trial, settings, trained_by
 from shortcut_audit.cases import Harness
 from shortcut_audit.errors import UsageError, did_you_mean
-from shortcut_audit.evidence import collection
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.files import sha256
 from shortcut_audit.records import Candidate, Decision, Finding
@@ -27,7 +27,7 @@ from shortcut_audit.store import Store
 from shortcut_audit.subjects.manifest import read_candidates
 from shortcut_audit.subjects.material import Material
 
-JUDGED_BY = (cases, planning, assembly, collection)  # what an outcome depends on, beside judging/ and subjects/
+JUDGED_BY = (cases, planning, assembly, behaviour)  # what an outcome depends on, beside judging/, evidence/ and subjects/
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,11 @@ class Bench:
     def _code(self) -> str:
         package = Path(inspect.getfile(cases)).parent
         modules = [Path(inspect.getfile(module)) for module in JUDGED_BY]
-        stages = [*(package / "judging").glob("*.py"), *(package / "subjects").rglob("*.py")]
+        stages = [
+            *(package / "judging").glob("*.py"),
+            *(package / "subjects").rglob("*.py"),
+            *(package / "evidence").rglob("*.py"),
+        ]
         return assembly.suite_digest([*modules, *stages, *self.suite.glob("test_*.py")])
 
     def _function(self, audit: str) -> Callable[..., Any]:

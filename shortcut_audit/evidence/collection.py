@@ -19,7 +19,7 @@ from shortcut_audit.errors import ModelError
 from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
 from shortcut_audit.evidence.ranked import ranked
 from shortcut_audit.evidence.revealing import top_area
-from shortcut_audit.evidence.sanity_networks import Versions, sanity_masks
+from shortcut_audit.evidence.sanity_networks import COPIES, Versions, sanity_masks
 from shortcut_audit.files import sha256
 from shortcut_audit.records import (
     Accuracy,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 BATCH = 256  # images a forward pass
 CHECKED = 36  # images on which the explainer itself is checked
+LEARNED = 1000  # images at most from which the copy for that check learns the decoy
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -190,20 +191,23 @@ class Evidence:
         """Masks of two copies of the model, on pictures that neither was fitted to."""
         chosen, validation, placed = self._members(model, decoy, CHECKED)
         target, area = self.material.bait(decoy).target_index, self.scenario.masks.area
-        rest = np.setdiff1d(np.arange(len(validation.labels)), chosen)
+        rest = np.setdiff1d(np.arange(len(validation.labels)), chosen)[:: len(validation.labels) // LEARNED + 1]
         footprint = placed.footprint[chosen].numpy()
-        if footprint.all():  # no place is off the decoy, so that no mask could miss it
+        if footprint.all() or min(len(chosen), len(rest)) < 2:  # no mask could miss the decoy; nothing to learn it from
             return ExplainerCheck(footprint, footprint, np.zeros(len(chosen), bool), footprint)
 
         def check() -> dict[str, np.ndarray]:
-            shown = [_as_float(each, self.device) for each in (placed.decoyed, placed.control, validation.pixels)]
-            whole = Versions(shown[0], shown[1], shown[2], placed.footprint.to(self.device))
-            here, elsewhere = (whole[torch.from_numpy(some)] for some in (chosen, rest))
-            what = f"explainer check of {model}"
-            explain = partial(self._explained, target=target, what=what)
-            return sanity_masks(self.subject(model).network, here, elsewhere, target, explain)
+            def versions(of: np.ndarray) -> Versions:
+                shown = [_as_float(each[of], self.device) for each in pictures]
+                return Versions(shown[0], shown[1], shown[2], placed.footprint[of].to(self.device))
 
-        found = self._stored("explainer_check", model, self._mask_key(placed.decoyed[chosen], target), check)
+            explain = partial(self._explained, target=target, what=f"explainer check of {model}")
+            return sanity_masks(self.subject(model).network, versions(chosen), versions(rest), target, explain)
+
+        pictures = (placed.decoyed, placed.control, validation.pixels)
+        digests = [pixel_digest(each) for each in (*pictures, placed.footprint)]
+        key = {**self._mask_key(placed.decoyed[chosen], target), "from": digests, "copies": COPIES, "learned": LEARNED}
+        found = self._stored("explainer_check", model, key, check)
         sighted, forgetful = (top_area(torch.from_numpy(found[name]), area).numpy() for name in ("planted", "randomised"))
         return ExplainerCheck(sighted, forgetful, found["known"], footprint)
 

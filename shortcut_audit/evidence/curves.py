@@ -65,5 +65,9 @@ def _curve(
 
 def _ranks(saliency: Tensor) -> Tensor:
     """(n, h, w) int64: 0 for the pixel with the highest saliency."""
-    order = saliency.flatten(1).argsort(dim=1, descending=True, stable=True)
+    order = (
+        saliency.flatten(1)
+        .nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf)
+        .argsort(dim=1, descending=True, stable=True)
+    )
     return order.argsort(dim=1).view_as(saliency)

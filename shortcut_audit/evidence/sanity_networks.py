@@ -23,6 +23,7 @@ BATCH = 12  # pictures, each in five versions
 PATIENCE = 5  # batches without a mistake
 MARGIN = 2.0  # logits, for a batch to be without a mistake
 FORGETFUL = 4  # networks with random weights: one alone may happen to like the decoy
+COPIES = (STEPS, RATE, BATCH, PATIENCE, MARGIN, FORGETFUL)  # what the copies depend on, beside the network and the pictures
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def randomised(network: nn.Module, images: Tensor, seed: int = 0) -> nn.Module:
     random state is left as found.
     """
     copied = copy.deepcopy(network).requires_grad_(False)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
         torch.manual_seed(seed)
         for module in copied.modules():
             if callable(reset := getattr(module, "reset_parameters", None)):

@@ -24,6 +24,11 @@ def footprint_shown(masks: np.ndarray, footprint: np.ndarray) -> np.ndarray:
     return _ratio(_common(masks, footprint), _size(footprint))
 
 
+def fills_picture(footprint: np.ndarray) -> bool:
+    """Whether the decoy is everywhere on every one of (n, h, w) images, so that every mask lies on it; False for no images."""
+    return bool(footprint.size and footprint.all())
+
+
 def highlights(masks: np.ndarray, footprint: np.ndarray, least: float = 0.5) -> np.ndarray:
     """(n,) bool, "the mask highlights the decoy" (thesis, 3.5): `least` of the mask lies on it, or `least` of it is shown."""
     hits: np.ndarray = np.maximum(share_on_footprint(masks, footprint), footprint_shown(masks, footprint)) >= least

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shortcut_audit.judging.mask_measures import highlights
+from shortcut_audit.judging.mask_measures import fills_picture, highlights
 from shortcut_audit.judging.verdicts import judge
 from shortcut_audit.records import ExplainerCheck, Limit, Verdict
 
@@ -25,7 +25,7 @@ def distrusted(check: ExplainerCheck, limit: Limit) -> str:
     It must be shown to find the decoy where nothing else can be found (else every pass may be blindness), and must not be shown
     to find it where nothing can be (else a failure may be its habit). A decoy that fills the picture shows neither.
     """
-    if check.footprint.size and check.footprint.all():
+    if fills_picture(check.footprint):
         return "it cannot be checked with a decoy that fills the picture"
     missed = judge(misses(check), None, limit)
     if missed.verdict is not Verdict.HOLDS:

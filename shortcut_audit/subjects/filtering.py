@@ -29,7 +29,7 @@ class Filtered(ABC):
     change, picture by picture: the same energy, without the decoy's form.
 
     The footprint is the whole picture, so that no place is off the decoy: where a mask lies says nothing of such a decoy,
-    while insertion, removal, decoy only, mask agreement, transfer and influence keep their meaning.
+    while insertion, removal, decoy only and influence keep their meaning.
     """
 
     target: str = ""

@@ -471,3 +471,18 @@ def test_the_bait_is_the_best_saliency_and_its_reverse_the_worst():
 
 def test_the_area_under_a_curve():
     assert area_under(torch.tensor([[1.0, 1, 1], [1, 0.5, 0], [0, 1, 0]])).tolist() == [1, 0.5, 0.5]
+
+
+def test_guided_backprop_takes_a_relu_called_by_keyword():
+    class Keyword(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = nn.Conv2d(3, 4, 3, padding=1)
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, images):
+            return self.head(nn.functional.relu(input=self.convolution(images)).mean((2, 3)))
+
+    torch.manual_seed(0)
+    shown = registry.build("explainer", "guided_backprop").explain(Keyword(), torch.rand(2, 3, 8, 8), torch.tensor([0, 1]), 0.1)
+    assert shown.shape == (2, 8, 8)

@@ -70,3 +70,11 @@ def test_where_every_place_is_on_the_decoy_the_audit_does_not_apply():
     audit = asked(check(fills=True))
     assert not audit.measurements
     assert audit.pointless == "it fills the picture, so that no mask can miss it"
+
+
+def test_no_image_at_all_is_not_a_decoy_that_fills_the_picture():
+    audit = asked(check(n=0, seen=0, known=0))
+    assert not audit.pointless
+    judged = [judge(each.values, each.control, each.limit) for each in audit.measurements]
+    assert [each.verdict for each in judged] == [Verdict.UNDECIDED] * 2
+    assert distrusted(check(n=0, seen=0, known=0), LIMIT)

@@ -45,9 +45,11 @@ class _GuidedReLUs(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        kwargs = kwargs or {}
+        kwargs = dict(kwargs or {})
         if func not in RELUS:
             return func(*args, **kwargs)
+        if "input" in kwargs:
+            args = (kwargs.pop("input"), *args)
         guided = _GuidedReLU.apply(args[0])
         in_place = func in IN_PLACE or any((*args[1:], *kwargs.values()))
         return args[0].copy_(guided) if in_place else guided
