@@ -1,6 +1,6 @@
 """Masks against their peers: one command, one run, the same threads, the same images.
 
-    python benchmarks/masks.py --quick                                   # a minute or two, nearly all of it the reference; ends with JSON
+    python benchmarks/masks.py --quick  # a minute or two, nearly all of it the reference; ends with JSON
     python benchmarks/masks.py --case fixtures/demo.yaml checkpoints F0-s0 --images 60 --write docs/masks.md
     python benchmarks/masks.py --case fixtures/demo.yaml checkpoints F100-s0 --decoy stop_sign --explainers all --no-torchray
 
