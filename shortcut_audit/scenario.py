@@ -124,8 +124,16 @@ class Augmentation(Section):
     vertical_flip: bool = True
 
 
+class Diversify(Section):
+    """A Rashomon set on purpose: what one model's masks reveal is blurred in the next one's training images (thesis, 2.2)."""
+
+    models: int = Field(4, ge=2)  # in a chain at most, the first included
+    area: float = Field(0.10, gt=0, lt=1)  # of each training image, blurred after each model
+    drop: float = Field(0.03, gt=0, lt=1)  # the chain ends with the first model that loses more accuracy than this
+
+
 class Training(Section):
-    """The thesis's recipe (section 3.4); only `shortcut-audit train` reads it."""
+    """The thesis's recipe (section 3.4); only `shortcut-audit train` and `study` read it."""
 
     arch: str = "torchvision:resnet18"
     size: int = Field(256, ge=16)  # side of the square input, pixels
@@ -138,7 +146,9 @@ class Training(Section):
     batch: int = Field(64, ge=1)
     epochs: int = Field(20, ge=1)
     augmentation: Augmentation = Augmentation()
-    device: str = "auto"
+    device: str = "auto"  # a CUDA GPU where there is one
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # bfloat16 where a GPU has it in hardware
+    diversify: Diversify | None = None
     models: tuple[Group, ...] = (Group(),)
 
 
@@ -163,7 +173,10 @@ class Calibration(Section):
 
 
 class Scenario(Section):
-    """A scenario file, checked. `folder` is where relative paths start, `digest` its SHA-256."""
+    """A scenario file, checked. `folder` is where relative paths start, `digest` its SHA-256.
+
+    `data` is where those of the data set start instead, and every `root`, if somebody named it apart from the file.
+    """
 
     dataset: dict[str, Any]
     decoys: dict[str, dict[str, Any]]
@@ -176,6 +189,7 @@ class Scenario(Section):
     training: Training = Training()
     calibration: Calibration | None = None
     folder: Path = Path()
+    data: Path | None = None
     digest: str = ""
 
     @model_validator(mode="after")
@@ -210,15 +224,20 @@ class Scenario(Section):
     def _build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
         entry = registry.build(kind, name, {key: value for key, value in options.items() if key != "kind"})
         moved = {
-            each.name: self.folder / value
+            each.name: (self.data if self.data and (kind == "dataset" or each.name == "root") else self.folder) / value
             for each in fields(entry)
             if isinstance(value := getattr(entry, each.name), Path) and not value.is_absolute()
         }
         return replace(entry, **moved)
 
 
-def load_scenario(path: Path) -> Scenario:
+def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, Any] | None = None) -> Scenario:
     """Reads and checks a scenario file.
+
+    Args:
+        path: the YAML.
+        data: where the data set's relative paths start; None: beside the YAML.
+        training: keys of `training` that are set otherwise than in the file.
 
     Raises:
         UsageError: no such file, not YAML, an unknown key, or a value out of range; names the file and the key.
@@ -233,8 +252,13 @@ def load_scenario(path: Path) -> Scenario:
     if not isinstance(content, dict):
         found = type(content).__name__
         raise UsageError(f"the scenario '{path}' must be a mapping with the keys 'dataset' and 'decoys', not {found}")
+    if data is not None and not data.is_dir():
+        raise UsageError(f"--data '{data}' is no folder: name the one in which the data set's paths start")
+    if training:
+        content["training"] = {**(content.get("training") or {}), **training}
+    digest = hashlib.sha256(text).hexdigest()
     try:
-        return Scenario(**content, folder=path.resolve().parent, digest=hashlib.sha256(text).hexdigest())
+        return Scenario(**content, folder=path.resolve().parent, data=data and data.resolve(), digest=digest)
     except (ValidationError, TypeError) as error:
         raise UsageError(f"the scenario '{path}' {_first_problem(error)}") from None
 
@@ -258,4 +282,4 @@ def _known_keys(loc: tuple[int | str, ...]) -> set[str]:
             section = section.model_fields[part].annotation
         elif isinstance(part, int):
             section = Group
-    return set(section.model_fields) - {"folder", "digest"} if hasattr(section, "model_fields") else set()
+    return set(section.model_fields) - {"folder", "data", "digest"} if hasattr(section, "model_fields") else set()

@@ -78,7 +78,7 @@ class Bench:
         scenario = _narrowed(trained_by(self.scenario, trial.recipe), trial)
         depends = {
             "models": [self._sha256(name) for name in (trial.job.name, *trial.references)],
-            "scenario": scenario.model_dump(mode="json", exclude={"training", "calibration", "folder", "digest"}),
+            "scenario": scenario.model_dump(mode="json", exclude={"training", "calibration", "folder", "data", "digest"}),
             "fresh": settings(scenario).fresh,
             "supporting": trial.supporting,
             "round": trial.round,

@@ -129,12 +129,13 @@ def _order(material: Material, job: Job, training: Pictures, out: Path) -> Order
         reference=job.decoy is None,
     )  # fmt: skip
     recipe = {
-        **settings.model_dump(mode="json", exclude={"models", "device"}),
+        **settings.model_dump(mode="json", exclude={"models", "device", "diversify", "precision"}),
+        **({} if settings.precision == "auto" else {"precision": settings.precision}),  # older checkpoints keep their recipe
         "pictures": training.digest,
         "decoy": repr(material.scenario.build_decoy(job.decoy)) if job.decoy else None,
         "coverage": job.coverage,
         "seed": job.seed,
-        **({} if job.worn_by == "target" else {"worn_by": job.worn_by}),  # so that older checkpoints keep their recipe
+        **({} if job.worn_by == "target" else {"worn_by": job.worn_by}),
     }
     return Order(job, candidate, json.dumps(recipe, sort_keys=True), _wearers(material, job))
 
