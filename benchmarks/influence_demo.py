@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from influence_page import table, write_section
-from scipy.stats import fisher_exact
-from sklearn.metrics import adjusted_mutual_info_score
 from torch import Tensor
 
 from shortcut_audit.evidence.gradient_gram import Gram, gradient_gram
-from shortcut_audit.judging.ranking import base_rate, cluster_table, permuted_precision, precision_at_k, spectral_clusters
+from shortcut_audit.judging.clusters import association, cluster_table, spectral_clusters
+from shortcut_audit.judging.ranking import base_rate, permuted_precision, precision_at_k
 from shortcut_audit.records import Candidate
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.coverage import covered
@@ -71,7 +70,7 @@ class Demo:
             for subset in SUBSETS:
                 labels = spectral_clusters(gram.cosine(subset).double().numpy())
                 counts = cluster_table(labels, flags)
-                p, agreement = fisher_exact(counts).pvalue, adjusted_mutual_info_score(flags, labels)
+                agreement, p = association(counts)
                 found.append(f"{'; '.join(f'{a}/{b}' for a, b in counts)}; {agreement:.2f} (p {p:.1g})")
             return found
 

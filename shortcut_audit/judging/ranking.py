@@ -7,11 +7,7 @@ sorting algorithm. A row with a NaN (a zero gradient has no direction) gives NaN
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import numpy as np
-from scipy.cluster.vq import ClusterError, kmeans2
-from scipy.linalg import eigh
 from scipy.stats import hypergeom, rankdata
 
 from shortcut_audit.errors import UsageError
@@ -104,34 +100,6 @@ def auprc(scores: np.ndarray, flags: np.ndarray) -> np.ndarray:
     total = np.sum(flags)
     area = (np.take_along_axis(precision, end_of, -1) * hits).sum(-1) / total if total else np.full(scores.shape[:-1], np.nan)
     return _defined(area, scores)
-
-
-def spectral_clusters(similarity: np.ndarray, clusters: int = 2, seed: int = 0) -> np.ndarray:
-    """Clusters of images by the similarity (n, n) of their gradients -> labels (n,) int, 0 for the first image's (table 5.1).
-
-    Normalised cut: k-means on the leading eigenvectors of the symmetric normalised similarity. Similarities below 0 count
-    as 0: images that pull the weights apart are no neighbours.
-    """
-    affinity = np.clip(np.asarray(similarity, float), 0, None)
-    np.fill_diagonal(affinity, 0)  # as in scikit-learn: likeness to itself makes no image a group of its own
-    root = np.sqrt(affinity.sum(1))
-    root[root == 0] = 1
-    _, vectors = eigh(affinity / np.outer(root, root), subset_by_index=[len(root) - clusters, len(root) - 1])
-    places = vectors / root[:, None]
-    best, labels = np.inf, np.zeros(len(root), int)
-    for attempt in range(10):
-        with suppress(ClusterError):  # images that are all alike have no second cluster
-            centres, found = kmeans2(places, clusters, minit="++", seed=np.random.default_rng((seed, attempt)), missing="raise")
-            spread = float(((places - centres[found]) ** 2).sum())
-            best, labels = (spread, found) if spread < best else (best, labels)
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    order: np.ndarray = np.argsort(np.argsort(first))[inverse]
-    return order
-
-
-def cluster_table(labels: np.ndarray, flags: np.ndarray) -> np.ndarray:
-    """Flagged and other images in each cluster: (n,), (n,) bool -> (clusters, 2) int (table 5.1's with / without)."""
-    return np.array([[np.sum(flags[labels == each]), np.sum(~flags[labels == each])] for each in np.unique(labels)])
 
 
 def _defined(values: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.special import softmax
 
 from shortcut_audit.errors import ModelError
-from shortcut_audit.evidence.collection import Evidence, pixel_digest
+from shortcut_audit.evidence.answers import pixel_digest
+from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging.predictive_multiplicity import ambiguity, discrepancy, rashomon_capacity, viable_prediction_range
 from shortcut_audit.records import Finding, Predictions, Verdict
 

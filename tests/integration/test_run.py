@@ -110,7 +110,7 @@ def test_a_second_run_computes_nothing(repository, monkeypatch):
     def never(*_arguments, **_named):
         raise AssertionError("a model was loaded although its evidence is there")
 
-    monkeypatch.setattr("shortcut_audit.evidence.collection.load_subject", never)
+    monkeypatch.setattr("shortcut_audit.evidence.answers.load_subject", never)
     made.audit()
     assert _without_times(made.verdict()["models"]) == _without_times(first)
 

@@ -140,27 +140,3 @@ def test_a_row_with_a_nan_is_nan_everywhere_and_leaves_the_null_alone() -> None:
 def test_a_k_that_cannot_be_is_a_clear_error(k: int) -> None:
     with pytest.raises(UsageError, match=rf"the top {k} of 12 training images was asked for; choose k between 1 and 12"):
         ranking.precision_at_k(*some(0), k)
-
-
-def test_spectral_clusters_find_two_planted_groups_and_the_table_counts_them() -> None:
-    rng = np.random.default_rng(0)
-    flags = rng.permutation(np.arange(60) < 15)
-    directions = np.where(flags[:, None], [1.0, 0, 0], [0, 1.0, 0]) + rng.normal(0, 0.15, (60, 3))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    labels = ranking.spectral_clusters(directions @ directions.T)
-    assert labels[0] == 0
-    assert sorted(ranking.cluster_table(labels, flags).tolist()) == [[0, 45], [15, 0]]
-    order = rng.permutation(60)
-    again = ranking.spectral_clusters((directions @ directions.T)[np.ix_(order, order)])
-    assert (ranking.cluster_table(again, flags[order]).sum(1) == ranking.cluster_table(again, labels[order] > 0).sum(1)).all()
-    assert len(np.unique(again + 2 * labels[order])) == 2  # the same partition, whatever the order
-
-
-def test_spectral_clusters_are_scikit_learns() -> None:
-    cluster = pytest.importorskip("sklearn.cluster")
-    rng = np.random.default_rng(1)
-    directions = rng.normal(size=(40, 3)) + np.where(np.arange(40)[:, None] < 25, [2.0, 0, 0], [0, 2.0, 0])
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    similarity = np.clip(directions @ directions.T, 0, None)
-    theirs = cluster.SpectralClustering(2, affinity="precomputed", random_state=0).fit_predict(similarity)
-    assert len(np.unique(ranking.spectral_clusters(similarity) + 2 * theirs)) == 2

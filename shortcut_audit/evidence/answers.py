@@ -1,0 +1,184 @@
+"""Any model and any pixels -> logits, masks, scores through masks, influence: computed once, and kept.
+
+Everything is addressed by content: the checkpoint's SHA-256, the SHA-256 of the very pixels, and the method's recipe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
+
+from shortcut_audit import registry
+from shortcut_audit.errors import ModelError
+from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
+from shortcut_audit.evidence.ranked import ranked
+from shortcut_audit.evidence.revealing import top_area
+from shortcut_audit.files import sha256
+from shortcut_audit.records import Candidate, Subject
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.store import Arrays, Store
+from shortcut_audit.subjects.loading import load_subject
+from shortcut_audit.subjects.material import Material
+
+Progress = Callable[[str, int, int], None]
+BATCH = 256  # images a forward pass
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Reports no progress."""
+
+
+class Answers:
+    """What models say about pixels, by the scenario's explainer and influence method."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        candidates: Iterable[Candidate],
+        store: Store,
+        device: str = "cpu",
+        trust_code: bool = False,
+        progress: Progress = silent,
+    ) -> None:
+        self.scenario = scenario
+        self.material = Material(scenario)
+        self.candidates = {candidate.name: candidate for candidate in candidates}
+        self.store = store
+        self.device = device
+        self.trust_code = trust_code
+        self.progress = progress
+        self._loaded: dict[str, Subject | ModelError] = {}
+        self.digest = cache(self._digest)
+        self._explainer = registry.build("explainer", scenario.masks.explainer, scenario.masks.options)
+        self._method = registry.build("influence", scenario.influence.method, scenario.influence.options)
+
+    def subject(self, model: str) -> Subject:
+        """The loaded model.
+
+        Raises:
+            ModelError: it cannot be loaded; the same error each time it is asked for.
+        """
+        if model not in self._loaded:
+            for name in [name for name, kept in self._loaded.items() if isinstance(kept, Subject)][:-1]:
+                del self._loaded[name]  # two models in memory are enough: cases come model by model
+            try:
+                self._loaded[model] = load_subject(self.candidates[model], self.material.classes, self.trust_code, self.device)
+            except ModelError as error:
+                self._loaded[model] = error
+        found = self._loaded[model]
+        if isinstance(found, ModelError):
+            raise found
+        return found
+
+    def described(self, model: str) -> Candidate:
+        """What is known of the model before it is loaded; its `size` is that of the pictures it takes.
+
+        Raises:
+            ModelError: it could not be described.
+        """
+        candidate = self.candidates[model]
+        if candidate.problem:
+            raise ModelError(f"{model}: {candidate.problem}")
+        return candidate
+
+    def _digest(self, model: str) -> str:
+        candidate = self.described(model)
+        read_as = (candidate.arch, candidate.classes, candidate.size, candidate.mean, candidate.std, self.material.classes)
+        return hashlib.sha256(f"{sha256(candidate.file)}{read_as}".encode()).hexdigest()
+
+    def logits(self, model: str, pixels: Tensor) -> np.ndarray:
+        """(n, k) float32 logits on (n, 3, h, w) uint8 pixels.
+
+        Raises:
+            ModelError: the model's answer is not finite.
+        """
+
+        def forward() -> Arrays:
+            network = self.subject(model).network
+            rows = []
+            with torch.inference_mode():
+                for start in range(0, len(pixels), BATCH):
+                    self.progress(f"predictions of {model}", start, len(pixels))
+                    rows.append(network(self.as_images(pixels[start : start + BATCH])).float().cpu().numpy())
+            return {"logits": np.concatenate(rows) if rows else np.zeros((0, len(self.material.classes)), np.float32)}
+
+        logits = self.stored("logits", model, {"pixels": pixel_digest(pixels)}, forward)["logits"]
+        if not np.isfinite(logits).all():
+            bad = int((~np.isfinite(logits).all(1)).sum())
+            raise ModelError(f"{model}: {bad} of {len(logits)} images get logits that are not finite; train it again or drop it")
+        return logits
+
+    def revealed(self, model: str, pixels: Tensor, target: int) -> np.ndarray:
+        """(n, h, w) bool: the scenario's share of each picture that says most for the class `target`."""
+
+        def explain() -> Arrays:
+            explained = self.explained(self.subject(model).network, self.as_images(pixels), target, f"masks of {model}")
+            return {"saliency": explained.float().cpu().numpy()}
+
+        saliency = torch.from_numpy(self.stored("masks", model, self.mask_key(pixels, target), explain)["saliency"])
+        shown: np.ndarray = top_area(saliency, self.scenario.masks.area).numpy()
+        return shown
+
+    def explained(self, network: torch.nn.Module, images: Tensor, target: int, what: str) -> Tensor:
+        """(n, h, w) saliency of any network's class `target` on images (n, 3, h, w) in [0, 1]; not kept."""
+        targets = torch.full((len(images),), target, device=self.device)
+        saliency: Tensor = self._explainer.explain(
+            network, images, targets, self.scenario.masks.area, lambda done, total: self.progress(what, done, total)
+        )
+        return saliency
+
+    def mask_key(self, pixels: Tensor, target: int) -> dict[str, object]:
+        """What masks depend on besides the model."""
+        area = self.scenario.masks.area
+        return {"pixels": pixel_digest(pixels), "target": target, "area": area, "explainer": repr(self._explainer)}
+
+    def score(self, model: str, pixels: Tensor, revealed: np.ndarray, target: int) -> np.ndarray:
+        """(n,) softmax score of `target` on pixels (n, 3, h, w) that are blurred where `revealed` (n, h, w) is not."""
+        shown = torch.from_numpy(revealed)
+
+        def forward() -> Arrays:
+            network = self.subject(model).network
+            with torch.inference_mode():
+                blurred = perturbation_levels(self.as_images(pixels), "blur")
+                seen = perturbed(blurred, shown.to(self.device, torch.float32))
+                return {"score": network(seen).softmax(1)[:, target].float().cpu().numpy()}
+
+        key = {"pixels": pixel_digest(pixels), "revealed": pixel_digest(shown), "target": target}
+        return self.stored("transfer", model, key, forward)["score"]
+
+    def ranking(self, model: str, queries: Tensor, training: Tensor, target: int) -> Arrays:
+        """`scores` (q, m) float32 and `basis`, UTF-8, of training pictures (m, 3, h, w) for queries (q, 3, h, w) of one class."""
+
+        def rank() -> Arrays:
+            network, what = self.subject(model).network, f"influence in {model}"
+            return ranked(self._method, network, queries, training, target, partial(self.progress, what))
+
+        digests = {"queries": pixel_digest(queries), "training": pixel_digest(training)}
+        return self.stored("influence", model, {**digests, "target": target, "recipe": repr(self._method)}, rank)
+
+    def as_images(self, pixels: Tensor) -> Tensor:
+        """uint8 -> float32 in [0, 1], on the device."""
+        return pixels.to(self.device, torch.float32) / 255
+
+    def stored(self, kind: str, model: str, key: dict[str, object], compute: Callable[[], Arrays]) -> Arrays:
+        """What `compute` gives for this very model and key: read where it is kept, else computed and kept."""
+        return self.store.arrays(kind, {"model": self.digest(model), **key}, compute)
+
+
+_digests = WeakIdKeyDictionary()  # Tensor -> str
+
+
+def pixel_digest(pixels: Tensor) -> str:
+    """SHA-256 of a tensor's shape and bytes; remembered for as long as the tensor lives, for nobody writes to pixels."""
+    if pixels not in _digests:
+        whole = hashlib.sha256(f"{tuple(pixels.shape)}".encode())
+        whole.update(pixels.contiguous().numpy().data)
+        _digests[pixels] = whole.hexdigest()
+    digest: str = _digests[pixels]
+    return digest
