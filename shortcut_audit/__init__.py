@@ -10,6 +10,7 @@ The flow, and the order in which modules may import each other::
       < judging         per-image numbers -> Estimate -> Verdict
       < reporting       Findings -> Report -> files
       < calibration     how often all of it errs, on models whose answer is known
+        study           the thesis's tables and figures, with one's own numbers beside the published ones
       < plugin, cli     pytest's hooks and the commands, which only delegate
 """
 

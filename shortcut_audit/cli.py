@@ -1,4 +1,4 @@
-"""`train`, `calibrate`, `gate` and `report`, which only delegate. A user's mistake is one sentence and exit code 4."""
+"""`train`, `study`, `calibrate`, `gate` and `report`, which only delegate. A user's mistake is one sentence and exit code 4."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shortcut_audit import __version__
 from shortcut_audit.errors import ShortcutAuditError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from shortcut_audit.scenario import Scenario
 
 MISTAKE = 4  # pytest's code for a usage error
 
@@ -38,8 +42,18 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("scenario", type=Path)
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and rashomon.yaml")
     train.add_argument("--only", nargs="+", metavar="NAME", help="train only these models")
-    train.add_argument("--trust-code", action="store_true", help="let the scenario name an architecture of your own (runs code)")
+    _add_overrides(train)
     train.set_defaults(command=_train)
+
+    study = commands.add_parser("study", help="the thesis's tables and figures with your numbers beside the published ones")
+    study.add_argument("scenario", type=Path)
+    study.add_argument("--out", type=Path, default=Path("reports/study"), metavar="DIR", help="default: reports/study")
+    study.add_argument(
+        "--models", type=Path, metavar="DIR", help="checkpoints that are there (default: train them into OUT/models)"
+    )
+    study.add_argument("--only", nargs="+", metavar="NAME", help="only these experiments, e.g. e3")
+    _add_overrides(study)
+    study.set_defaults(command=_study)
 
     calibrate = commands.add_parser("calibrate", help="train a population, audit it, and say how often the audits err")
     calibrate.add_argument("scenario", type=Path)
@@ -60,11 +74,34 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(asked: argparse.Namespace) -> int:
-    from shortcut_audit.scenario import load_scenario
-    from shortcut_audit.training.train import train
+def _add_overrides(command: argparse.ArgumentParser) -> None:
+    """What a machine, and not the scenario, knows best."""
+    command.add_argument(
+        "--data", type=Path, metavar="DIR", help="where the data set's paths start (default: beside the scenario)"
+    )
+    command.add_argument("--device", help="cpu, cuda, cuda:1, or auto: cuda where there is one (default: as in the scenario)")
+    command.add_argument("--trust-code", action="store_true", help="let an architecture of your own be named (runs code)")
+    command.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="of training (default: as in the scenario)")
 
-    train(load_scenario(asked.scenario), asked.out, only=asked.only, trust_code=asked.trust_code)
+
+def _scenario(asked: argparse.Namespace) -> Scenario:
+    from shortcut_audit.scenario import load_scenario
+
+    training = {name: getattr(asked, name) for name in ("device", "precision") if getattr(asked, name) is not None}
+    return load_scenario(asked.scenario, asked.data, training)
+
+
+def _train(asked: argparse.Namespace) -> int:
+    from shortcut_audit.diversify import make_set
+
+    make_set(_scenario(asked), asked.out, only=asked.only, trust_code=asked.trust_code)
+    return 0
+
+
+def _study(asked: argparse.Namespace) -> int:
+    from shortcut_audit.study.run import study
+
+    print(study(_scenario(asked), asked.out, asked.models, asked.only, asked.trust_code, command=" ".join(sys.argv[1:])))
     return 0
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 OPTIONS = {  # name -> (default, help); each is a command-line option and an ini key of the same name
     "models": ("", "audit the checkpoints in this folder, or this one file"),
     "scenario": ("", "the YAML that names data, decoys and limits"),
+    "data": ("", "where the data set's relative paths start, instead of beside the scenario"),
     "reports": ("reports", "folder for the verdict, the record and the evidence"),
     "device": ("auto", "cpu, cuda, cuda:1, or auto: cuda where there is one"),
 }
@@ -77,6 +78,7 @@ def option(config: pytest.Config, name: str) -> str:
 def _settings(config: pytest.Config) -> dict[str, Any]:
     worker = getattr(config, "workerinput", None)
     return {
+        "data": Path(option(config, "data")) if option(config, "data") else None,
         "device": option(config, "device"),
         "trust_code": config.getoption("trust_code"),
         "worker": int(worker["workerid"].removeprefix("gw")) if worker else 0,

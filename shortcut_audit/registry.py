@@ -26,6 +26,7 @@ FOLDERS = {
     "explainer": "shortcut_audit.evidence.explainers",
     "influence": "shortcut_audit.evidence.influence",
     "reporter": "shortcut_audit.reporting.reporters",
+    "experiment": "shortcut_audit.study.experiments",
 }
 
 _registered: dict[tuple[str, str], type[Any]] = {}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from shortcut_audit import registry
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
 from shortcut_audit.planning import VALUES, blocks, plan
+from shortcut_audit.progress import told
 from shortcut_audit.records import Case, Decision, Finding, Report, Verdict
 from shortcut_audit.reporting import record
 from shortcut_audit.reporting.assembly import assemble
@@ -42,7 +42,7 @@ class Run:
         self.models = Path(models)
         self.candidates = read_candidates(self.models)
         self.scenario_path = Path(scenario)
-        self.scenario = load_scenario(self.scenario_path)
+        self.scenario = load_scenario(self.scenario_path, settings.get("data"))
         self.reports = reports
         self.settings = settings
         self.suite: list[Path] = []
@@ -81,7 +81,7 @@ class Run:
             torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
         store = Store(self.reports / "evidence")
         trust = bool(self.settings.get("trust_code"))
-        return Harness(Evidence(self.scenario, self.candidates, store, self._device(), trust, self._told()))
+        return Harness(Evidence(self.scenario, self.candidates, store, self._device(), trust, told(self._show)))
 
     def _device(self) -> str:
         import torch
@@ -92,24 +92,9 @@ class Run:
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         return f"cuda:{self.settings.get('worker', 0) % count}" if count else "cpu"
 
-    def _told(self) -> Callable[[str, int, int], None]:
-        """Progress with the time left, at most five times a second."""
-        started: dict[str, float] = {}
-        last = 0.0
-
-        def tell(what: str, done: int, total: int) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if done == 0:
-                started[what] = now
-            begun = started.setdefault(what, now)
-            if self.progress is None or now - last < 0.2:
-                return
-            last = now
-            left = f", {(now - begun) * (total - done) / done:.0f} s left" if done else ""
-            self.progress(f"{what}: {done}/{total}{left}")
-
-        return tell
+    def _show(self, line: str) -> None:
+        if self.progress is not None:
+            self.progress(line)
 
     def take_notes(self) -> list[str]:
         """What this process could not read or keep, a sentence each."""

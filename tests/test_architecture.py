@@ -12,14 +12,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "shortcut_audit"
 STAGES = (  # a module imports its own stage or an earlier one; stages on one line do not import each other
-    ("errors", "records", "registry", "files", "store"),
+    ("errors", "records", "registry", "files", "store", "progress"),
     ("scenario",),
     ("subjects", "planning"),
     ("training", "evidence"),
     ("judging",),
-    ("cases",),
+    ("cases", "diversify"),
     ("reporting",),
-    ("session", "calibration"),
+    ("session", "calibration", "study"),
     ("plugin", "cli"),
 )
 APART = {("training", "evidence"), ("evidence", "training"), ("plugin", "cli"), ("cli", "plugin")}

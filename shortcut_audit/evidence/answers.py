@@ -20,13 +20,13 @@ from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
 from shortcut_audit.evidence.ranked import ranked
 from shortcut_audit.evidence.revealing import top_area
 from shortcut_audit.files import sha256
+from shortcut_audit.progress import Progress
 from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.store import Arrays, Store
 from shortcut_audit.subjects.loading import load_subject
 from shortcut_audit.subjects.material import Material
 
-Progress = Callable[[str, int, int], None]
 BATCH = 256  # images a forward pass
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from shortcut_audit.errors import ModelError
-from shortcut_audit.evidence.answers import Answers, Progress, pixel_digest, silent
+from shortcut_audit.evidence.answers import Answers, pixel_digest, silent
 from shortcut_audit.evidence.revealing import top_area
 from shortcut_audit.evidence.sanity_networks import COPIES, Versions, sanity_masks
+from shortcut_audit.progress import Progress
 from shortcut_audit.records import (
     Accuracy,
     Candidate,

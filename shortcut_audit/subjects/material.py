@@ -21,6 +21,7 @@ class Material:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.broken: set[str] = set()  # a sentence for each file that could not be read
+        self.notes: set[str] = set()  # what data sets say of themselves: counts, and what was dropped
         self.pictures = cache(self._pictures)
         self.with_decoy = cache(self._with_decoy)
         self.partly_decoyed = cache(self._partly_decoyed)
@@ -52,6 +53,7 @@ class Material:
     def _pictures(self, split: str, size: int) -> Pictures:
         loaded: Pictures = self.dataset.load(split, size)
         self.broken |= set(loaded.broken)
+        self.notes |= set(loaded.notes)
         return loaded
 
     def _with_decoy(self, decoy: str, split: str, size: int) -> Decoyed:

@@ -1,0 +1,1 @@
+"""Ground -> Section: one experiment of the thesis a file."""

@@ -1,0 +1,93 @@
+"""Figures 4.1 to 4.3: do two models look at the same place?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from shortcut_audit.judging.mask_measures import iou, similarity
+from shortcut_audit.registry import register
+from shortcut_audit.study.ground import Ground, Pair
+from shortcut_audit.study.plots import as_picture, boxes, colours_of, gallery
+from shortcut_audit.study.sections import Agreement, Figure, Section
+from shortcut_audit.study.summaries import every, listed, median, quartiles
+
+NEAR_ZERO = 0.1  # similarity, at most
+LIKE = 0.5  # of the other classes' median, from which on cats without the decoy are like them
+SHOWN = 6
+
+
+@register("experiment")
+@dataclass(frozen=True)
+class E4MaskSimilarity:
+    """Pixels that two models' masks of a picture share, over the pixels of a mask."""
+
+    title: ClassVar[str] = "RQ1: are two models' masks alike?"
+    source: ClassVar[str] = "section 4.1, figures 4.1 to 4.3"
+
+    def run(self, ground: Ground) -> Section:
+        trio, groups = ground.trio(), ground.groups(ground.swept, ground.scenario.masks.images)
+        masks = {name: [ground.masks(model, shown) for shown in groups] for name, model in trio.items()}
+        labels = [shown.label for shown in groups]
+        panels, overlaps = (
+            {
+                pair.label: list(
+                    zip(labels, (measure(a, b) for a, b in zip(masks[pair.first], masks[pair.second], strict=True)), strict=True)
+                )
+                for pair in ground.pairs()
+            }
+            for measure in (similarity, iou)
+        )
+        colours = colours_of([shown.decoyed for shown in groups])
+        caption = "Similarity of two models' masks of one picture: pixels that both reveal, over the pixels of a mask."
+        worn = groups[0]
+        rows = {
+            name: [(as_picture(worn.pixels[i], masks[name][0][i]), "", "") for i in range(min(SHOWN, len(worn.pixels)))]
+            for name in trio
+        }
+        return Section(
+            tuple(_agreements(ground.pairs(), panels)),
+            (
+                quartiles("figure_4_2", caption, panels),
+                quartiles("figure_4_2_iou", "The same as intersection over union.", overlaps),
+            ),
+            (
+                Figure("figure_4_2", caption, boxes(panels, "similarity", colours)),
+                Figure("figure_4_1", f"The same pictures ({worn.label}) through each model's mask.", gallery(rows)),
+            ),
+        )
+
+
+def _agreements(pairs: list[Pair], panels: dict[str, list[tuple[str, np.ndarray]]]) -> list[Agreement]:
+    worn, plain, rest, found = {}, {}, {}, []
+    for pair in pairs:
+        values = [each for _, each in panels[pair.label]]
+        worn[pair.label], plain[pair.label] = median(values[0]), median(values[1])
+        rest[pair.label] = median(np.concatenate(values[2:]))
+    clean = [pair.label for pair in pairs[:2]]
+    found.append(
+        Agreement(
+            "F0 against F50 or F100 is near 0 on the class with the decoy",
+            f"medians: {listed({name: worn[name] for name in clean})} (near 0: at most {NEAR_ZERO})",
+            every(*(worn[name] <= NEAR_ZERO for name in clean)),
+        )
+    )
+    found.append(
+        Agreement(
+            "and like the other classes on the class without it",
+            f"medians without it: {listed({name: plain[name] for name in clean})}; other classes: "
+            f"{listed({name: rest[name] for name in clean})} (like: at least half)",
+            every(*(plain[name] >= LIKE * rest[name] for name in clean)),
+        )
+    )
+    zeros = np.mean(np.concatenate([np.concatenate([each for _, each in panels[name][1:]]) for name in clean]) == 0)
+    found.append(
+        Agreement(
+            "some pictures without any decoy have similarity 0: low similarity alone is no proof",
+            f"{100 * zeros:.0f} % of them, F0 against the other two",
+            bool(zeros > 0),
+        )
+    )
+    return found

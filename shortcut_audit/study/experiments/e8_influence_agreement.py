@@ -1,0 +1,103 @@
+"""Figures 5.4 to 5.6: do two models explain a picture by the same training pictures?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+
+from shortcut_audit.judging.ranking import spearman, top_k_intersection
+from shortcut_audit.registry import register
+from shortcut_audit.study.ground import Ground, Pair, Shown
+from shortcut_audit.study.plots import boxes, colours_of
+from shortcut_audit.study.sections import Agreement, Figure, Section
+from shortcut_audit.study.summaries import every, listed, median, quartiles
+
+KS = (50, 150)
+ABOVE = 0.05  # of the other groups' highest median, from which on the decoy's pictures stand out
+
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Panels = dict[str, list[tuple[str, np.ndarray]]]
+
+
+@register("experiment")
+@dataclass(frozen=True)
+class E8InfluenceAgreement:
+    """Spearman's rho and top-k intersection of two models' ranked lists, on queries that both get right."""
+
+    title: ClassVar[str] = "Influence: do two models rank alike?"
+    source: ClassVar[str] = "sections 5.1.3 and 5.1.4, figures 5.4 to 5.6"
+
+    def run(self, ground: Ground) -> Section:
+        partly = ground.scenario.influence.coverage
+        groups = ground.groups(ground.swept, ground.scenario.influence.queries)
+        m = min(len(ground.training(shown, ground.swept, partly)[0]) for shown in groups)
+        ks = [k for k in KS if k < m] or [max(1, m // 5)]
+        panels = {"figure_5_4": _compared(ground, groups, partly, spearman)}
+        for name, coverage in (("figure_5_5", partly), ("figure_5_6", 1.0)):
+            for k in ks:
+                panels[f"{name}_k{k}"] = _compared(ground, groups, coverage, partial(top_k_intersection, k=k))
+        carry = f"{partly:.0%} of the class's training pictures carry the decoy."
+        words = {
+            "figure_5_4": f"Spearman's rho of two models' ranked lists; {carry}",
+            "figure_5_5": f"Share of the top k in common; {carry}",
+            "figure_5_6": "Share of the top k in common; every training picture of the class carries the decoy.",
+        }
+        captions = {name: words[name[:10]] + (f" k = {name.rpartition('k')[2]}." if "_k" in name else "") for name in panels}
+        colours = colours_of([shown.decoyed for shown in groups])
+        axis = {name: "rho" if name == "figure_5_4" else "in common" for name in panels}
+        return Section(
+            tuple(_agreements(ground.pairs(), panels, ks)),
+            tuple(quartiles(name, captions[name], each) for name, each in panels.items()),
+            tuple(Figure(name, captions[name], boxes(each, axis[name], colours)) for name, each in panels.items()),
+        )
+
+
+def _compared(ground: Ground, groups: list[Shown], coverage: float, measure: Measure) -> Panels:
+    """Pair -> group -> one number for each query that both models get right."""
+    trio, decoy = ground.trio(), ground.swept
+    found: Panels = {}
+    for pair in ground.pairs():
+        models = [trio[name] for name in (pair.first, pair.second)]
+        found[pair.label] = []
+        for shown in groups:
+            right = np.logical_and(*(ground.right(model, shown) for model in models))
+            scores = [ground.scores(model, shown, decoy, coverage) for model in models]
+            found[pair.label].append((shown.label, measure(*scores)[right]))
+    return found
+
+
+def _agreements(pairs: list[Pair], panels: dict[str, Panels], ks: list[int]) -> list[Agreement]:
+    rho = panels["figure_5_4"]
+    worn = {pair.label: median(rho[pair.label][0][1]) for pair in pairs}
+    rest = {pair.label: [median(each) for _, each in rho[pair.label][1:]] for pair in pairs}
+    clean, decoyed = [pair.label for pair in pairs[:2]], pairs[2].label
+    lowest = min(value for values in rest.values() for value in values if not np.isnan(value))
+    k = ks[-1]
+    partly, fully = (_standing_out(panels[f"{name}_k{k}"][decoyed]) for name in ("figure_5_5", "figure_5_6"))
+    return [
+        Agreement(
+            "the lowest median rho is F0's with F100, then F0's with F50, on the class with the decoy",
+            f"{listed({name: worn[name] for name in clean})}; the lowest of the other groups and pairs is {lowest:.2f}",
+            every(*(worn[name] < lowest for name in clean)),
+        ),
+        Agreement(
+            f"F50 and F100 share more of their top {k} on the class with the decoy than elsewhere, where part of it carries it",
+            f"median {partly[0]:.2f} against {partly[1]:.2f} at most elsewhere (more: by {ABOVE})",
+            partly[0] >= partly[1] + ABOVE,
+        ),
+        Agreement(
+            "and about as much as elsewhere where all of it carries the decoy",
+            f"median {fully[0]:.2f} against {fully[1]:.2f} at most elsewhere",
+            fully[0] < fully[1] + ABOVE,
+        ),
+    ]
+
+
+def _standing_out(panel: list[tuple[str, np.ndarray]]) -> tuple[float, float]:
+    """The median on the class with the decoy, and the highest median of the other groups."""
+    medians = [median(values) for _, values in panel]
+    return medians[0], max((each for each in medians[1:] if not np.isnan(each)), default=float("nan"))

@@ -1,0 +1,107 @@
+"""Sections -> `study.html`, a CSV for each table, PNG and SVG for each figure, and `study.json`."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from jinja2 import Environment, StrictUndefined
+
+from shortcut_audit.files import replacing
+from shortcut_audit.study.sections import Agreement, Cell, Figure, Section, Table
+from shortcut_audit.training.train import writing
+
+DPI = 110
+STYLE: dict[Any, str] = {"svg.hashsalt": "shortcut-audit", "font.family": "DejaVu Sans"}  # the same drawing is the same file
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A section with its place on the page."""
+
+    name: str  # of the experiment
+    title: str
+    source: str  # where in the thesis
+    section: Section
+    seconds: float
+
+
+def write(chapters: Iterable[Chapter], told: Mapping[str, Any], out: Path) -> Path:
+    """Every file of the study, each whole or not at all. Returns the page.
+
+    Args:
+        told: `title`, `facts` (pairs of a word and what it says), `models` (a Table), `notes` (sentences).
+    """
+    chapters = list(chapters)
+    pictures: dict[str, str] = {}
+    for chapter in chapters:
+        for table in chapter.section.tables:
+            _put(out / "tables" / f"{table.name}.csv", _csv(table).encode())
+        for figure in chapter.section.figures:
+            png, svg = (_drawn(figure, kind) for kind in ("png", "svg"))
+            _put(out / "figures" / f"{figure.name}.png", png)
+            _put(out / "figures" / f"{figure.name}.svg", svg)
+            pictures[figure.name] = base64.b64encode(png).decode()
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"cell": cell, "word": word}
+    template = environment.from_string(files("shortcut_audit.study").joinpath("page.html.jinja").read_text(encoding="utf-8"))
+    counts = {name: sum(word(each) == name for c in chapters for each in c.section.agreements) for name in WORDS.values()}
+    html = template.render(chapters=chapters, pictures=pictures, counts=counts, **told)
+    _put(out / "study.json", (json.dumps(_summary(chapters, counts), indent=1) + "\n").encode())
+    _put(out / "study.html", html.encode())
+    return out / "study.html"
+
+
+WORDS = {True: "agrees", False: "differs", None: "not measured"}
+
+
+def word(agreement: Agreement) -> str:
+    """agrees, differs or not measured."""
+    return WORDS[agreement.agrees]
+
+
+def cell(value: Cell) -> str:
+    """Three significant digits; nothing where there is no number."""
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _summary(chapters: list[Chapter], counts: Mapping[str, int]) -> dict[str, Any]:
+    experiments = {
+        c.name: {"title": c.title, "seconds": round(c.seconds, 1), "agreements": [asdict(each) for each in c.section.agreements]}
+        for c in chapters
+    }
+    return {"schema": 1, **{name.replace(" ", "_"): count for name, count in counts.items()}, "experiments": experiments}
+
+
+def _csv(table: Table) -> str:
+    """One row for each row; `source` says whether it is measured here or published."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("source", *table.columns))
+    for source, rows in (("here", table.rows), ("published", table.published)):
+        writer.writerows((source, *("" if value is None else value for value in row)) for row in rows)
+    return text.getvalue()
+
+
+def _drawn(figure: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.drawing.savefig(buffer, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else {})
+    return buffer.getvalue()
+
+
+def _put(path: Path, content: bytes) -> None:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as unfinished:
+            unfinished.write_bytes(content)

@@ -1,0 +1,49 @@
+"""What an experiment gives: tables, figures, and sentences on agreement. Frozen and dumb."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under columns; `published` are the thesis's rows under the same columns, where it has any."""
+
+    name: str  # of the CSV, e.g. table_3_4
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    published: tuple[tuple[Cell, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing, and what can be seen on it."""
+
+    name: str  # of the PNG and SVG, e.g. figure_3_9
+    caption: str
+    drawing: Drawing
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One finding of the thesis, what is found here, and whether the two agree; None where it could not be measured."""
+
+    published: str
+    here: str
+    agrees: bool | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one experiment found."""
+
+    agreements: tuple[Agreement, ...]
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
