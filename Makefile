@@ -6,10 +6,13 @@ READY := $(VENV)/.ready
 MODELS := checkpoints
 SCENARIO := fixtures/demo.yaml
 
-.PHONY: audit test check format bench calibrate calibration-check lock clean
+.PHONY: audit study test check format bench calibrate calibration-check lock clean
 
 audit: $(READY)  ## train the demo's Rashomon set if it is not there, audit it, hold the verdicts against the known answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" MODELS=$(MODELS) SCENARIO=$(SCENARIO) bash ci/audit.sh
+
+study: $(READY)  ## the thesis's tables and figures on the demo's drawings, beside the published ones: reports/study/study.html
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/study.sh
 
 test: check  ## every check
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/test.sh

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +19,12 @@ from shortcut_audit.judging.clusters import association, cluster_table, spectral
 from shortcut_audit.judging.ranking import base_rate, permuted_precision, precision_at_k
 from shortcut_audit.records import Candidate
 from shortcut_audit.scenario import load_scenario
+from shortcut_audit.study.layers import parts, subsets
 from shortcut_audit.subjects.coverage import covered
 from shortcut_audit.subjects.loading import load_subject
 from shortcut_audit.subjects.manifest import read_candidates
 from shortcut_audit.subjects.material import Material
 
-PARTS = {name: (name,) for name in ("fc", "layer4", "layer3", "layer2", "layer1")} | {"all the rest": ("*",)}
-SUBSETS = list(accumulate(([name] for name in PARTS), lambda before, new: [*before, *new]))  # table 5.1's six
 K, QUERIES = 50, 40
 
 
@@ -45,13 +43,13 @@ class Demo:
     def gram(self, network: torch.nn.Module, queries: Tensor, training: Tensor) -> Gram:
         """One pass for all parts of the network."""
         images = [(some, torch.full((len(some),), self.target)) for some in (queries, training)]
-        return gradient_gram(network, images[0], images[1], PARTS)
+        return gradient_gram(network, images[0], images[1], parts(network))
 
     def precisions(self, network: torch.nn.Module) -> list[str]:
         """For each subset of layers: precision at K of queries with the decoy / without; * where the first is beyond chance."""
         gram = self.gram(network, torch.cat([self.decoyed[:QUERIES], self.plain[:QUERIES]]), self.training)
         cells = []
-        for subset in SUBSETS:
+        for subset in subsets(gram.groups):
             scores = np.split(gram.cosine(subset).double().numpy(), 2)
             mean = [float(np.nanmean(precision_at_k(each, self.flags, K))) for each in scores]
             chance = permuted_precision(scores[0], self.flags, K, draws=1000, seed=0)
@@ -67,7 +65,7 @@ class Demo:
         def cells(network: torch.nn.Module) -> list[str]:
             gram = self.gram(network, pixels, pixels)
             found = []
-            for subset in SUBSETS:
+            for subset in subsets(gram.groups):
                 labels = spectral_clusters(gram.cosine(subset).double().numpy())
                 counts = cluster_table(labels, flags)
                 agreement, p = association(counts)
@@ -94,7 +92,7 @@ def main() -> None:
     candidates = chosen(read_candidates(options.checkpoints))
     demo = Demo(material, decoy, candidates[0].size)
     networks = {each.name: load_subject(each, material.classes).network for each in candidates}
-    names = [("+ " if at else "") + name for at, name in enumerate(PARTS)]
+    names = [("+ " if at else "") + name for at, name in enumerate(parts(next(iter(networks.values()))))]
 
     def measured(cells: Callable[[torch.nn.Module], list[str]]) -> list[str]:
         columns = {name: cells(network) for name, network in networks.items()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -131,6 +133,17 @@ def test_rankings_are_compared_on_shared_queries_only(found: Any, ground: Ground
         assert counts["F0 and F100", label] == right.sum()
     rho = [row[3] for row in table(section, "figure_5_4").rows if row[3] is not None]
     assert -1 <= min(rho) <= max(rho) <= 1
+
+
+def test_the_experiment_on_the_page_about_extending_runs(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    page = (Path(__file__).parents[2] / "docs/extending.md").read_text()
+    scope: dict[str, Any] = {}
+    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    exec("\n".join(block for block in blocks if "def test_" not in block), scope)
+    section = registry.build("experiment", "sureness").run(ground)
+    assert [row[0] for row in section.tables[0].rows] == [0.0, 0.5, 1.0]
+    assert section.agreements[0].agrees in (True, False)
 
 
 def test_what_the_scenario_has_no_models_for_is_a_sentence(ground: Ground) -> None:
