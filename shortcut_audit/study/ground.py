@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from shortcut_audit.errors import DataError
@@ -39,7 +38,6 @@ class Shown:
     pixels: Tensor  # (n, 3, h, w) uint8
     decoyed: bool = False
     footprint: np.ndarray | None = None  # (n, h, w) bool: where the decoy is, if it is on them
-    at: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # (n,) indices of the validation pictures
 
 
 class Ground:
@@ -53,6 +51,8 @@ class Ground:
         self.material = answers.material
         self.scenario = answers.scenario
         self.jobs = jobs
+        self.groups = cache(self._groups)  # pictures are hashed once, for as long as they live
+        self._of_class = cache(self._training_of)
 
     @cached_property
     def size(self) -> int:
@@ -111,19 +111,13 @@ class Ground:
         """(t,) indices of the validation pictures of a class, the first `most` of them."""
         return np.flatnonzero(self.validation.labels == target)[:most]
 
-    def groups(self, decoy: str, most: int) -> list[Shown]:
+    def _groups(self, decoy: str, most: int) -> list[Shown]:
         """The decoy's class with the decoy and without it, then each other class; `most` pictures of each."""
-        placed, bait = self.material.with_decoy(decoy, "validation", self.size), self.bait(decoy)
-        at = self.members(bait.target_index, most)
-        worn = Shown(
-            f"{bait.target} with {decoy}", bait.target_index, placed.decoyed[at], True, placed.footprint[at].numpy(), at
-        )  # fmt: skip
-        order = [bait.target_index, *(i for i in range(len(self.material.classes)) if i != bait.target_index)]
-        plain = []
-        for target in order:
-            at = self.members(target, most)
-            plain.append(Shown(self.material.classes[target], target, self.validation.pixels[at], at=at))
-        return [worn, *plain]
+        placed, target = self.material.with_decoy(decoy, "validation", self.size), self.bait(decoy).target_index
+        at, label = self.members(target, most), self.material.classes[target]
+        worn = Shown(f"{label} with {decoy}", target, placed.decoyed[at], True, placed.footprint[at].numpy())
+        order = [target, *(i for i in range(len(self.material.classes)) if i != target)]
+        return [worn, *(Shown(self.material.classes[i], i, self.validation.pixels[self.members(i, most)]) for i in order)]
 
     def right(self, model: str, shown: Shown) -> np.ndarray:
         """(n,) bool: the model is right about these pictures."""
@@ -138,8 +132,11 @@ class Ground:
         """The training pictures (m, 3, h, w) of the class, and (m,) bool which carry the decoy: only of its own class."""
         if shown.target == self.bait(decoy).target_index:
             return self.material.partly_decoyed(decoy, self.size, coverage)
+        return self._of_class(shown.target)
+
+    def _training_of(self, target: int) -> tuple[Tensor, np.ndarray]:
         pictures = self.material.pictures("train", self.size)
-        at = np.flatnonzero(pictures.labels == shown.target)
+        at = np.flatnonzero(pictures.labels == target)
         return pictures.pixels[at], np.zeros(len(at), bool)
 
     def scores(self, model: str, shown: Shown, decoy: str, coverage: float) -> np.ndarray:
@@ -158,8 +155,3 @@ class Ground:
             return wild(category, self.size).pixels, f"photographs of a {category} with none of the classes"
         placed = self.material.with_decoy(decoy, "background", self.size).decoyed
         return placed, f"{decoy} on pictures with none of the classes"
-
-
-def joined(groups: Sequence[Shown]) -> Tensor:
-    """Every picture of these groups, (n, 3, h, w)."""
-    return torch.cat([shown.pixels for shown in groups])

@@ -123,7 +123,7 @@ def _agreements(rates: dict[float, tuple[float, float, float]]) -> list[Agreemen
     named = [f"F{round(100 * coverage)}" for coverage in coverages]
 
     def rises(values: np.ndarray) -> bool:
-        return every(np.isfinite(values).all(), spearman(coverages, values) >= RISES, values[-1] - values[0] >= APART)
+        return every(np.isfinite(values).all(), float(spearman(coverages, values)) >= RISES, values[-1] - values[0] >= APART)
 
     full = coverages[-1] == 1 and coverages[0] == 0
     rule = f"rises if rho with coverage is {RISES} or more, and F100 is {APART} above F0"

@@ -116,7 +116,7 @@ def _tagged(ground: Ground, decoy: str) -> list[Shown]:
     for target, count in zip(order, counts, strict=True):
         at = ground.members(target, count)
         footprint = placed.footprint[at].numpy()
-        found.append(Shown(ground.material.classes[target], bait.target_index, placed.decoyed[at], True, footprint, at))
+        found.append(Shown(ground.material.classes[target], bait.target_index, placed.decoyed[at], True, footprint))
     return found
 
 
