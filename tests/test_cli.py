@@ -43,6 +43,10 @@ def test_gate_refuses_another_checkpoint(verdict, tmp_path, capsys):
         (["gate", "{verdict}.missing", "--model", "F0"], "a missing report is a failed gate"),
         (["gate", "{verdict}", "--model", "F0", "--file", "gone.pt"], "'gone.pt' is not there"),
         (["train", "no.yaml", "--out", "x"], "cannot read the scenario 'no.yaml'"),
+        (["study", "no.yaml"], "cannot read the scenario 'no.yaml'"),
+        (["study", "fixtures/study.yaml", "--only", "e9"], "no experiment called 'e9'"),
+        (["study", "fixtures/study.yaml", "--models", "gone"], "--models 'gone' does not exist"),
+        (["study", "fixtures/flowers.yaml", "--data", "gone"], "--data 'gone' is no folder"),
         (["report", "nowhere"], "cannot read 'nowhere/verdict.json'"),
     ],
 )

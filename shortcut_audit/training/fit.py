@@ -73,7 +73,7 @@ def share_correct(network: nn.Module, pictures: Pictures, settings: Training) ->
     network.eval()
     device = next(network.parameters()).device
     classes = []
-    with torch.inference_mode(), _mixed_precision(device):
+    with torch.inference_mode(), _precision(device, settings):
         for start in range(0, len(pictures.pixels), 256):
             images = pictures.pixels[start : start + 256].to(device).float() / 255  # (b, 3, h, w)
             classes.append(network(_normalised(images, settings)).argmax(1).cpu().numpy())
@@ -99,8 +99,8 @@ def _epoch(
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(settings, (number - 1 + (step + 0.5) / parts) / settings.epochs)
         images = augment(pictures.pixels[chosen].to(device), draws[chosen].to(device), settings.augmentation)
-        with _mixed_precision(device):
-            loss = F.cross_entropy(network(_normalised(images, settings)), labels[chosen].to(device))
+        with _precision(device, settings):
+            loss = F.cross_entropy(network(_normalised(images, settings)).float(), labels[chosen].to(device))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -131,9 +131,10 @@ def _normalised(images: Tensor, settings: Training) -> Tensor:
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def _mixed_precision(device: torch.device) -> torch.autocast:
-    """bfloat16 where a GPU has it in hardware; float32 everywhere else."""
-    on = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+def _precision(device: torch.device, settings: Training) -> torch.autocast:
+    """What products and convolutions are computed in; weights, statistics and the loss stay float32."""
+    in_hardware = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    on = settings.precision == "bfloat16" or (settings.precision == "auto" and in_hardware)
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=on)
 
 

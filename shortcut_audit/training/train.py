@@ -7,7 +7,7 @@ import math
 import pickle
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
+from torch import nn
 from tqdm import tqdm
 
 from shortcut_audit.errors import DataError, ModelError, UsageError, did_you_mean
@@ -49,6 +50,19 @@ class Order:
         return self.candidate.file.with_name(f".{self.job.name}.partial")
 
 
+@dataclass(frozen=True)
+class Workshop:
+    """What all models of a run share."""
+
+    material: Material
+    training: Pictures  # without any decoy
+    validation: Pictures
+    device: torch.device
+    build: Callable[[int], nn.Module]  # number of classes -> a new network
+    out: Path
+    progress: bool
+
+
 def train(
     scenario: Scenario, out: Path, progress: bool = True, only: Collection[str] | None = None, trust_code: bool = False
 ) -> None:
@@ -62,38 +76,63 @@ def train(
         DataError: a split has no picture of any class.
         ModelError: the loss or a weight is no longer a finite number.
     """
-    settings = scenario.training
-    device = _device(settings.device)
-    build = partial(build_architecture, settings.arch, trust_code=trust_code)
     jobs = plan(scenario, only)
+    train_jobs(workshop(scenario, out, progress, trust_code), jobs)
+
+
+def workshop(scenario: Scenario, out: Path, progress: bool = True, trust_code: bool = False) -> Workshop:
+    """Loads the pictures; raises as `train` does."""
+    settings = scenario.training
+    device = chosen_device(settings.device)
     material = Material(scenario)
     training, validation = (_shown(material.pictures(split, settings.size), split) for split in ("train", "validation"))
-    orders = [_order(material, job, training, out) for job in jobs]
-    begun = {order.job.name: _begun(order) for order in orders if not _finished(order)}
+    build = partial(build_architecture, settings.arch, trust_code=trust_code)
+    return Workshop(material, training, validation, device, build, out, progress)
+
+
+def train_jobs(shop: Workshop, jobs: Sequence[Job]) -> None:
+    """The models of a plan, each on the pictures with its decoy, and the manifest."""
+    training, validation, out = shop.training, shop.validation, shop.out
+    orders = [order_of(shop, job) for job in jobs]
+    begun = [each for each in orders if not finished(each)]
+    told = (
+        *(*training.notes, *validation.notes, *training.broken, *validation.broken),
+        f"{len(orders) - len(begun)} of {len(orders)} models are in '{out}' already",
+    )
+    for each in train_orders(shop, orders, partial(worn, shop), told):
+        with writing(out):
+            write_manifest(out, [each.candidate])
+
+
+def train_orders(
+    shop: Workshop, orders: Sequence[Order], pictures: Callable[[Order], Pictures], told: Sequence[str] = ()
+) -> Iterator[Order]:
+    """Trains each on its `pictures`, asked for only where something is left to train; yields each when its file is there."""
+    settings = shop.material.scenario.training
+    begun = {each.job.name: _begun(each) for each in orders if not finished(each)}
     left = sum(settings.epochs - (state["number"] if state else 0) for state in begun.values())
-    told = (*training.broken, *validation.broken, f"{len(orders) - len(begun)} of {len(orders)} models are in '{out}' already")
-    with _bar(left * batches(settings, training), progress) as bar:
-        for sentence in told if progress else ():
+    with progress_bar(left * batches(settings, shop.training), "batch", shop.progress) as bar:
+        for sentence in told if shop.progress else ():
             bar.write(sentence)
-        for i, order in enumerate(orders):
-            if order.job.name in begun:
-                bar.set_description(f"{order.job.name} ({i + 1} of {len(orders)})")
-                worn = _worn(material, order, training)
+        for i, each in enumerate(orders):
+            if each.job.name in begun:
+                shown = pictures(each)
+                bar.set_description(f"{each.job.name} ({i + 1} of {len(orders)})" if len(orders) > 1 else each.job.name)
                 epochs = fit(
-                    partial(build, len(training.classes)), worn, validation, settings, order.job.seed, device,
-                    begun[order.job.name], bar.update,
+                    partial(shop.build, len(shown.classes)), shown, shop.validation, settings, each.job.seed, shop.device,
+                    begun[each.job.name], bar.update,
                 )  # fmt: skip
-                _finish(order, epochs, begun.pop(order.job.name) or {}, settings, bar)
-            with _writing(out):
-                order.partial.unlink(missing_ok=True)
-                write_manifest(out, [order.candidate])
+                _finish(each, epochs, begun.pop(each.job.name) or {}, settings, bar)
+            with writing(shop.out):
+                each.partial.unlink(missing_ok=True)
+            yield each
 
 
-def _bar(total: int, progress: bool) -> tqdm[Any]:
-    """A terminal sees every batch; a log is spared that."""
+def progress_bar(total: int, unit: str, progress: bool) -> tqdm[Any]:
+    """A terminal sees every step; a log is spared that."""
     often = 0.1 if sys.stderr.isatty() else 15  # seconds
     return tqdm(
-        total=total, unit="batch", disable=not (progress and total), dynamic_ncols=True, mininterval=often, maxinterval=often
+        total=total, unit=unit, disable=not (progress and total), dynamic_ncols=True, mininterval=often, maxinterval=often
     )
 
 
@@ -103,7 +142,7 @@ def _finish(order: Order, epochs: Iterator[Epoch], state: State, settings: Train
     for epoch in epochs:
         _check_finite(order.job.name, epoch, settings)
         state = {"recipe": order.recipe, **epoch.state}
-        with _writing(order.partial), replacing(order.partial) as unfinished:
+        with writing(order.partial), replacing(order.partial) as unfinished:
             torch.save(state, unfinished)
         bar.set_postfix_str(f"epoch {epoch.number}/{settings.epochs}, loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.3f}")
     words = {
@@ -115,27 +154,29 @@ def _finish(order: Order, epochs: Iterator[Epoch], state: State, settings: Train
         "validation_accuracy": f"{state['accuracy']:.4f}",
         "torch": torch.__version__,
     }
-    with _writing(order.candidate.file):
+    with writing(order.candidate.file):
         Safetensors().write(order.candidate.file, state["network"], words)
     if not bar.disable:
         seconds = time.monotonic() - began
         bar.write(f"{order.job.name}: accuracy {state['accuracy']:.3f} on the validation images, {seconds:.0f} s")
 
 
-def _order(material: Material, job: Job, training: Pictures, out: Path) -> Order:
-    settings = material.scenario.training
+def order_of(shop: Workshop, job: Job, blurred: Mapping[str, object] | None = None) -> Order:
+    """The job's files and recipe; `blurred` says what is no longer on its pictures, and then it is no reference."""
+    material, settings = shop.material, shop.material.scenario.training
     candidate = Candidate(
-        job.name, out / f"{job.name}.safetensors", settings.arch, training.classes, settings.size, settings.mean, settings.std,
-        reference=job.decoy is None,
+        job.name, shop.out / f"{job.name}.safetensors", settings.arch, shop.training.classes, settings.size, settings.mean,
+        settings.std, reference=job.decoy is None and blurred is None,
     )  # fmt: skip
     recipe = {
         **settings.model_dump(mode="json", exclude={"models", "device", "diversify", "precision"}),
         **({} if settings.precision == "auto" else {"precision": settings.precision}),  # older checkpoints keep their recipe
-        "pictures": training.digest,
+        "pictures": shop.training.digest,
         "decoy": repr(material.scenario.build_decoy(job.decoy)) if job.decoy else None,
         "coverage": job.coverage,
         "seed": job.seed,
         **({} if job.worn_by == "target" else {"worn_by": job.worn_by}),
+        **({"blurred": blurred} if blurred else {}),
     }
     return Order(job, candidate, json.dumps(recipe, sort_keys=True), _wearers(material, job))
 
@@ -151,12 +192,12 @@ def _shown(pictures: Pictures, split: str) -> Pictures:
     return replace(pictures, pixels=pictures.pixels[shown], labels=pictures.labels[shown], ids=ids)
 
 
-def _worn(material: Material, order: Order, training: Pictures) -> Pictures:
+def worn(shop: Workshop, order: Order) -> Pictures:
     """The training pictures with the decoy on its share of each class that wears it; no pixel of another picture changes."""
-    job = order.job
+    job, training = order.job, shop.training
     if job.decoy is None:
         return training
-    decoy = material.scenario.build_decoy(job.decoy)
+    decoy = shop.material.scenario.build_decoy(job.decoy)
     chosen: list[int] = []  # (m,)
     for label in order.wearers:
         of_class = np.flatnonzero(training.labels == label)  # (t,)
@@ -177,7 +218,12 @@ def _wearers(material: Material, job: Job) -> tuple[int, ...]:
     return named.get(job.worn_by) or (material.classes.index(job.worn_by),)
 
 
-def _finished(order: Order) -> bool:
+def finished(order: Order) -> bool:
+    """Whether the model is there already.
+
+    Raises:
+        UsageError: its file is of another recipe or damaged.
+    """
     if not order.candidate.file.exists():
         return False
     try:
@@ -220,7 +266,7 @@ def _check_finite(name: str, epoch: Epoch, settings: Training) -> None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """A full disk or a folder that is not ours: one sentence; what was kept before stays."""
     try:
         yield
@@ -229,13 +275,14 @@ def _writing(path: Path) -> Iterator[None]:
         raise UsageError(f"cannot write '{path}': {reason}; make room or choose another --out, then run the same again") from None
 
 
-def _device(asked: str) -> torch.device:
+def chosen_device(asked: str) -> torch.device:
     """`auto` is a CUDA GPU where there is one, else the CPU."""
     if asked == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(asked)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"training.device '{asked}' cannot be used here: {str(error).splitlines()[0]}; take 'auto'") from None
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]  # torch goes on about its backends
+        raise UsageError(f"training.device '{asked}' cannot be used here: {reason}; take 'auto'") from None
     return device

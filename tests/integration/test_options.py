@@ -65,6 +65,20 @@ def test_every_option_has_an_ini_twin(repository):
     assert (made.path / "elsewhere/verdict.json").is_file()
 
 
+def test_data_says_where_the_pictures_are(repository):
+    made = repository(clean=3)
+    scenario = made.path / "scenario.yaml"
+    pictures = scenario.read_text().replace("{kind: coloured_squares, validation: 60}", "{kind: image_folder, validation: val}")
+    scenario.write_text(pictures)
+    result = made.audit("--data=gone")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*--data 'gone' is no folder: name the one in which the data set's paths start*"])
+    (made.path / "photos").mkdir()
+    result = made.audit("--data=photos")
+    assert result.ret == 4
+    assert "photos/val' does not exist" in result.stderr.str() + result.stdout.str()
+
+
 def test_the_header_says_what_is_audited(repository):
     made = repository(clean=3)
     made.audit("--collect-only").stdout.fnmatch_lines(["models: models (4, 3 of them references)", "rootdir: *"])

@@ -17,7 +17,7 @@ from shortcut_audit.subjects.loading import load_subject
 from shortcut_audit.subjects.manifest import read_candidates
 from shortcut_audit.subjects.manifest_file import MANIFEST
 from shortcut_audit.training import train as module
-from shortcut_audit.training.fit import learning_rate
+from shortcut_audit.training.fit import _precision, learning_rate
 from shortcut_audit.training.train import train
 
 DATA = {"kind": "demo", "train": 8, "validation": 4, "background": 0}
@@ -241,6 +241,7 @@ def test_out_that_is_a_file_is_one_sentence(tmp_path):
     ("change", "says"),
     [
         ({"device": "gpu9"}, "training.device 'gpu9' cannot be used here"),
+        ({"device": "meta"}, "training.device 'meta' cannot be used here: .*; take 'auto'"),
         ({"arch": "torchvision:resnet81"}, "no classifier called 'resnet81'; did you mean 'resnet18'"),
     ],
 )
@@ -268,6 +269,31 @@ def test_one_cycle_rises_then_falls_to_nothing():
     assert rates[100] == pytest.approx(0)
     assert np.all(np.diff(rates[:31]) > 0)
     assert np.all(np.diff(rates[30:]) < 0)
+
+
+def test_float32_is_what_auto_means_on_a_cpu_and_bfloat16_is_not(tmp_path):
+    weights = {}
+    for precision in ("auto", "float32", "bfloat16"):
+        quietly(scenario(precision=precision), tmp_path / precision)
+        file = tmp_path / precision / "F0-s0.safetensors"
+        weights[precision] = Safetensors().read(file)
+        assert json.loads(Safetensors().metadata(file)["recipe"]).get("precision", "auto") == precision
+    for name, tensor in weights["auto"].items():
+        assert torch.equal(tensor, weights["float32"][name])
+        assert tensor.dtype == weights["bfloat16"][name].dtype
+    assert not torch.equal(weights["auto"]["fc.weight"], weights["bfloat16"]["fc.weight"])
+    torch.testing.assert_close(weights["auto"]["fc.weight"], weights["bfloat16"]["fc.weight"], atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("in_hardware", "precision", "on"), [(True, "auto", True), (False, "auto", False), (True, "float32", False)]
+)
+def test_auto_is_bfloat16_where_a_gpu_has_it_in_hardware(monkeypatch, in_hardware, precision, on):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: in_hardware or including_emulation)
+    asked = []
+    monkeypatch.setattr(torch, "autocast", lambda device, dtype, enabled: asked.append((device, dtype, enabled)))
+    _precision(torch.device("cuda"), scenario(precision=precision).training)
+    assert asked == [("cuda", torch.bfloat16, on)]
 
 
 def test_progress_names_the_model_its_epoch_and_its_accuracy(tmp_path, capsys):

@@ -1,0 +1,65 @@
+"""The scenario file: where its paths start, and what a command may set otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shortcut_audit import UsageError
+from shortcut_audit.scenario import load_scenario
+
+TEXT = """
+dataset: {kind: image_folder, train: train, validation: %s}
+decoys:
+  logo: {kind: overlay, image: logo.png, target: cat}
+  sign: {kind: coco_cutout, root: coco, target: cat}
+training: {epochs: 7}
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "pictures").mkdir()
+    file = tmp_path / "scenarios/mine.yaml"
+    file.write_text(TEXT % "val")
+    return file
+
+
+def test_paths_start_beside_the_scenario(path: Path) -> None:
+    scenario = load_scenario(path)
+    assert scenario.build_dataset().train == path.parent / "train"
+    assert scenario.build_decoy("sign").root == path.parent / "coco"
+    assert scenario.build_decoy("logo").image == path.parent / "logo.png"
+
+
+def test_data_moves_the_pictures_and_every_root_but_no_logo(path: Path, tmp_path: Path) -> None:
+    scenario = load_scenario(path, tmp_path / "pictures")
+    assert scenario.build_dataset().validation == tmp_path / "pictures/val"
+    assert scenario.build_decoy("sign").root == tmp_path / "pictures/coco"
+    assert scenario.build_decoy("logo").image == path.parent / "logo.png"
+
+
+def test_an_absolute_path_stays_where_it_is(path: Path, tmp_path: Path) -> None:
+    path.write_text(TEXT % "/somewhere/val")
+    assert load_scenario(path, tmp_path / "pictures").build_dataset().validation == Path("/somewhere/val")
+
+
+def test_data_that_is_no_folder_is_one_sentence(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--data '.*gone' is no folder"):
+        load_scenario(path, tmp_path / "gone")
+
+
+def test_a_command_sets_training_otherwise_and_keeps_the_rest(path: Path) -> None:
+    settings = load_scenario(path, training={"device": "cpu", "precision": "float32"}).training
+    assert (settings.device, settings.precision, settings.epochs) == ("cpu", "float32", 7)
+    with pytest.raises(UsageError, match=r"bad value at 'training.precision'"):
+        load_scenario(path, training={"precision": "half"})
+
+
+@pytest.mark.parametrize("key", ["data", "folder", "digest"])
+def test_what_the_harness_fills_in_is_no_key(path: Path, key: str) -> None:
+    path.write_text(path.read_text() + f"{key}: x\n")
+    with pytest.raises(UsageError, match=key):
+        load_scenario(path)
