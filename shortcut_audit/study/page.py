@@ -51,7 +51,7 @@ def write(chapters: Iterable[Chapter], told: Mapping[str, Any], out: Path) -> Pa
             _put(out / "figures" / f"{figure.name}.svg", svg)
             pictures[figure.name] = base64.b64encode(png).decode()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"cell": cell, "word": word}
+    environment.filters |= {"cell": cell, "word": word, "label": label}
     template = environment.from_string(files("shortcut_audit.study").joinpath("page.html.jinja").read_text(encoding="utf-8"))
     counts = {name: sum(word(each) == name for c in chapters for each in c.section.agreements) for name in WORDS.values()}
     html = template.render(chapters=chapters, pictures=pictures, counts=counts, **told)
@@ -73,6 +73,14 @@ def cell(value: Cell) -> str:
     if value is None:
         return ""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def label(name: str) -> str:
+    """`figure_5_5_k150` -> `Figure 5.5, k150`; `models` stays."""
+    kind, *number = name.split("_", 3)
+    if len(number) < 2:
+        return name
+    return f"{kind.title()} {number[0].upper()}.{number[1]}" + "".join(f", {rest.replace('_', ' ')}" for rest in number[2:])
 
 
 def _summary(chapters: list[Chapter], counts: Mapping[str, int]) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 WORN, PLAIN, REST = "#c8402f", "#2f6fb0", "#9aa3ab"  # the decoy's class with the decoy, without it, any other class
 FADED = 0.3  # of its light is left to what a mask does not reveal
-Box = tuple[str, np.ndarray]  # a label and its values
+Panels = dict[str, list[tuple[str, np.ndarray]]]  # a panel's name -> its boxes: a label and its values
 
 
-def boxes(panels: Mapping[str, Sequence[Box]], axis: str, colours: Sequence[str], line: float | None = None) -> Drawing:
+def boxes(panels: Panels, axis: str, colours: Sequence[str], line: float | None = None) -> Drawing:
     """One panel of box plots for each name, side by side; `line` marks a value across all. Whiskers end at 5 and 95 %.
 
     Every box has its values beside it as points, because a box of few values hides how few they are.

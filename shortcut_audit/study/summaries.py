@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
+from shortcut_audit.study.plots import Panels
 from shortcut_audit.study.sections import Cell, Table
 
 
-def quartiles(name: str, caption: str, panels: Mapping[str, Sequence[tuple[str, np.ndarray]]]) -> Table:
+def quartiles(name: str, caption: str, panels: Panels) -> Table:
     """What a box plot draws, in numbers: one row for each box. NaN counts as not there."""
     rows: list[tuple[Cell, ...]] = []
     for panel, boxes in panels.items():

@@ -16,7 +16,7 @@ from shortcut_audit import ModelError, UsageError
 from shortcut_audit.cli import main
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.study import plots
-from shortcut_audit.study.page import Chapter, write
+from shortcut_audit.study.page import Chapter, label, write
 from shortcut_audit.study.run import chosen, study
 from shortcut_audit.study.sections import Agreement, Figure, Section, Table
 
@@ -108,6 +108,14 @@ def test_a_masked_picture_keeps_what_is_revealed_and_fades_the_rest() -> None:
     assert (shown[2, 4] == (255, 214, 0)).all()  # the rim
     assert (shown[0, 0] < 100).all()
     assert (plots.as_picture(pixels) == 200).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("table_3_4", "Table 3.4"), ("figure_a_1", "Figure A.1"), ("figure_5_5_k150", "Figure 5.5, k150"), ("models", "models")],
+)
+def test_tables_and_figures_are_called_as_in_the_thesis(name: str, words: str) -> None:
+    assert label(name) == words
 
 
 def test_experiments_are_chosen_by_the_beginning_of_their_names() -> None:

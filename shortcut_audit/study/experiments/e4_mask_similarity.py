@@ -10,7 +10,7 @@ import numpy as np
 from shortcut_audit.judging.mask_measures import iou, similarity
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Pair
-from shortcut_audit.study.plots import as_picture, boxes, colours_of, gallery
+from shortcut_audit.study.plots import Panels, as_picture, boxes, colours_of, gallery
 from shortcut_audit.study.sections import Agreement, Figure, Section
 from shortcut_audit.study.summaries import every, listed, median, quartiles
 
@@ -60,7 +60,7 @@ class E4MaskSimilarity:
         )
 
 
-def _agreements(pairs: list[Pair], panels: dict[str, list[tuple[str, np.ndarray]]]) -> list[Agreement]:
+def _agreements(pairs: list[Pair], panels: Panels) -> list[Agreement]:
     worn, plain, rest, found = {}, {}, {}, []
     for pair in pairs:
         values = [each for _, each in panels[pair.label]]

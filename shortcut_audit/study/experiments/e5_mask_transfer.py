@@ -11,15 +11,13 @@ import numpy as np
 from shortcut_audit.judging.mask_measures import transfer_drop, transfer_quotient
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground
-from shortcut_audit.study.plots import boxes, colours_of
+from shortcut_audit.study.plots import Panels, boxes, colours_of
 from shortcut_audit.study.published import published
 from shortcut_audit.study.sections import Agreement, Cell, Figure, Section, Table
 from shortcut_audit.study.summaries import every, listed, median, quartiles
 
 NEAR_ZERO = 0.1  # of the softmax score
 LARGE = 0.2
-
-Panels = dict[str, list[tuple[str, np.ndarray]]]
 
 
 @register("experiment")

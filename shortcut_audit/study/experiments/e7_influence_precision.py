@@ -10,7 +10,7 @@ import numpy as np
 from shortcut_audit.judging.ranking import base_rate, precision_at_k, top_k
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Shown
-from shortcut_audit.study.plots import PLAIN, WORN, as_picture, boxes, gallery
+from shortcut_audit.study.plots import PLAIN, WORN, Panels, as_picture, boxes, gallery
 from shortcut_audit.study.sections import Agreement, Figure, Section
 from shortcut_audit.study.summaries import every, listed, median, quartiles
 
@@ -18,8 +18,6 @@ KS = (50, 100, 150)
 TOP = 5  # training pictures in the gallery
 NEAR_BASE = 0.15  # from the base rate, at most
 CLOSE_TO_ONE = 0.8
-
-Panels = dict[str, list[tuple[str, np.ndarray]]]
 
 
 @register("experiment")

@@ -12,7 +12,7 @@ import numpy as np
 from shortcut_audit.judging.ranking import spearman, top_k_intersection
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Pair, Shown
-from shortcut_audit.study.plots import boxes, colours_of
+from shortcut_audit.study.plots import Panels, boxes, colours_of
 from shortcut_audit.study.sections import Agreement, Figure, Section
 from shortcut_audit.study.summaries import every, listed, median, quartiles
 
@@ -20,7 +20,6 @@ KS = (50, 150)
 ABOVE = 0.05  # of the other groups' highest median, from which on the decoy's pictures stand out
 
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
-Panels = dict[str, list[tuple[str, np.ndarray]]]
 
 
 @register("experiment")
