@@ -56,6 +56,7 @@ class Pictures:
     digest: str  # SHA-256 over pixels, labels, ids and classes
     objects: Tensor | None = None  # (n, h, w) bool: where the object is, if the data set knows
     broken: tuple[str, ...] = ()  # one sentence for each file that could not be read
+    notes: tuple[str, ...] = ()  # sentences for the user: how many pictures each class has, and what was dropped
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 @dataclass(frozen=True)
 class Pasted(ABC):
-    """A decoy that is one RGBA picture, pasted on every image; a subclass says which picture.
+    """A decoy that is an RGBA picture, pasted on every image; a subclass says which picture, or which pictures.
 
     target: the decoy's class. placement: one of PLACEMENTS. opacity in (0, 1]. size: the decoy's longer side as a share
     of the shorter image side, in (0, 1]. seed: of the random placements. control: what replaces the content, one of CONTROLS.
@@ -52,12 +52,16 @@ class Pasted(ABC):
     def picture(self, side: int) -> np.ndarray:
         """The decoy, (h, w, 4) uint8 RGBA with max(h, w) = side pixels."""
 
+    def pictures(self, side: int) -> Sequence[np.ndarray]:
+        """All the pictures that the decoy can be, at least one; each image gets one of them, by its identity."""
+        return [self.picture(side)]
+
     def covered(self, visible: np.ndarray) -> np.ndarray:
         """(a, b) bool, the footprint of a picture that can be seen at (a, b) bool; it has no gaps, or they would be read."""
         return filled(visible)
 
     def apply(self, pixels: Tensor, ids: Sequence[str]) -> Decoyed:
-        """The decoy and its control on pixels (n, 3, h, w) uint8; each image's place comes from (seed, its id) alone.
+        """The decoy and its control on pixels (n, 3, h, w) uint8; each image's place and picture come from (seed, its id) alone.
 
         Laws: outside the footprint nothing changes; an image gets the same in any batch and order; the control keeps
         place, footprint and mean opacity of the decoy, and none of its content.
@@ -68,24 +72,36 @@ class Pasted(ABC):
         check_pixels(pixels, ids)
         height, width = pixels.shape[2:]
         side = max(1, round(self.size * min(height, width)))
-        picture = self.picture(side).astype(np.float32)  # (a, b, 4)
+        pictures = self.pictures(side)
+        taken = self.taken(ids, len(pictures))  # (n,)
+        made = Decoyed(pixels.clone(), pixels.clone(), torch.zeros((len(pixels), height, width), dtype=torch.bool))
+        for i, picture in enumerate(pictures):
+            self._paste(made, picture.astype(np.float32), (taken == i).nonzero()[0], ids, side)
+        return made
+
+    def taken(self, ids: Sequence[str], count: int) -> np.ndarray:
+        """(n,) which of the `count` pictures each image gets."""
+        draws = [int(generator(self.seed, f"picture/{each}").integers(count)) if count > 1 else 0 for each in ids]
+        return np.array(draws, dtype=np.int64)
+
+    def _paste(self, made: Decoyed, picture: np.ndarray, images: np.ndarray, ids: Sequence[str], side: int) -> None:
+        """Lays a picture (a, b, 4) and its control on these images, in place."""
         colour, alpha = picture[..., :3], picture[..., 3] / 255  # (a, b, 3) in [0, 255], (a, b) in [0, 1]
         alpha = np.where(alpha >= NOTICEABLE, alpha, 0)
         hull = self.covered(alpha > 0)  # (a, b) bool
         if not hull.any():
             raise UsageError(f"nothing of the decoy can be seen at {side} pixels: raise its size or its picture's alpha")
+        height, width = made.footprint.shape[1:]
         room, margin = (height - hull.shape[0], width - hull.shape[1]), round(MARGIN * min(height, width))
-        footprint = torch.zeros((len(pixels), height, width), dtype=torch.bool)
-        made = Decoyed(pixels.clone(), pixels.clone(), footprint)
-        for start in range(0, len(pixels), BATCH):
-            part = slice(start, start + BATCH)
-            rngs = [generator(self.seed, each) for each in ids[part]]
-            window = windows([place(self.placement, rng, room, margin) for rng in rngs], hull.shape)
-            lay(made.decoyed[part], window, colour[None], alpha[None] * self.opacity)
+        for start in range(0, len(images), BATCH):
+            part = images[start : start + BATCH]
+            rngs = [generator(self.seed, ids[i]) for i in part]
+            _, rows, columns = windows([place(self.placement, rng, room, margin) for rng in rngs], hull.shape)
+            window = (torch.from_numpy(part)[:, None, None], rows, columns)
+            lay(made.decoyed, window, colour[None], alpha[None] * self.opacity)
             colours, alphas = neutral(self.control, colour, alpha, hull, rngs)
-            lay(made.control[part], window, colours, alphas * self.opacity)
-            footprint[part][window] = torch.from_numpy(hull)
-        return made
+            lay(made.control, window, colours, alphas * self.opacity)
+            made.footprint[window] = torch.from_numpy(hull)
 
 
 def check_choice(option: str, asked: str, known: Sequence[str]) -> None:

@@ -21,6 +21,7 @@ def pictures(
     classes: Iterable[str],
     objects: Tensor | None = None,
     broken: Iterable[str] = (),
+    notes: Iterable[str] = (),
 ) -> Pictures:
     """The record of a split: pixels (n, 3, h, w) uint8, n labels and ids, k classes, objects (n, h, w) bool.
 
@@ -31,7 +32,7 @@ def pictures(
     digest = hashlib.sha256(repr((tuple(pixels.shape), ids, classes)).encode())
     digest.update(fixed.astype("<i8").tobytes())
     digest.update(pixels.contiguous().numpy().data)
-    return Pictures(pixels, fixed, ids, classes, digest.hexdigest(), objects, tuple(broken))
+    return Pictures(pixels, fixed, ids, classes, digest.hexdigest(), objects, tuple(broken), tuple(notes))
 
 
 def check_split(split: str, size: int) -> None:

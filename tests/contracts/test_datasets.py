@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_photos import coco, imagenet
 from PIL import Image
 
 from shortcut_audit import UsageError, registry
+from shortcut_audit.subjects.datasets.imagenet10 import Imagenet10
 
 SPLITS = ("train", "validation", "background")
+LAYOUTS = {"coco": coco, "imagenet10": lambda root: imagenet(root, tuple(Imagenet10().wnids.values()))}
 
 
 @pytest.fixture(params=registry.names("dataset"))
 def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Each data set, small: counts become 3, folders become folders with pictures."""
     entry = registry.lookup("dataset", request.param)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"root": LAYOUTS[request.param](tmp_path)} if request.param in LAYOUTS else {}
     for split in {"train", "validation", "background"} & set(entry.__dataclass_fields__):
         is_folder = "Path" in entry.__dataclass_fields__[split].type
         options[split] = folder(tmp_path / split, split) if is_folder else 3
@@ -49,6 +52,7 @@ def test_shapes_types_and_range(dataset: Any, split: str, size: int) -> None:
     assert pictures.labels.dtype == np.int64
     assert pictures.objects is None or (pictures.objects.shape == (n, size, size) and pictures.objects.dtype == torch.bool)
     assert pictures.broken == ()
+    assert not [note for note in pictures.notes if "\n" in note]
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_photos import coco
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -43,7 +44,8 @@ def filtered(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 def built(name: str, folder: Path) -> Any:
     entry = registry.lookup("decoy", name)
-    needed = {"image": logo(folder / "logo.png")} if "image" in entry.__dataclass_fields__ else {}
+    given = {"image": lambda: logo(folder / "logo.png"), "root": lambda: coco(folder / "coco")}
+    needed = {option: make() for option, make in given.items() if option in entry.__dataclass_fields__}
     return registry.build("decoy", name, {"target": "cat", **needed})
 
 
