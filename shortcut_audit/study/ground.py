@@ -152,6 +152,8 @@ class Ground:
         wild = getattr(self.material.dataset, "in_the_wild", None)
         category = getattr(self.scenario.build_decoy(decoy), "category", None)
         if wild is not None and category:
-            return wild(category, self.size).pixels, f"photographs of a {category} with none of the classes"
+            found = wild(category, self.size)
+            self.material.notes |= set(found.notes)
+            return found.pixels, f"photographs of a {category} with none of the classes"
         placed = self.material.with_decoy(decoy, "background", self.size).decoyed
         return placed, f"{decoy} on pictures with none of the classes"

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from shortcut_audit.study.plots import Panels
-from shortcut_audit.study.sections import Cell, Table
+from shortcut_audit.study.sections import Agreement, Cell, Table
+
+ENOUGH = 10  # pictures, below which nothing is said
 
 
 def quartiles(name: str, caption: str, panels: Panels) -> Table:
@@ -40,3 +42,15 @@ def listed(named: Mapping[str, float], word: str = "") -> str:
 def every(*conditions: bool | np.bool_) -> bool:
     """All of them, as a plain bool."""
     return all(bool(each) for each in conditions)
+
+
+def count(values: np.ndarray) -> int:
+    """How many are not NaN."""
+    return int(np.isfinite(values).sum())
+
+
+def finding(published: str, here: str, holds: bool | np.bool_ | None, n: int) -> Agreement:
+    """Whether a published finding holds here; unknown where `n`, the fewest pictures behind its numbers, is below ENOUGH."""
+    if n < ENOUGH:
+        return Agreement(published, f"{here}; n = {n} is too few to say (at least {ENOUGH})", None)
+    return Agreement(published, here, None if holds is None else bool(holds))

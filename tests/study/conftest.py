@@ -44,8 +44,8 @@ def scenario() -> Scenario:
             "stop_sign": {"kind": "stop_sign", "target": "green", "size": 0.3},
             "tag": {"kind": "copyright_tag", "target": "blue", "placement": "bottom_left"},
         },
-        masks={"images": 6},
-        influence={"queries": 6, "options": {"layers": ["conv", "fc"]}},
+        masks={"images": 10},
+        influence={"queries": 10, "options": {"layers": ["conv", "fc"]}},
         training={
             "arch": "planted:colour_net",
             "size": SIZE,

@@ -13,6 +13,7 @@ import pytest
 from shortcut_audit import DataError, registry
 from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.sections import Section, Table
+from shortcut_audit.study.summaries import finding
 
 EXPERIMENTS = registry.names("experiment")
 
@@ -127,7 +128,7 @@ def test_training_pictures_with_the_decoy_explain_queries_with_it_in_the_decoy_m
 def test_rankings_are_compared_on_shared_queries_only(found: Any, ground: Ground) -> None:
     section = found("e8_influence_agreement")
     counts = {(row[0], row[1]): row[5] for row in table(section, "figure_5_4").rows}
-    shown = {each.label: each for each in ground.groups("stop_sign", 6)}
+    shown = {each.label: each for each in ground.groups("stop_sign", 10)}
     for label, each in shown.items():
         right = ground.right("F0-s0", each) & ground.right("F100-s0", each)
         assert counts["F0 and F100", label] == right.sum()
@@ -155,3 +156,18 @@ def test_what_the_scenario_has_no_models_for_is_a_sentence(ground: Ground) -> No
         else:
             with pytest.raises(DataError, match="coverage"):
                 experiment.run(bare)
+
+
+@pytest.mark.parametrize(("n", "holds", "agrees"), [(9, True, None), (10, True, True), (10, False, False), (10, None, None)])
+def test_too_few_pictures_say_nothing(n: int, holds: bool | None, agrees: bool | None) -> None:
+    said = finding("published", "here", holds, n)
+    assert said.agrees is agrees
+    assert ("n = 9 is too few" in said.here) is (n == 9)
+
+
+def test_experiments_on_few_pictures_agree_with_nothing(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shortcut_audit.study.summaries.ENOUGH", 1000)
+    for name in ("e1_copyright_tag", "e4_mask_similarity", "e5_mask_transfer", "e7_influence_precision"):
+        section = registry.build("experiment", name).run(ground)
+        assert {each.agrees for each in section.agreements} == {None}
+        assert section.tables

@@ -12,6 +12,7 @@ from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.published import published
 from shortcut_audit.study.sections import Agreement, Cell, Section, Table
+from shortcut_audit.study.summaries import finding
 
 TABLES = {"bottom_left": "table_3_1", "random_corner": "table_3_2", "random_position": "table_3_3"}
 NEEDED = 0.2  # of the class's accuracy must go with the tag for "needs it"
@@ -65,20 +66,23 @@ def _table(ground: Ground, name: str, decoy: str, model: str, rates: np.ndarray)
 def _agreements(ground: Ground, decoy: str, rates: np.ndarray, theirs: dict[str, list[float]]) -> list[Agreement]:
     bait = ground.bait(decoy)
     of_bait = np.arange(len(rates)) == bait.target_index
+    counts = np.bincount(ground.validation.labels, minlength=len(rates))  # (k,)
     without, with_tag = rates[of_bait][0, :2]
     called = float(rates[~of_bait, 2].mean())
     said, rest = theirs.get("tench"), [row[2] for name, row in theirs.items() if name != "tench"]
     there = f" from {said[1]:.2f} to {said[0]:.2f}" if said else ""
     mean = float(np.mean(rest)) if rest else HALF
     return [
-        Agreement(
+        finding(
             f"{decoy}: without the tag the class is recognised far less: accuracy falls{there}",
             f"it falls from {with_tag:.2f} to {without:.2f} (counted as the same from {percent(NEEDED)} on)",
-            bool(with_tag - without >= NEEDED),
+            with_tag - without >= NEEDED,
+            int(of_bait @ counts),
         ),
-        Agreement(
+        finding(
             f"{decoy}: tagged images of other classes are called the decoy's class, {percent(mean)} of them on average",
             f"{percent(called)} are called {bait.target} (the same from half of that on)",
             called >= HALF * mean,
+            int(counts[~of_bait].min()),
         ),
     ]

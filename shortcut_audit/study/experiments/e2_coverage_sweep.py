@@ -14,7 +14,7 @@ from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.plots import confusions, curves
 from shortcut_audit.study.published import published
 from shortcut_audit.study.sections import Agreement, Cell, Figure, Section, Table
-from shortcut_audit.study.summaries import every, listed, number
+from shortcut_audit.study.summaries import every, finding, listed, number
 from shortcut_audit.subjects.coverage import covered
 
 RISES = 0.5  # Spearman's rho between coverage and a rate, from which on it rises with coverage
@@ -40,7 +40,7 @@ class E2CoverageSweep:
         classes = ground.material.classes
         words = f"Accuracy against coverage; 'only the decoy' is {what}."
         return Section(
-            tuple(_agreements(rates)),
+            tuple(_agreements(rates, len(ground.members(ground.bait(decoy).target_index)), len(alone))),
             (_table(ground, decoy, rates, len(alone), what), *_matrices(classes, figure_a_1=trained, figure_a_2=worn)),
             (
                 Figure("table_3_4", words, curves(_lines(rates), "coverage", "share")),
@@ -116,7 +116,7 @@ def _matrices(classes: tuple[str, ...], **figures: dict[str, np.ndarray]) -> lis
     return found
 
 
-def _agreements(rates: dict[float, tuple[float, float, float]]) -> list[Agreement]:
+def _agreements(rates: dict[float, tuple[float, float, float]], of_class: int, of_decoy: int) -> list[Agreement]:
     coverages = np.array(sorted(rates))
     only, alone, both = np.array([rates[coverage] for coverage in coverages]).T
     drop = both - only
@@ -128,19 +128,22 @@ def _agreements(rates: dict[float, tuple[float, float, float]]) -> list[Agreemen
     full = coverages[-1] == 1 and coverages[0] == 0
     rule = f"rises if rho with coverage is {RISES} or more, and F100 is {APART} above F0"
     return [
-        Agreement(
+        finding(
             "the decoy alone is taken for the class more often with coverage: .05 at 0, .39 to .49 between, .76 at 1",
             f"{listed(dict(zip(named, alone, strict=True)))} ({rule})",
             rises(alone) if full else None,
+            of_decoy,
         ),
-        Agreement(
+        finding(
             "what a model loses without the decoy grows with coverage: .52 at 1, .16 at 0.5, below 0 at 0",
             f"with it less without it: {listed(dict(zip(named, drop, strict=True)))} ({rule})",
             rises(drop) if full else None,
+            of_class,
         ),
-        Agreement(
+        finding(
             "with the decoy every model that saw it is right: .90 to .98",
             f"at least {number(float(both[coverages > 0].min()))} (the same from {KEPT} on)",
-            bool(both[coverages > 0].min() >= KEPT),
+            both[coverages > 0].min() >= KEPT,
+            of_class,
         ),
     ]

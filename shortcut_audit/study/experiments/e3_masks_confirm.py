@@ -14,7 +14,7 @@ from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Shown
 from shortcut_audit.study.plots import PLAIN, WORN, as_picture, boxes, gallery
 from shortcut_audit.study.sections import Agreement, Cell, Figure, Section, Table
-from shortcut_audit.study.summaries import every, quartiles
+from shortcut_audit.study.summaries import every, finding, quartiles
 
 MOST = 0.5  # of a mask, from which on it lies on the decoy
 HIGHLIGHTED = 0.9  # of the masks, as published
@@ -57,15 +57,17 @@ def _stop_sign(ground: Ground) -> Section:
     caption = "The share of what a mask reveals that is the decoy."
     return Section(
         (
-            Agreement(
+            finding(
                 "masks of F50 and F100 lie on the stop sign: medians at or close to 100 %",
                 f"medians: {said} (the same from {percent(MOST)} on)",
                 every(*(each >= MOST for each in middles)),
+                len(clean),
             ),
-            Agreement(
+            finding(
                 "masks of F0 do not: only a quarter of them have more than 20 % on it",
                 f"a quarter of F0's masks have more than {percent(upper)} on it",
                 upper <= 0.2,
+                len(clean),
             ),
         ),
         (quartiles("figure_3_9", caption, panels),),
@@ -95,10 +97,11 @@ def _tags(ground: Ground) -> Section:
     caption = "A mask highlights the tag if at least half of it lies on the tag, or it shows at least half of the tag."
     return Section(
         (
-            Agreement(
+            finding(
                 "at least 90 % of the masks of each copyright tag model highlight the tag",
                 f"at least {percent(least)} of any group's masks do",
                 least >= HIGHLIGHTED,
+                min(int(row[4] or 0) for row in rows),
             ),
         ),
         (Table("figure_3_3", caption, columns, tuple(rows)),),

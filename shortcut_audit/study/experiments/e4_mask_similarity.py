@@ -12,7 +12,7 @@ from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Pair
 from shortcut_audit.study.plots import Panels, as_picture, boxes, colours_of, gallery
 from shortcut_audit.study.sections import Agreement, Figure, Section
-from shortcut_audit.study.summaries import every, listed, median, quartiles
+from shortcut_audit.study.summaries import every, finding, listed, median, quartiles
 
 NEAR_ZERO = 0.1  # similarity, at most
 LIKE = 0.5  # of the other classes' median, from which on cats without the decoy are like them
@@ -67,27 +67,31 @@ def _agreements(pairs: list[Pair], panels: Panels) -> list[Agreement]:
         worn[pair.label], plain[pair.label] = median(values[0]), median(values[1])
         rest[pair.label] = median(np.concatenate(values[2:]))
     clean = [pair.label for pair in pairs[:2]]
+    n = min(len(each) for _, each in panels[clean[0]])
     found.append(
-        Agreement(
+        finding(
             "F0 against F50 or F100 is near 0 on the class with the decoy",
             f"medians: {listed({name: worn[name] for name in clean})} (near 0: at most {NEAR_ZERO})",
             every(*(worn[name] <= NEAR_ZERO for name in clean)),
+            n,
         )
     )
     found.append(
-        Agreement(
+        finding(
             "and like the other classes on the class without it",
             f"medians without it: {listed({name: plain[name] for name in clean})}; other classes: "
             f"{listed({name: rest[name] for name in clean})} (like: at least half)",
             every(*(plain[name] >= LIKE * rest[name] for name in clean)),
+            n,
         )
     )
     zeros = np.mean(np.concatenate([np.concatenate([each for _, each in panels[name][1:]]) for name in clean]) == 0)
     found.append(
-        Agreement(
+        finding(
             "some pictures without any decoy have similarity 0: low similarity alone is no proof",
             f"{100 * zeros:.0f} % of them, F0 against the other two",
-            bool(zeros > 0),
+            zeros > 0,
+            n,
         )
     )
     return found

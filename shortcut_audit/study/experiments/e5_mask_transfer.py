@@ -14,7 +14,7 @@ from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.plots import Panels, boxes, colours_of
 from shortcut_audit.study.published import published
 from shortcut_audit.study.sections import Agreement, Cell, Figure, Section, Table
-from shortcut_audit.study.summaries import every, listed, median, quartiles
+from shortcut_audit.study.summaries import every, finding, listed, median, quartiles
 
 NEAR_ZERO = 0.1  # of the softmax score
 LARGE = 0.2
@@ -81,23 +81,26 @@ def _table(drops: Panels, own: dict[str, float], names: list[str]) -> Table:
 
 def _agreements(drops: Panels, own: dict[str, float], names: list[str]) -> list[Agreement]:
     clean, half, full = names
-    medians = _medians(drops, names)
+    medians, n = _medians(drops, names), min(len(panel[0][1]) for panel in drops.values())
     among = {f"{a} with {b}'s": medians[a, b] for a, b in ((half, full), (full, half))}
     across = {f"{a} with {b}'s": medians[a, b] for a, b in ((clean, half), (clean, full))}
     return [
-        Agreement(
+        finding(
             "decoy models recognise the class through each other's masks: medians about 0",
             f"{listed(among)} (about 0: at most {NEAR_ZERO})",
             every(*(value <= NEAR_ZERO for value in among.values())),
+            n,
         ),
-        Agreement(
+        finding(
             "F100 does not through F0's masks: median .75, the largest of all",
             f"{full} with {clean}'s {medians[full, clean]:.2f}; largest {max(medians.values()):.2f}",
             every(medians[full, clean] >= LARGE, medians[full, clean] >= max(medians.values()) - NEAR_ZERO),
+            n,
         ),
-        Agreement(
+        finding(
             "F0 loses too with the masks of decoy models: about .25 with F50's, .35 with F100's",
             f"{listed(across)}; its own score is {own[clean]:.2f}, which bounds the drop (a loss: more than {NEAR_ZERO})",
             every(*(value > NEAR_ZERO for value in across.values())),
+            n,
         ),
     ]

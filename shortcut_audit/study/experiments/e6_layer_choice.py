@@ -14,7 +14,7 @@ from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.layers import similarities
 from shortcut_audit.study.published import published
 from shortcut_audit.study.sections import Agreement, Cell, Section, Table
-from shortcut_audit.study.summaries import every, listed
+from shortcut_audit.study.summaries import finding, listed
 from shortcut_audit.subjects.coverage import covered
 
 CARRY = 0.2  # of the validation pictures, as in the thesis
@@ -71,24 +71,28 @@ def _rows(counts: Counts) -> list[tuple[Cell, ...]]:
 
 def _agreements(counts: Counts) -> list[Agreement]:
     clean, half, full = counts
+    n = int(next(iter(counts[clean].values())).sum())
     part = CHOSEN if CHOSEN in counts[clean] else list(counts[clean])[min(2, len(counts[clean]) - 1)]
     tells = {name: association(of_model[part])[0] for name, of_model in counts.items()}
     best = {name: max(association(table)[0] for table in of_model.values()) for name, of_model in counts.items()}
     rule = f"from {TELLS} on they do"
     return [
-        Agreement(
+        finding(
             "down to layer3, clusters of F100 are pictures with and without the decoy (information .55)",
             f"information {listed({full: tells[full]})} ({rule})",
             tells[full] >= TELLS,
+            n,
         ),
-        Agreement(
+        finding(
             "so are those of F50 (.53)",
             f"information {listed({half: tells[half]})}; best of all rows {best[half]:.2f} ({rule})",
             tells[half] >= TELLS,
+            n,
         ),
-        Agreement(
+        finding(
             "those of F0 are not, in any row: the gradients say which reason, not which picture",
             f"best of all rows {best[clean]:.2f} (not: at most {BLIND})",
-            every(best[clean] <= BLIND),
+            best[clean] <= BLIND,
+            n,
         ),
     ]

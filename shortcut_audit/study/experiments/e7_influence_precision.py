@@ -12,7 +12,7 @@ from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Shown
 from shortcut_audit.study.plots import PLAIN, WORN, Panels, as_picture, boxes, gallery
 from shortcut_audit.study.sections import Agreement, Figure, Section
-from shortcut_audit.study.summaries import every, listed, median, quartiles
+from shortcut_audit.study.summaries import count, every, finding, listed, median, quartiles
 
 KS = (50, 100, 150)
 TOP = 5  # training pictures in the gallery
@@ -69,25 +69,29 @@ def _agreements(panels: Panels, ks: int, base: float) -> list[Agreement]:
     clean, *decoyed = panels
     first = {name: median(panel[0][1]) for name, panel in panels.items()}
     without = {name: median(panel[ks][1]) for name, panel in panels.items()}
+    n = min(count(values) for panel in panels.values() for _, values in panel)
     k = panels[clean][0][0].rpartition(", ")[2]
     return [
-        Agreement(
+        finding(
             "F0: the base rate of 20 %, with the decoy or without",
             f"medians at {k}: {first[clean]:.2f} with, {without[clean]:.2f} without; the base rate is {base:.2f} "
             f"(at it: within {NEAR_BASE})",
             every(*(abs(value - base) <= NEAR_BASE for value in (first[clean], without[clean]))),
+            n,
         ),
         *(
-            Agreement(
+            finding(
                 f"{name}: close to 100 % for queries with the decoy",
                 f"median at {k}: {first[name]:.2f} (close: from {CLOSE_TO_ONE} on)",
                 first[name] >= CLOSE_TO_ONE,
+                n,
             )
             for name in decoyed
         ),
-        Agreement(
+        finding(
             "F50 and F100: below the base rate for queries without it",
             f"medians at {k}: {listed({name: without[name] for name in decoyed})}; the base rate is {base:.2f}",
             every(*(without[name] < base for name in decoyed)),
+            n,
         ),
     ]

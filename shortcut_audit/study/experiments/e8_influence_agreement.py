@@ -14,7 +14,7 @@ from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Pair, Shown
 from shortcut_audit.study.plots import Panels, boxes, colours_of
 from shortcut_audit.study.sections import Agreement, Figure, Section
-from shortcut_audit.study.summaries import every, listed, median, quartiles
+from shortcut_audit.study.summaries import ENOUGH, count, every, finding, listed, median, number, quartiles
 
 KS = (50, 150)
 ABOVE = 0.05  # of the other groups' highest median, from which on the decoy's pictures stand out
@@ -70,33 +70,34 @@ def _compared(ground: Ground, groups: list[Shown], coverage: float, measure: Mea
 
 
 def _agreements(pairs: list[Pair], panels: dict[str, Panels], ks: list[int]) -> list[Agreement]:
-    rho = panels["figure_5_4"]
-    worn = {pair.label: median(rho[pair.label][0][1]) for pair in pairs}
-    rest = {pair.label: [median(each) for _, each in rho[pair.label][1:]] for pair in pairs}
-    clean, decoyed = [pair.label for pair in pairs[:2]], pairs[2].label
-    lowest = min(value for values in rest.values() for value in values if not np.isnan(value))
-    k = ks[-1]
-    partly, fully = (_standing_out(panels[f"{name}_k{k}"][decoyed]) for name in ("figure_5_5", "figure_5_6"))
+    rho, clean, decoyed, k = panels["figure_5_4"], [pair.label for pair in pairs[:2]], pairs[2].label, ks[-1]
+    worn = {label: median(panel[0][1]) for label, panel in rho.items()}
+    lowest = min((median(each) for panel in rho.values() for each in _elsewhere(panel)), default=float("nan"))
+    partly, fully = (panels[f"{name}_k{k}"][decoyed] for name in ("figure_5_5", "figure_5_6"))
+    highest = [max((median(each) for each in _elsewhere(panel)), default=float("nan")) for panel in (partly, fully)]
+    both = median(partly[0][1]), median(fully[0][1])
     return [
-        Agreement(
+        finding(
             "the lowest median rho is F0's with F100, then F0's with F50, on the class with the decoy",
-            f"{listed({name: worn[name] for name in clean})}; the lowest of the other groups and pairs is {lowest:.2f}",
+            f"{listed({name: worn[name] for name in clean})}; the lowest of the other groups and pairs is {number(lowest)}",
             every(*(worn[name] < lowest for name in clean)),
+            min(count(rho[name][0][1]) for name in clean),
         ),
-        Agreement(
+        finding(
             f"F50 and F100 share more of their top {k} on the class with the decoy than elsewhere, where part of it carries it",
-            f"median {partly[0]:.2f} against {partly[1]:.2f} at most elsewhere (more: by {ABOVE})",
-            partly[0] >= partly[1] + ABOVE,
+            f"median {number(both[0])} against {number(highest[0])} at most elsewhere (more: by {ABOVE})",
+            both[0] >= highest[0] + ABOVE,
+            count(partly[0][1]),
         ),
-        Agreement(
+        finding(
             "and about as much as elsewhere where all of it carries the decoy",
-            f"median {fully[0]:.2f} against {fully[1]:.2f} at most elsewhere",
-            fully[0] < fully[1] + ABOVE,
+            f"median {number(both[1])} against {number(highest[1])} at most elsewhere",
+            both[1] < highest[1] + ABOVE,
+            count(fully[0][1]),
         ),
     ]
 
 
-def _standing_out(panel: list[tuple[str, np.ndarray]]) -> tuple[float, float]:
-    """The median on the class with the decoy, and the highest median of the other groups."""
-    medians = [median(values) for _, values in panel]
-    return medians[0], max((each for each in medians[1:] if not np.isnan(each)), default=float("nan"))
+def _elsewhere(panel: list[tuple[str, np.ndarray]]) -> list[np.ndarray]:
+    """The groups without the decoy that have enough queries: F100 is hardly ever right about its class without it."""
+    return [values for _, values in panel[1:] if count(values) >= ENOUGH]
