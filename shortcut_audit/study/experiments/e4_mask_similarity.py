@@ -1,4 +1,4 @@
-"""Figures 4.1 to 4.3: do two models look at the same place?"""
+"""Figures 4.2 and 4.3: do two models look at the same place?"""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import torch
+from matplotlib.figure import Figure as Drawing
 
 from shortcut_audit.judging.mask_measures import iou, similarity
 from shortcut_audit.registry import register
-from shortcut_audit.study.ground import Ground, Pair
+from shortcut_audit.study.ground import Ground, Pair, Shown
 from shortcut_audit.study.plots import Panels, as_picture, boxes, colours_of, gallery
 from shortcut_audit.study.sections import Agreement, Figure, Section
-from shortcut_audit.study.summaries import every, finding, listed, median, quartiles
+from shortcut_audit.study.summaries import every, finding, listed, median, number, quartiles
 
 NEAR_ZERO = 0.1  # similarity, at most
 LIKE = 0.5  # of the other classes' median, from which on cats without the decoy are like them
@@ -25,7 +27,7 @@ class E4MaskSimilarity:
     """Pixels that two models' masks of a picture share, over the pixels of a mask."""
 
     title: ClassVar[str] = "RQ1: are two models' masks alike?"
-    source: ClassVar[str] = "section 4.1, figures 4.1 to 4.3"
+    source: ClassVar[str] = "section 4.1, figures 4.2 and 4.3"
 
     def run(self, ground: Ground) -> Section:
         trio, groups = ground.trio(), ground.groups(ground.swept, ground.scenario.masks.images)
@@ -42,11 +44,6 @@ class E4MaskSimilarity:
         )
         colours = colours_of([shown.decoyed for shown in groups])
         caption = "Similarity of two models' masks of one picture: pixels that both reveal, over the pixels of a mask."
-        worn = groups[0]
-        rows = {
-            name: [(as_picture(worn.pixels[i], masks[name][0][i]), "", "") for i in range(min(SHOWN, len(worn.pixels)))]
-            for name in trio
-        }
         return Section(
             tuple(_agreements(ground.pairs(), panels)),
             (
@@ -55,9 +52,27 @@ class E4MaskSimilarity:
             ),
             (
                 Figure("figure_4_2", caption, boxes(panels, "similarity", colours)),
-                Figure("figure_4_1", f"The same pictures ({worn.label}) through each model's mask.", gallery(rows)),
+                Figure(
+                    "figure_4_3",
+                    "Pictures without any decoy on which two models' masks differ most.",
+                    _strangers(ground, groups[2:]),
+                ),
             ),
         )
+
+
+def _strangers(ground: Ground, groups: list[Shown]) -> Drawing:
+    """The pictures of other classes on which the first two models' masks are least alike, through either mask."""
+    models = list(ground.trio().items())[:2]
+    masks = [np.concatenate([ground.masks(model, shown) for shown in groups]) for _, model in models]
+    pixels = torch.cat([shown.pixels for shown in groups])
+    alike = similarity(*masks)
+    least = np.argsort(alike, kind="stable")[:SHOWN]
+    rows = {
+        name: [(as_picture(pixels[i], mask[i]), number(alike[i]), "") for i in least]
+        for (name, _), mask in zip(models, masks, strict=True)
+    }
+    return gallery(rows)
 
 
 def _agreements(pairs: list[Pair], panels: Panels) -> list[Agreement]:
