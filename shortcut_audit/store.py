@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,11 @@ from safetensors.numpy import save
 from shortcut_audit.files import replacing
 
 Arrays = dict[str, np.ndarray]
+
+
+def cache_folder() -> Path:
+    """`$XDG_CACHE_HOME/shortcut-audit`, by default `~/.cache/shortcut-audit`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shortcut-audit"
 
 
 class Store:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from shortcut_audit.errors import UsageError, did_you_mean
@@ -102,6 +103,13 @@ class Pasted(ABC):
             colours, alphas = neutral(self.control, colour, alpha, hull, rngs)
             lay(made.control, window, colours, alphas * self.opacity)
             made.footprint[window] = torch.from_numpy(hull)
+
+
+def fitted(picture: Image.Image, side: int) -> Image.Image:
+    """The picture with its longer side at `side` pixels; Pillow weighs RGBA by alpha, so no dark rims appear."""
+    scale = side / max(picture.size)
+    width, height = (max(1, round(scale * length)) for length in picture.size)
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def check_choice(option: str, asked: str, known: Sequence[str]) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import os
 import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import PIL
@@ -17,7 +15,7 @@ import torch
 from shortcut_audit.errors import UsageError
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.store import Arrays, Store
+from shortcut_audit.store import Arrays, Store, cache_folder
 from shortcut_audit.subjects import drawing, scenery
 from shortcut_audit.subjects.drawing import Canvas, Colour, Pen, any_colour, shade
 from shortcut_audit.subjects.pictures import check_split, generator, pictures
@@ -71,11 +69,6 @@ class Demo:
         kept = Store(cache_folder()).arrays("demo", key, drawn)
         pixels, objects = (torch.from_numpy(kept[name]) for name in ("pixels", "objects"))
         return pictures(pixels, labels, ids, self.classes, objects.view(-1, size, size))
-
-
-def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/shortcut-audit`, by default `~/.cache/shortcut-audit`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shortcut-audit"
 
 
 @cache

@@ -16,11 +16,9 @@ from PIL import Image, ImageFilter
 
 from shortcut_audit.errors import DataError, UsageError
 from shortcut_audit.registry import register
-from shortcut_audit.store import Store
+from shortcut_audit.store import Store, cache_folder
 from shortcut_audit.subjects.coco_annotations import Instance, Shot, annotated, located, pixels, union
-from shortcut_audit.subjects.datasets.demo import cache_folder
-from shortcut_audit.subjects.decoys.overlay import fitted
-from shortcut_audit.subjects.pasting import Pasted, check_choice
+from shortcut_audit.subjects.pasting import Pasted, check_choice, fitted
 from shortcut_audit.subjects.photographs import as_rgb, by_identity
 
 RIM = 2  # pixels cut off all around: COCO's outlines stray that far, and the background that they take in would shine

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.pasting import Pasted
+from shortcut_audit.subjects.pasting import Pasted, fitted
 
 
 @register("decoy")
@@ -53,10 +53,3 @@ class Overlay(Pasted):
         if box is None:
             raise UsageError(f"the overlay's image '{self.image}' is transparent everywhere: nothing would be pasted")
         return np.array(fitted(full.crop(box), side))
-
-
-def fitted(picture: Image.Image, side: int) -> Image.Image:
-    """The picture with its longer side at `side` pixels; Pillow weighs RGBA by alpha, so no dark rims appear."""
-    scale = side / max(picture.size)
-    width, height = (max(1, round(scale * length)) for length in picture.size)
-    return picture.resize((width, height), Image.Resampling.BICUBIC)
