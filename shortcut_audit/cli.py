@@ -80,6 +80,7 @@ def _add_overrides(command: argparse.ArgumentParser) -> None:
         "--data", type=Path, metavar="DIR", help="where the data set's paths start (default: beside the scenario)"
     )
     command.add_argument("--device", help="cpu, cuda, cuda:1, or auto: cuda where there is one (default: as in the scenario)")
+    command.add_argument("--workers", type=int, metavar="N", help="threads that decode photographs (default: as many as cores)")
     command.add_argument("--trust-code", action="store_true", help="let an architecture of your own be named (runs code)")
     command.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="of training (default: as in the scenario)")
 
@@ -88,7 +89,10 @@ def _scenario(asked: argparse.Namespace) -> Scenario:
     from shortcut_audit.scenario import load_scenario
 
     training = {name: getattr(asked, name) for name in ("device", "precision") if getattr(asked, name) is not None}
-    return load_scenario(asked.scenario, asked.data, training)
+    scenario = load_scenario(asked.scenario, asked.data, training)
+    if asked.workers is None:
+        return scenario
+    return scenario.model_copy(update={"dataset": {**scenario.dataset, "workers": asked.workers}})
 
 
 def _train(asked: argparse.Namespace) -> int:

@@ -254,8 +254,8 @@ def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, A
         raise UsageError(f"the scenario '{path}' must be a mapping with the keys 'dataset' and 'decoys', not {found}")
     if data is not None and not data.is_dir():
         raise UsageError(f"--data '{data}' is no folder: name the one in which the data set's paths start")
-    if training:
-        content["training"] = {**(content.get("training") or {}), **training}
+    if training and isinstance(written := content.get("training") or {}, dict):
+        content["training"] = {**written, **training}
     digest = hashlib.sha256(text).hexdigest()
     try:
         return Scenario(**content, folder=path.resolve().parent, data=data and data.resolve(), digest=digest)

@@ -58,6 +58,12 @@ def test_a_command_sets_training_otherwise_and_keeps_the_rest(path: Path) -> Non
         load_scenario(path, training={"precision": "half"})
 
 
+def test_a_training_section_that_is_no_mapping_is_one_sentence(path: Path) -> None:
+    path.write_text((TEXT % "val").replace("{epochs: 7}", "[1]"))
+    with pytest.raises(UsageError, match="bad value at 'training'"):
+        load_scenario(path, training={"device": "cpu"})
+
+
 @pytest.mark.parametrize("key", ["data", "folder", "digest"])
 def test_what_the_harness_fills_in_is_no_key(path: Path, key: str) -> None:
     path.write_text(path.read_text() + f"{key}: x\n")

@@ -28,6 +28,7 @@ from shortcut_audit.subjects.loading import load_subject
 from shortcut_audit.subjects.material import Material
 
 BATCH = 256  # images a forward pass
+SEEN = 64  # images that are blurred at a time: each is held at eight levels
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -144,10 +145,13 @@ class Answers:
 
         def forward() -> Arrays:
             network = self.subject(model).network
+            scores = []
             with torch.inference_mode():
-                blurred = perturbation_levels(self.as_images(pixels), "blur")
-                seen = perturbed(blurred, shown.to(self.device, torch.float32))
-                return {"score": network(seen).softmax(1)[:, target].float().cpu().numpy()}
+                for part, mask in zip(torch.split(pixels, SEEN), torch.split(shown, SEEN), strict=True):
+                    blurred = perturbation_levels(self.as_images(part), "blur")
+                    seen = perturbed(blurred, mask.to(self.device, torch.float32))
+                    scores.append(network(seen).softmax(1)[:, target].float().cpu().numpy())
+            return {"score": np.concatenate(scores)}
 
         key = {"pixels": pixel_digest(pixels), "revealed": pixel_digest(shown), "target": target}
         return self.stored("transfer", model, key, forward)["score"]

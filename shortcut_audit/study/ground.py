@@ -75,8 +75,8 @@ class Ground:
     def swept(self) -> str:
         """The decoy with the most coverages: the thesis's stop sign."""
         counts = {decoy: len(self.sweep(decoy)) for decoy in self.scenario.decoys}
-        best = max(counts, key=lambda decoy: counts[decoy])
-        if counts[best] < 2:
+        best = max(counts, key=lambda decoy: counts[decoy], default="")
+        if counts.get(best, 0) < 2:
             raise DataError("no decoy has models of two coverages: train some, e.g. {decoy: stop_sign, coverage: [0.5, 1.0]}")
         return best
 
@@ -115,6 +115,8 @@ class Ground:
         """The decoy's class with the decoy and without it, then each other class; `most` pictures of each."""
         placed, target = self.material.with_decoy(decoy, "validation", self.size), self.bait(decoy).target_index
         at, label = self.members(target, most), self.material.classes[target]
+        if not len(at):
+            raise DataError(f"no validation picture shows '{label}', the class of {decoy}")
         worn = Shown(f"{label} with {decoy}", target, placed.decoyed[at], True, placed.footprint[at].numpy())
         order = [target, *(i for i in range(len(self.material.classes)) if i != target)]
         return [worn, *(Shown(self.material.classes[i], i, self.validation.pixels[self.members(i, most)]) for i in order)]

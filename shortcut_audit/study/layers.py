@@ -31,7 +31,11 @@ def subsets(named: Sequence[str]) -> list[list[str]]:
 
 
 def similarities(answers: Answers, model: str, pixels: Tensor, target: int) -> dict[str, np.ndarray]:
-    """Part -> (n, n) cosine of the gradients of n pictures' logits by this part and those before it, in one pass, and kept."""
+    """Part -> (n, n) cosine of the gradients of n pictures by this part and those before it, in one pass, and kept.
+
+    The scalar is the influence method's, by default the logit of the class.
+    """
+    scalar = answers.scenario.influence.options.get("scalar", "logit")
 
     def compare() -> Arrays:
         network = answers.subject(model).network
@@ -40,10 +44,12 @@ def similarities(answers: Answers, model: str, pixels: Tensor, target: int) -> d
         def report(done: int, total: int) -> None:
             answers.progress(f"gradients of {model}", done, total)
 
-        gram = gradient_gram(network, images, images, parts(network), report=report)
+        gram = gradient_gram(network, images, images, parts(network), scalar, report=report)
         return {subset[-1]: gram.cosine(subset).float().cpu().numpy() for subset in subsets(list(parts(network)))}
 
-    found = answers.stored("layers", model, {"pixels": pixel_digest(pixels), "target": target, "named": NAMED}, compare)
+    found = answers.stored(
+        "layers", model, {"pixels": pixel_digest(pixels), "target": target, "named": NAMED, "scalar": scalar}, compare
+    )
     return in_order(found, list(parts(answers.subject(model).network)))
 
 

@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -34,30 +35,45 @@ class Chapter:
     seconds: float
 
 
-def write(chapters: Iterable[Chapter], told: Mapping[str, Any], out: Path) -> Path:
-    """Every file of the study, each whole or not at all. Returns the page.
+def write(chapters: Iterable[Chapter], told: Mapping[str, Any], out: Path, stem: str = "study") -> Path:
+    """Every file of the study, each whole or not at all; `stem` is the page's name. Returns the page.
+
+    Tables and figures that the page of this name had before, and has no longer, are removed.
 
     Args:
         told: `title`, `facts` (pairs of a word and what it says), `models` (a Table), `notes` (sentences).
     """
     chapters = list(chapters)
     pictures: dict[str, str] = {}
+    content: dict[str, bytes] = {}
     for chapter in chapters:
         for table in chapter.section.tables:
-            _put(out / "tables" / f"{table.name}.csv", _csv(table).encode())
+            content[f"tables/{table.name}.csv"] = _csv(table).encode()
         for figure in chapter.section.figures:
             png, svg = (_drawn(figure, kind) for kind in ("png", "svg"))
-            _put(out / "figures" / f"{figure.name}.png", png)
-            _put(out / "figures" / f"{figure.name}.svg", svg)
+            content |= {f"figures/{figure.name}.png": png, f"figures/{figure.name}.svg": svg}
             pictures[figure.name] = base64.b64encode(png).decode()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"cell": cell, "word": word, "label": label}
     template = environment.from_string(files("shortcut_audit.study").joinpath("page.html.jinja").read_text(encoding="utf-8"))
     counts = {name: sum(word(each) == name for c in chapters for each in c.section.agreements) for name in WORDS.values()}
     html = template.render(chapters=chapters, pictures=pictures, counts=counts, **told)
-    _put(out / "study.json", (json.dumps(_summary(chapters, counts), indent=1) + "\n").encode())
-    _put(out / "study.html", html.encode())
-    return out / "study.html"
+    for name in set(_listed(out / f"{stem}.json")) - set(content):
+        (out / name).unlink(missing_ok=True)
+    summary = {**_summary(chapters, counts), "files": sorted(content)}
+    content |= {f"{stem}.json": (json.dumps(summary, indent=1) + "\n").encode(), f"{stem}.html": html.encode()}
+    for name, each in content.items():
+        _put(out / name, each)
+    return out / f"{stem}.html"
+
+
+def _listed(summary: Path) -> list[str]:
+    """The tables and figures of the page that was there before."""
+    try:
+        listed: list[str] = json.loads(summary.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [name for name in listed if re.fullmatch(r"(tables|figures)/\w+\.(csv|png|svg)", str(name))]
 
 
 WORDS = {True: "agrees", False: "differs", None: "not measured"}
@@ -76,11 +92,12 @@ def cell(value: Cell) -> str:
 
 
 def label(name: str) -> str:
-    """`figure_5_5_k150` -> `Figure 5.5, k150`; `models` stays."""
-    kind, *number = name.split("_", 3)
-    if len(number) < 2:
+    """`figure_5_5_k150` -> `Figure 5.5, k150`; a name of another form stays."""
+    found = re.fullmatch(r"(table|figure)_(\d|a)_(\d+)(?:_(.+))?", name)
+    if found is None:
         return name
-    return f"{kind.title()} {number[0].upper()}.{number[1]}" + "".join(f", {rest.replace('_', ' ')}" for rest in number[2:])
+    kind, chapter, number, rest = found.groups()
+    return f"{kind.title()} {chapter.upper()}.{number}" + (f", {rest.replace('_', ' ')}" if rest else "")
 
 
 def _summary(chapters: list[Chapter], counts: Mapping[str, int]) -> dict[str, Any]:

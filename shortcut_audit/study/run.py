@@ -25,7 +25,7 @@ from shortcut_audit.study.page import Chapter, word, write
 from shortcut_audit.study.sections import Agreement, Section, Table
 from shortcut_audit.subjects.manifest import read_candidates
 from shortcut_audit.training.plan import Job, plan
-from shortcut_audit.training.train import chosen_device, train
+from shortcut_audit.training.train import chosen_device, train, writing
 
 
 def study(
@@ -40,6 +40,7 @@ def study(
     """Writes `study.html`, `study.json`, `tables/` and `figures/` to `out`, beside models and evidence; returns the page.
 
     What is there already is kept: finished models and their evidence. Experiments that the scenario has no models for say so.
+    With `only` the page is another one, `study-e3-e4.html`: a whole one is never replaced by a part of it.
 
     Args:
         scenario: its `training.models` say which models there are.
@@ -51,25 +52,26 @@ def study(
     Raises:
         UsageError: an experiment is not there, or no model is, or `out` cannot be written to.
     """
-    names = chosen(only)
-    jobs = plan(scenario)
+    names, jobs = chosen(only), plan(scenario)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        (out / ".writable").touch()
+        (out / ".writable").unlink()
     if models is None:
         models = out / "models"
         train(scenario, models, progress=progress, trust_code=trust_code)
-    candidates = named_as_planned(read_candidates(models), jobs)
+    candidates = named_as_planned(read_candidates(models), jobs, scenario.training.size)
     show = _on_terminal if progress and sys.stderr.isatty() else _nowhere
     device = str(chosen_device(scenario.training.device))
     answers = Answers(scenario, candidates, Store(out / "evidence"), device, trust_code, told(show))
     ground = Ground(answers, jobs)
-    chapters: list[Chapter] = []
-    try:
-        for name in names:
-            chapters.append(_chapter(name, ground))
-            if progress:
-                tqdm.write(f"{name}: {_in_short(chapters[-1])}", file=sys.stderr)
-    finally:
-        page = write(chapters, _told(scenario, command, ground, device), out) if chapters else out / "study.html"
-    return page
+    chapters = []
+    for name in names:
+        chapters.append(_chapter(name, ground))
+        if progress:
+            tqdm.write(f"{name}: {_in_short(chapters[-1])}", file=sys.stderr)
+    stem = "study" if only is None else "-".join(["study", *(name.partition("_")[0] for name in names)])
+    return write(chapters, _told(scenario, command, ground, device), out, stem)
 
 
 def chosen(only: Collection[str] | None) -> list[str]:
@@ -81,8 +83,8 @@ def chosen(only: Collection[str] | None) -> list[str]:
     return [name for name in known if only is None or any(name == each or name.startswith(f"{each}_") for each in only)]
 
 
-def named_as_planned(candidates: list[Candidate], jobs: Collection[Job]) -> list[Candidate]:
-    """The candidates that the scenario trains; `F50` also serves for `F50-s0`."""
+def named_as_planned(candidates: list[Candidate], jobs: Collection[Job], size: int) -> list[Candidate]:
+    """The candidates that the scenario trains, of its input size; `F50` also serves for `F50-s0`."""
     found = {candidate.name: candidate for candidate in candidates}
     kept = []
     for job in jobs:
@@ -94,17 +96,23 @@ def named_as_planned(candidates: list[Candidate], jobs: Collection[Job]) -> list
             f"none of the models {', '.join(found)} is one that the scenario trains ({', '.join(job.name for job in jobs)}): "
             "name them so, or leave --models out"
         )
+    for each in kept:
+        if not each.problem and each.size != size:
+            raise UsageError(
+                f"{each.name} takes pictures of {each.size} pixels, the scenario has training.size {size}: set it so"
+            )
     return kept
 
 
 def _chapter(name: str, ground: Ground) -> Chapter:
-    """What cannot be measured is a sentence on the page; the other experiments go on."""
+    """What cannot be measured, or breaks, is a sentence on the page; the other experiments go on."""
     experiment = registry.build("experiment", name)
     began = time.monotonic()
     try:
         section = experiment.run(ground)
-    except ShortcutAuditError as error:
-        section = Section((Agreement(experiment.title, str(error), None),))
+    except Exception as error:
+        reason = str(error) if isinstance(error, ShortcutAuditError) else f"the experiment broke: {error!r}"
+        section = Section((Agreement(experiment.title, reason, None),))
     return Chapter(name, experiment.title, experiment.source, section, time.monotonic() - began)
 
 
@@ -119,7 +127,7 @@ def _told(scenario: Scenario, command: str, ground: Ground, device: str) -> dict
     facts = (
         ("command", f"shortcut-audit {command}" if command else "from Python"),
         ("classes", ", ".join(ground.material.classes)),
-        ("architecture", f"{scenario.training.arch}, {scenario.training.size} px"),
+        ("architecture", f"{', '.join(sorted({each.arch for each in ground.answers.candidates.values()}))}, {ground.size} px"),
         ("masks", f"{scenario.masks.explainer}, {scenario.masks.area:.0%} of the picture"),
         ("device", device),
         ("date", date.today().isoformat()),

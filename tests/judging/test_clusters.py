@@ -20,7 +20,6 @@ def test_spectral_clusters_find_two_planted_groups_and_the_table_counts_them() -
     assert sorted(clusters.cluster_table(labels, flags).tolist()) == [[0, 45], [15, 0]]
     order = rng.permutation(60)
     again = clusters.spectral_clusters((directions @ directions.T)[np.ix_(order, order)])
-    assert (clusters.cluster_table(again, flags[order]).sum(1) == clusters.cluster_table(again, labels[order] > 0).sum(1)).all()
     assert len(np.unique(again + 2 * labels[order])) == 2  # the same partition, whatever the order
 
 
@@ -49,6 +48,6 @@ def test_association_is_none_one_and_the_published_one() -> None:
     assert clusters.association(np.array([[20, 0], [0, 73]]))[0] == pytest.approx(1)
     assert clusters.association(np.array([[10, 38], [8, 37]]))[0] == pytest.approx(0, abs=0.01)  # table 5.1, fc of F0
     information, p = clusters.association(np.array([[12, 0], [6, 75]]))  # table 5.1, fc + layer4 + layer3 of F50
-    assert information > 0.4
+    assert information == pytest.approx(0.591, abs=0.0005)
     assert p < 1e-9
     assert clusters.association(np.array([[5, 9]])) == (pytest.approx(0), 1.0)  # one cluster says nothing

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from shortcut_audit import DataError, registry
+from shortcut_audit.evidence.answers import Answers
+from shortcut_audit.study.experiments import e8_influence_agreement
 from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.sections import Section, Table
 from shortcut_audit.study.summaries import finding
@@ -113,7 +116,10 @@ def test_published_clusters_keep_their_counts_and_get_their_information(found: A
     assert [row[0] for row in rows.rows] == ["fc", "+ conv"]
     assert [row[0] for row in rows.published] == ["fc", "+ layer4", "+ layer3", "+ layer2", "+ layer1", "+ all the rest"]
     assert rows.published[2][4] == "12/0; 6/75"
-    assert 0.4 < rows.published[2][5] < 0.7
+    assert rows.published[2][5] == pytest.approx(0.591, abs=0.0005)
+    said = [each.published for each in found("e6_layer_choice").agreements]
+    assert "(information 0.63)" in said[0]
+    assert "(0.59)" in said[1]
     assert all(sum(int(part) for part in str(row[1]).replace("; ", "/").split("/")) == 20 for row in rows.rows)
 
 
@@ -167,7 +173,88 @@ def test_too_few_pictures_say_nothing(n: int, holds: bool | None, agrees: bool |
 
 def test_experiments_on_few_pictures_agree_with_nothing(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shortcut_audit.study.summaries.ENOUGH", 1000)
-    for name in ("e1_copyright_tag", "e4_mask_similarity", "e5_mask_transfer", "e7_influence_precision"):
+    for name in EXPERIMENTS:
         section = registry.build("experiment", name).run(ground)
         assert {each.agrees for each in section.agreements} == {None}
         assert section.tables
+
+
+def panel(*medians: float) -> list[tuple[str, np.ndarray]]:
+    """Groups with twelve queries each, the decoy's first."""
+    return [(str(i), np.full(12, each)) for i, each in enumerate(medians)]
+
+
+@pytest.mark.parametrize(
+    ("worn", "agrees"),
+    [
+        ((0.3, 0.2, 0.8), True),
+        ((0.2, 0.3, 0.8), False),  # the order is published too
+        ((0.3, 0.2, 0.1), False),  # the two decoy models' own is no other group, and must not be lower
+        ((0.7, 0.6, 0.8), False),
+    ],
+)
+def test_the_lowest_rank_correlation_is_the_published_pairs(worn: tuple[float, ...], agrees: bool, ground: Ground) -> None:
+    pairs = ground.pairs()
+    rho = {pair.label: panel(each, 0.6, 0.5) for pair, each in zip(pairs, worn, strict=True)}
+    assert e8_influence_agreement._rank_correlation(pairs, rho).agrees is agrees
+
+
+def test_nothing_to_compare_with_is_no_difference(ground: Ground) -> None:
+    rho = {pair.label: panel(0.1)[:1] for pair in ground.pairs()}
+    assert e8_influence_agreement._rank_correlation(ground.pairs(), rho).agrees is None
+
+
+@pytest.mark.parametrize(
+    ("partly", "fully", "agrees"),
+    [
+        ((0.9, 0.3, 0.5), (0.4, 0.3, 0.5), (True, True)),
+        ((0.5, 0.3, 0.5), (0.0, 0.8, 0.9), (False, False)),  # far below elsewhere is not "about as much"
+        ((0.9, 0.3, 0.5), (0.9, 0.3, 0.5), (True, False)),
+    ],
+)
+def test_top_k_stands_out_in_part_and_not_in_full(
+    partly: tuple[float, ...],
+    fully: tuple[float, ...],
+    agrees: tuple[bool, bool],
+    ground: Ground,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    label = ground.pairs()[2].label
+    answers = {0.2: {label: panel(*partly)}, 1.0: {label: panel(*fully)}}
+    monkeypatch.setattr(e8_influence_agreement, "_compared", lambda _g, _s, coverage, _m: answers[coverage])
+    assert tuple(each.agrees for each in e8_influence_agreement._top_k(ground, [], 50)) == agrees
+
+
+def test_precision_is_not_asked_of_more_pictures_than_carry_the_decoy(found: Any) -> None:
+    labels = {row[1].rpartition(" ")[2] for row in table(found("e7_influence_precision"), "figure_5_3").rows}
+    assert labels == {"12"}  # of 60 training pictures a fifth carries it
+
+
+def test_a_decoy_that_fills_the_picture_has_no_place(ground: Ground, scenario: Any) -> None:
+    decoys = {**scenario.decoys, "stop_sign": {"kind": "vignette", "target": "green"}}
+    answers = Answers(scenario.model_copy(update={"decoys": decoys}), ground.answers.candidates.values(), ground.answers.store)
+    section = registry.build("experiment", "e3_masks_confirm").run(Ground(answers, ground.jobs))
+    assert "fills the picture" in section.agreements[0].here
+    assert section.agreements[0].agrees is None
+
+
+def test_two_coverages_are_no_sweep(ground: Ground) -> None:
+    with pytest.raises(DataError, match="a sweep needs models of 3 coverages or more of one decoy; stop_sign has 0, 1"):
+        registry.build("experiment", "e2_coverage_sweep").run(
+            Ground(ground.answers, [job for job in ground.jobs if job.coverage != 0.5])
+        )
+
+
+def test_a_scenario_without_decoys_is_a_sentence(ground: Ground, scenario: Any) -> None:
+    answers = Answers(scenario.model_copy(update={"decoys": {}}), [], ground.answers.store)
+    with pytest.raises(DataError, match="no decoy has models of two coverages"):
+        registry.build("experiment", "e4_mask_similarity").run(Ground(answers, ground.jobs))
+
+
+def test_what_the_demo_must_find_is_found_by_how_it_begins(found: Any) -> None:
+    expected = yaml.safe_load((Path(__file__).parents[2] / "fixtures/study_answers.yaml").read_text())
+    for name, beginnings in expected.items():
+        said = [each.published for each in found(name).agreements]
+        for beginning in beginnings:
+            own = re.sub("^tag_[a-z]+", "tag", beginning)
+            assert len([each for each in said if each.startswith(own)]) == 1, beginning

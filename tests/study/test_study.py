@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -129,7 +130,7 @@ def test_a_study_keeps_its_evidence_and_says_the_same_again(
     models: Path, scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = study(scenario, tmp_path, models, ["e2", "e3"], trust_code=True, progress=False)
-    first = (tmp_path / "study.json").read_text()
+    first = (tmp_path / "study-e2-e3.json").read_text()
     assert Page(page.read_text()).open == []
 
     def never(*_: object) -> None:
@@ -139,7 +140,7 @@ def test_a_study_keeps_its_evidence_and_says_the_same_again(
     study(scenario, tmp_path, models, ["e2", "e3"], trust_code=True, progress=False)
     said = [
         json.loads(text)["experiments"]["e3_masks_confirm"]["agreements"]
-        for text in (first, (tmp_path / "study.json").read_text())
+        for text in (first, (tmp_path / "study-e2-e3.json").read_text())
     ]
     assert said[0] == said[1]
 
@@ -148,18 +149,20 @@ def test_models_of_other_names_are_refused_and_a_seed_may_be_left_out(models: Pa
     folder = tmp_path / "models"
     folder.mkdir()
     manifest = yaml.safe_load((models / "rashomon.yaml").read_text())
-    for name, entry in (("mine", "F0-s0"), ("F100", "F100-s0")):
+    for name, entry in (("mine", "F0-s0"), ("F50", "F50-s0"), ("F100", "F100-s0")):
         (folder / f"{name}.safetensors").write_bytes((models / f"{entry}.safetensors").read_bytes())
     manifest["models"] = {"mine": {"file": "mine.safetensors"}}
-    manifest["ignore"] = ["F100.safetensors"]
+    manifest["ignore"] = ["F50.safetensors", "F100.safetensors"]
     (folder / "rashomon.yaml").write_text(yaml.safe_dump(manifest))
     with pytest.raises(UsageError, match="none of the models mine is one that the scenario trains"):
         study(scenario, tmp_path / "out", folder, ["e2"], trust_code=True, progress=False)
-    manifest["models"] = {"F0": {"file": "mine.safetensors"}, "F100": {"file": "F100.safetensors"}}
+    manifest["models"] = {"F0": {"file": "mine.safetensors"}} | {
+        name: {"file": f"{name}.safetensors"} for name in ("F50", "F100")
+    }
     (folder / "rashomon.yaml").write_text(yaml.safe_dump(manifest))
     study(scenario, tmp_path / "out", folder, ["e2"], trust_code=True, progress=False)
     rows = list(csv.reader((tmp_path / "out/tables/table_3_4.csv").read_text().splitlines()))
-    assert [row[1] for row in rows if row[0] == "here"] == ["1.0", "0.0"]
+    assert [row[1] for row in rows if row[0] == "here"] == ["1.0", "0.5", "0.0"]
 
 
 def test_a_broken_model_is_charged_to_the_experiments_that_need_it(
@@ -170,11 +173,74 @@ def test_a_broken_model_is_charged_to_the_experiments_that_need_it(
 
     monkeypatch.setattr("shortcut_audit.evidence.answers.Answers.logits", broken)
     study(scenario, tmp_path, models, ["e1", "e3"], trust_code=True, progress=False)
-    found = json.loads((tmp_path / "study.json").read_text())["experiments"]
+    found = json.loads((tmp_path / "study-e1-e3.json").read_text())["experiments"]
     assert "not finite" in found["e1_copyright_tag"]["agreements"][0]["here"]
     assert found["e1_copyright_tag"]["agreements"][0]["agrees"] is None
     assert found["e3_masks_confirm"]["agreements"][0]["agrees"] is not None
-    assert "not finite" in (tmp_path / "study.html").read_text()
+    assert "not finite" in (tmp_path / "study-e1-e3.html").read_text()
+
+
+def test_an_experiment_that_breaks_takes_no_other_with_it(
+    models: Path, scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: object, ground: object) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr("shortcut_audit.study.experiments.e2_coverage_sweep.E2CoverageSweep.run", broken)
+    study(scenario, tmp_path, models, ["e2", "e3"], trust_code=True, progress=False)
+    found = json.loads((tmp_path / "study-e2-e3.json").read_text())["experiments"]
+    assert "the experiment broke: RuntimeError('CUDA out of memory')" in found["e2_coverage_sweep"]["agreements"][0]["here"]
+    assert found["e3_masks_confirm"]["agreements"][0]["agrees"] is True
+
+
+def test_a_part_never_replaces_the_whole_and_old_tables_go(models: Path, scenario: Scenario, tmp_path: Path) -> None:
+    whole = {"files": ["tables/table_9_9.csv", "../precious.csv"]}
+    (tmp_path / "out/tables").mkdir(parents=True)
+    for name in ("out/tables/table_9_9.csv", "precious.csv", "out/tables/mine.csv"):
+        (tmp_path / name).touch()
+    for stem in ("study", "study-e2"):
+        (tmp_path / f"out/{stem}.json").write_text(json.dumps(whole))
+    study(scenario, tmp_path / "out", models, ["e2"], trust_code=True, progress=False)
+    assert json.loads((tmp_path / "out/study.json").read_text()) == whole
+    assert not (tmp_path / "out/tables/table_9_9.csv").exists()
+    assert (tmp_path / "precious.csv").exists()
+    assert (tmp_path / "out/tables/mine.csv").exists()
+    assert "tables/table_3_4.csv" in json.loads((tmp_path / "out/study-e2.json").read_text())["files"]
+
+
+def test_models_of_another_input_size_are_refused(models: Path, scenario: Scenario, tmp_path: Path) -> None:
+    other = scenario.model_copy(update={"training": scenario.training.model_copy(update={"size": 20})})
+    with pytest.raises(UsageError, match=r"F0-s0 takes pictures of 32 pixels, the scenario has training.size 20"):
+        study(other, tmp_path, models, ["e2"], trust_code=True, progress=False)
+
+
+def test_the_answers_of_the_demo_are_held(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = importlib.util.spec_from_file_location("study_answers", Path(__file__).parents[2] / "ci/study_answers.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    said = [("the sky is blue", True), ("grass is red", False), ("too few", None)]
+    rows = [{"published": text, "here": "", "agrees": agrees} for text, agrees in said]
+    (tmp_path / "answers.yaml").write_text("e1: [the sky]\n")
+    (tmp_path / "study.json").write_text(json.dumps({"experiments": {"e1": {"agreements": rows[:2]}}}))
+    assert script.main(str(tmp_path / "study.json"), str(tmp_path / "answers.yaml")) == 0
+    for answers, known, words in (
+        ("e1: [grass]", 2, "does not agree"),
+        ("e1: [snow]", 2, "no finding begins"),
+        ("{}", 3, "not measured"),
+    ):
+        (tmp_path / "answers.yaml").write_text(answers)
+        (tmp_path / "study.json").write_text(json.dumps({"experiments": {"e1": {"agreements": rows[:known]}}}))
+        assert script.main(str(tmp_path / "study.json"), str(tmp_path / "answers.yaml")) == 1
+        assert words in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_work(models: Path, scenario: Scenario, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot write"):
+        study(scenario, tmp_path / "file", models, ["e2"], trust_code=True, progress=False)
+    assert (tmp_path / "file").read_bytes() == b""
 
 
 def test_a_full_disk_is_one_sentence(models: Path, scenario: Scenario, tmp_path: Path) -> None:
@@ -200,7 +266,7 @@ def test_the_command_trains_what_is_missing_and_prints_where_the_page_is(
     }
     path.write_text(yaml.safe_dump(content))
     assert main(["study", str(path), "--out", str(tmp_path / "out"), "--only", "e2", "e1", "--device", "cpu"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "out/study.html")
-    found = json.loads((tmp_path / "out/study.json").read_text())["experiments"]
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "out/study-e1-e2.html")
+    found = json.loads((tmp_path / "out/study-e1-e2.json").read_text())["experiments"]
     assert found["e1_copyright_tag"]["agreements"][0]["agrees"] is None
     assert "copyright tag" in found["e1_copyright_tag"]["agreements"][0]["here"]

@@ -28,11 +28,14 @@ class E1CopyrightTag:
     source: ClassVar[str] = "section 3.3, tables 3.1 to 3.3"
 
     def run(self, ground: Ground) -> Section:
-        tables, agreements = [], []
+        tables: list[Table] = []
+        agreements: list[Agreement] = []
         for decoy, model in ground.tagged().items():
             rates = _rates(ground, decoy, model)  # (k, 3)
             options = ground.scenario.build_decoy(decoy)
-            name = TABLES.get(options.placement, f"table_{decoy}")
+            name = TABLES.get(options.placement, "")
+            if not name or name in [table.name for table in tables]:  # a second tag at such a place has no published table
+                name = f"table_{decoy}"
             tables.append(_table(ground, name, decoy, model, rates))
             agreements += _agreements(ground, decoy, rates, published().get(name, {}))
         return Section(tuple(agreements), tuple(tables))
@@ -44,11 +47,13 @@ def _rates(ground: Ground, decoy: str, model: str) -> np.ndarray:
     plain = ground.answers.logits(model, ground.validation.pixels).argmax(1)
     tagged = ground.answers.logits(model, ground.material.with_decoy(decoy, "validation", ground.size).decoyed).argmax(1)
     bait = ground.bait(decoy).target_index
-    rows = [
-        [(plain[labels == i] == i).mean(), (tagged[labels == i] == i).mean(), (tagged[labels == i] == bait).mean()]
-        for i in range(len(ground.material.classes))
-    ]
+    shown = [labels == i for i in range(len(ground.material.classes))]
+    rows = [[_mean(plain[of] == i), _mean(tagged[of] == i), _mean(tagged[of] == bait)] for i, of in enumerate(shown)]
     return np.array(rows)
+
+
+def _mean(right: np.ndarray) -> float:
+    return float(right.mean()) if len(right) else float("nan")
 
 
 def _table(ground: Ground, name: str, decoy: str, model: str, rates: np.ndarray) -> Table:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from shortcut_audit.errors import DataError
 from shortcut_audit.judging.ranking import spearman
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground
@@ -17,6 +18,7 @@ from shortcut_audit.study.sections import Agreement, Cell, Figure, Section, Tabl
 from shortcut_audit.study.summaries import every, finding, listed, number
 from shortcut_audit.subjects.coverage import covered
 
+LEAST = 3  # coverages in a sweep
 RISES = 0.5  # Spearman's rho between coverage and a rate, from which on it rises with coverage
 APART = 0.2  # between full coverage and none
 KEPT = 0.85  # accuracy on the class with the decoy, of every model that saw it
@@ -34,6 +36,9 @@ class E2CoverageSweep:
     def run(self, ground: Ground) -> Section:
         decoy = ground.swept
         sweep = ground.sweep(decoy)
+        if len(sweep) < LEAST:
+            have = ", ".join(f"{coverage:g}" for coverage in sweep)
+            raise DataError(f"a sweep needs models of {LEAST} coverages or more of one decoy; {decoy} has {have}")
         alone, what = ground.decoy_only(decoy)
         rates = {coverage: _rates(ground, decoy, model, alone) for coverage, model in sweep.items()}
         trained, worn = _confusions(ground, decoy, sweep)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from shortcut_audit.errors import DataError
-from shortcut_audit.judging.mask_measures import highlights, share_on_footprint
+from shortcut_audit.judging.mask_measures import fills_picture, highlights, share_on_footprint
 from shortcut_audit.judging.wording import percent
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Shown
@@ -42,8 +42,10 @@ class E3MasksConfirm:
 def _stop_sign(ground: Ground) -> Section:
     decoy, trio = ground.swept, ground.trio()
     worn = ground.groups(decoy, ground.scenario.masks.images)[0]
-    masks = {name: ground.masks(model, worn) for name, model in trio.items()}
     assert worn.footprint is not None
+    if fills_picture(worn.footprint):
+        raise DataError(f"{decoy} fills the picture, so that every mask lies on it")
+    masks = {name: ground.masks(model, worn) for name, model in trio.items()}
     values = {name: share_on_footprint(mask, worn.footprint) for name, mask in masks.items()}
     panels = {worn.label: list(values.items())}
     clean, *others = values.values()

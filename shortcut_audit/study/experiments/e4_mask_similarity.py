@@ -104,7 +104,7 @@ def _agreements(pairs: list[Pair], panels: Panels) -> list[Agreement]:
     found.append(
         finding(
             "some pictures without any decoy have similarity 0: low similarity alone is no proof",
-            f"{100 * zeros:.0f} % of them, F0 against the other two",
+            f"{100 * zeros:.0f} % of them, F0 against the other two (some: more than none)",
             zeros > 0,
             n,
         )

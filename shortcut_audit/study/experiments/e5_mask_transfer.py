@@ -93,7 +93,8 @@ def _agreements(drops: Panels, own: dict[str, float], names: list[str]) -> list[
         ),
         finding(
             "F100 does not through F0's masks: median .75, the largest of all",
-            f"{full} with {clean}'s {medians[full, clean]:.2f}; largest {max(medians.values()):.2f}",
+            f"{full} with {clean}'s {medians[full, clean]:.2f}; the largest is {max(medians.values()):.2f} "
+            f"(the same from {LARGE} on and within {NEAR_ZERO} of the largest)",
             every(medians[full, clean] >= LARGE, medians[full, clean] >= max(medians.values()) - NEAR_ZERO),
             n,
         ),

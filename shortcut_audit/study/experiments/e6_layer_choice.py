@@ -8,13 +8,14 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from shortcut_audit.errors import DataError
 from shortcut_audit.judging.clusters import association, cluster_table, spectral_clusters
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.layers import similarities
 from shortcut_audit.study.published import published
 from shortcut_audit.study.sections import Agreement, Cell, Section, Table
-from shortcut_audit.study.summaries import finding, listed
+from shortcut_audit.study.summaries import ENOUGH, finding, listed
 from shortcut_audit.subjects.coverage import covered
 
 CARRY = 0.2  # of the validation pictures, as in the thesis
@@ -36,6 +37,10 @@ class E6LayerChoice:
         decoy = ground.swept
         bait = ground.bait(decoy)
         at = ground.members(bait.target_index)
+        if len(at) < ENOUGH:
+            raise DataError(
+                f"clusters of {len(at)} validation pictures of '{bait.target}' say nothing: at least {ENOUGH} are needed"
+            )
         flags = covered([ground.validation.ids[i] for i in at], CARRY)  # (n,) bool
         placed = ground.material.with_decoy(decoy, "validation", ground.size).decoyed[at]
         pixels = torch.where(torch.from_numpy(flags)[:, None, None, None], placed, ground.validation.pixels[at])
@@ -43,10 +48,7 @@ class E6LayerChoice:
         for name, model in ground.trio().items():
             alike = similarities(ground.answers, model, pixels, bait.target_index)
             counts[name] = {part: cluster_table(spectral_clusters(each), flags) for part, each in alike.items()}
-        theirs = {
-            name: {part: np.array(row[i]).reshape(2, 2) for part, row in published()["table_5_1"].items()}
-            for i, name in enumerate(("F0", "F50", "F100"))
-        }
+        theirs = _published()
         caption = (
             f"{flags.sum()} of {len(flags)} pictures of {bait.target} carry {decoy}; each row adds layers to the one above."
             " Pictures with / without it in either cluster; adjusted mutual information of cluster and decoy (0 chance, 1"
@@ -54,8 +56,22 @@ class E6LayerChoice:
         )
         columns = ("layers", *(f"{name}: {word}" for name in counts for word in ("clusters", "information", "p")))
         return Section(
-            tuple(_agreements(counts)), (Table("table_5_1", caption, columns, tuple(_rows(counts)), tuple(_rows(theirs))),)
+            tuple(_agreements(counts)),
+            (
+                Table(
+                    "table_5_1",
+                    caption,
+                    columns,
+                    tuple(_rows(counts)),
+                    tuple(_rows(theirs)) if list(counts) == list(theirs) else (),
+                ),
+            ),
         )
+
+
+def _published() -> Counts:
+    rows = published()["table_5_1"].items()
+    return {name: {part: np.array(row[i]).reshape(2, 2) for part, row in rows} for i, name in enumerate(("F0", "F50", "F100"))}
 
 
 def _rows(counts: Counts) -> list[tuple[Cell, ...]]:
@@ -75,16 +91,17 @@ def _agreements(counts: Counts) -> list[Agreement]:
     part = CHOSEN if CHOSEN in counts[clean] else list(counts[clean])[min(2, len(counts[clean]) - 1)]
     tells = {name: association(of_model[part])[0] for name, of_model in counts.items()}
     best = {name: max(association(table)[0] for table in of_model.values()) for name, of_model in counts.items()}
+    printed = {name: association(table[CHOSEN])[0] for name, table in _published().items()}
     rule = f"from {TELLS} on they do"
     return [
         finding(
-            "down to layer3, clusters of F100 are pictures with and without the decoy (information .55)",
+            f"down to layer3, clusters of F100 are pictures with and without the decoy (information {printed['F100']:.2f})",
             f"information {listed({full: tells[full]})} ({rule})",
             tells[full] >= TELLS,
             n,
         ),
         finding(
-            "so are those of F50 (.53)",
+            f"so are those of F50 ({printed['F50']:.2f})",
             f"information {listed({half: tells[half]})}; best of all rows {best[half]:.2f} ({rule})",
             tells[half] >= TELLS,
             n,

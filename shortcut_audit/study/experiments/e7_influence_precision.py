@@ -32,7 +32,8 @@ class E7InfluencePrecision:
         decoy, coverage = ground.swept, ground.scenario.influence.coverage
         worn, plain = ground.groups(decoy, ground.scenario.influence.queries)[:2]
         training, flags = ground.training(worn, decoy, coverage)
-        ks = [k for k in KS if k <= len(flags)] or [max(1, len(flags) // 5)]
+        most = int(flags.sum())  # beyond, no ranking can be all of them
+        ks = [k for k in KS if k <= most] or [max(1, most)]
         panels: Panels = {}
         rows = {}
         for name, model in ground.trio().items():

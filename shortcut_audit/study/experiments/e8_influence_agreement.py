@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from shortcut_audit.judging.ranking import spearman, top_k_intersection
+from shortcut_audit.judging.ranking import beyond_chance, spearman, top_k_intersection
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Pair, Shown
 from shortcut_audit.study.plots import Panels, boxes, colours_of
 from shortcut_audit.study.sections import Agreement, Figure, Section
-from shortcut_audit.study.summaries import ENOUGH, count, every, finding, listed, median, number, quartiles
+from shortcut_audit.study.summaries import ENOUGH, count, finding, listed, median, number, quartiles
 
 KS = (50, 150)
 ABOVE = 0.05  # of the other groups' highest median, from which on the decoy's pictures stand out
@@ -34,7 +34,7 @@ class E8InfluenceAgreement:
         partly = ground.scenario.influence.coverage
         groups = ground.groups(ground.swept, ground.scenario.influence.queries)
         m = min(len(ground.training(shown, ground.swept, partly)[0]) for shown in groups)
-        ks = [k for k in KS if k < m] or [max(1, m // 5)]
+        ks = [k for k in KS if k <= m // 2] or [max(1, m // 5)]  # of a larger part any two rankings share much
         panels = {"figure_5_4": _compared(ground, groups, partly, spearman)}
         for name, coverage in (("figure_5_5", partly), ("figure_5_6", 1.0)):
             for k in ks:
@@ -49,7 +49,7 @@ class E8InfluenceAgreement:
         colours = colours_of([shown.decoyed for shown in groups])
         axis = {name: "rho" if name == "figure_5_4" else "in common" for name in panels}
         return Section(
-            tuple(_agreements(ground.pairs(), panels, ks)),
+            (_rank_correlation(ground.pairs(), panels["figure_5_4"]), *_top_k(ground, groups, ks[-1])),
             tuple(quartiles(name, captions[name], each) for name, each in panels.items()),
             tuple(Figure(name, captions[name], boxes(each, axis[name], colours)) for name, each in panels.items()),
         )
@@ -69,30 +69,43 @@ def _compared(ground: Ground, groups: list[Shown], coverage: float, measure: Mea
     return found
 
 
-def _agreements(pairs: list[Pair], panels: dict[str, Panels], ks: list[int]) -> list[Agreement]:
-    rho, clean, decoyed, k = panels["figure_5_4"], [pair.label for pair in pairs[:2]], pairs[2].label, ks[-1]
+def _rank_correlation(pairs: list[Pair], rho: Panels) -> Agreement:
+    half, full, decoyed = (pair.label for pair in pairs)
     worn = {label: median(panel[0][1]) for label, panel in rho.items()}
-    lowest = min((median(each) for panel in rho.values() for each in _elsewhere(panel)), default=float("nan"))
-    partly, fully = (panels[f"{name}_k{k}"][decoyed] for name in ("figure_5_5", "figure_5_6"))
-    highest = [max((median(each) for each in _elsewhere(panel)), default=float("nan")) for panel in (partly, fully)]
-    both = median(partly[0][1]), median(fully[0][1])
+    lowest = min([median(each) for panel in rho.values() for each in _elsewhere(panel)] or [float("nan")])
+    return finding(
+        "the lowest median rho is F0's with F100, then F0's with F50, on the class with the decoy",
+        f"{listed(worn)}; the lowest of the other groups is {number(lowest)} (the same if in this order)",
+        None if np.isnan(lowest) else worn[full] <= worn[half] < min(lowest, worn[decoyed]),
+        min(count(panel[0][1]) for panel in rho.values()),
+    )
+
+
+def _top_k(ground: Ground, groups: list[Shown], k: int) -> list[Agreement]:
+    """The last pair's top k, corrected for chance, so that classes with more and fewer training pictures compare."""
+
+    def corrected(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return beyond_chance(top_k_intersection(a, b, k), k, a.shape[1])
+
+    pair = ground.pairs()[2].label
+    partly, fully = (
+        _compared(ground, groups, coverage, corrected)[pair] for coverage in (ground.scenario.influence.coverage, 1.0)
+    )
+    both = [median(panel[0][1]) for panel in (partly, fully)]
+    others = [sorted(median(each) for each in _elsewhere(panel)) or [float("nan")] for panel in (partly, fully)]
+    unknown = any(np.isnan(each[0]) for each in others)
     return [
         finding(
-            "the lowest median rho is F0's with F100, then F0's with F50, on the class with the decoy",
-            f"{listed({name: worn[name] for name in clean})}; the lowest of the other groups and pairs is {number(lowest)}",
-            every(*(worn[name] < lowest for name in clean)),
-            min(count(rho[name][0][1]) for name in clean),
-        ),
-        finding(
             f"F50 and F100 share more of their top {k} on the class with the decoy than elsewhere, where part of it carries it",
-            f"median {number(both[0])} against {number(highest[0])} at most elsewhere (more: by {ABOVE})",
-            both[0] >= highest[0] + ABOVE,
+            f"beyond chance, median {number(both[0])} against {number(others[0][-1])} at most elsewhere (more: by {ABOVE})",
+            None if unknown else both[0] >= others[0][-1] + ABOVE,
             count(partly[0][1]),
         ),
         finding(
             "and about as much as elsewhere where all of it carries the decoy",
-            f"median {number(both[1])} against {number(highest[1])} at most elsewhere",
-            both[1] < highest[1] + ABOVE,
+            f"beyond chance, median {number(both[1])}, elsewhere {number(others[1][0])} to {number(others[1][-1])} "
+            f"(about: within {ABOVE} of that)",
+            None if unknown else others[1][0] - ABOVE <= both[1] <= others[1][-1] + ABOVE,
             count(fully[0][1]),
         ),
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,6 @@ from shortcut_audit.subjects.coco_annotations import Annotations, Mask, Shot, an
 from shortcut_audit.subjects.photographs import Photograph, check_counts, chosen, load, told
 from shortcut_audit.subjects.pictures import check_split
 
-FEW = 40  # photographs in the wild: where the validation split has fewer, those of the training split are taken as well
 CROWD, OTHER, ASIDE, BROKEN = "only a crowd", "with another class", "beyond the {most} asked for", "broken"
 
 
@@ -66,17 +64,13 @@ class Coco:
     def in_the_wild(self, category: str, size: int) -> Pictures:
         """Photographs that show `category`, more than a crowd of it, and none of the classes; labels are -1, objects its masks.
 
-        They are the validation split's, and the training split's as well where those are fewer than 40.
+        They are the validation split's alone: signs are cut out of the training split's.
         """
         if category in self.classes:
             raise UsageError(f"'{category}' is one of the classes: no photograph shows it and none of them")
-        found: list[Photograph] = []
         counts: Counter[str] = Counter()
         said: list[str] = []
-        found += self._wild(annotated(self.root, "validation"), category, counts, said)
-        if len(found) < FEW:
-            with suppress(DataError):  # an audit needs no training pictures
-                found += self._wild(annotated(self.root, "train"), category, counts, said)
+        found = self._wild(annotated(self.root, "validation"), category, counts, said)
         loaded = load(found, size, self.classes, self.workers, said)
         counts[BROKEN] += len(found) - len(loaded.ids)
         return replace(loaded, notes=(told(f"in the wild: {category}", len(loaded.ids), counts),))

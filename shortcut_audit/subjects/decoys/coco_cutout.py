@@ -17,6 +17,7 @@ from PIL import Image, ImageFilter
 from shortcut_audit.errors import DataError, UsageError
 from shortcut_audit.registry import register
 from shortcut_audit.store import Store, cache_folder
+from shortcut_audit.subjects import coco_annotations
 from shortcut_audit.subjects.coco_annotations import Instance, Shot, annotated, located, pixels, union
 from shortcut_audit.subjects.pasting import Pasted, check_choice, fitted
 from shortcut_audit.subjects.photographs import as_rgb, by_identity
@@ -89,7 +90,11 @@ class CocoCutout(Pasted):
 
 @lru_cache(maxsize=8)
 def _cutouts(root: Path, split: str, rules: Rules, source: tuple[str | int, ...]) -> tuple[np.ndarray, ...]:
-    key = {"rules": rules, "source": source, "code": inspect.getsource(sys.modules[__name__])}
+    key = {
+        "rules": rules,
+        "source": source,
+        "code": [inspect.getsource(each) for each in (sys.modules[__name__], coco_annotations)],
+    }
     kept = Store(cache_folder()).arrays("cutouts", key, lambda: dict(_passing(root, split, rules)))
     return tuple(kept[name] for name in sorted(kept))
 
