@@ -88,8 +88,8 @@ def _add_overrides(command: argparse.ArgumentParser) -> None:
 def _scenario(asked: argparse.Namespace) -> Scenario:
     from shortcut_audit.scenario import load_scenario
 
-    training = {name: getattr(asked, name) for name in ("device", "precision") if getattr(asked, name) is not None}
-    scenario = load_scenario(asked.scenario, asked.data, training)
+    overrides = {name: getattr(asked, name) for name in ("device", "precision") if getattr(asked, name) is not None}
+    scenario = load_scenario(asked.scenario, asked.data, overrides)
     if asked.workers is None:
         return scenario
     return scenario.model_copy(update={"dataset": {**scenario.dataset, "workers": asked.workers}})

@@ -55,14 +55,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "audit: a check of a model; added to every test that asks for the `audit` fixture")
-    if not option(config, "models"):
+    if not (models := option(config, "models")):
         return
     try:
-        run = Run(option(config, "models"), option(config, "scenario"), Path(option(config, "reports")), _settings(config))
+        run = Run(models, option(config, "scenario"), Path(option(config, "reports")), _settings(config))
     except errors.ShortcutAuditError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[RUN] = run
-    if config.option.collectonly or hasattr(config, "workerinput"):
+    if config.option.collectonly or _fixtures_only(config) or hasattr(config, "workerinput"):
         return
     run.progress = _progress(config)
     config.pluginmanager.register(Recorder(run, config), "shortcut-audit-recorder")
@@ -75,10 +75,14 @@ def option(config: pytest.Config, name: str) -> str:
     return str(config.getoption(name) or config.getini(name))
 
 
+def _fixtures_only(config: pytest.Config) -> bool:
+    return bool(config.option.showfixtures or config.option.show_fixtures_per_test)
+
+
 def _settings(config: pytest.Config) -> dict[str, Any]:
     worker = getattr(config, "workerinput", None)
     return {
-        "data": Path(option(config, "data")) if option(config, "data") else None,
+        "data": Path(data) if (data := option(config, "data")) else None,
         "device": option(config, "device"),
         "trust_code": config.getoption("trust_code"),
         "worker": int(worker["workerid"].removeprefix("gw")) if worker else 0,
@@ -119,7 +123,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     for item in audits:
         item.add_marker("audit")
     run = config.stash.get(RUN, None)
-    if audits and run is None:
+    if audits and run is None and not _fixtures_only(config):
         raise pytest.UsageError("audits need models: name their folder, as in `pytest audits/ --models checkpoints/`")
     if run is not None and not audits and not session.testsfailed:
         raise pytest.UsageError("no audit was collected for --models: name their folder, as in `pytest audits/ --models DIR`")
@@ -248,7 +252,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if RUN in session.config.stash and hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["notes"] = session.config.stash[RUN].take_notes()
+        session.config.workeroutput |= session.config.stash[RUN].handed_over()
 
 
 class Recorder:
@@ -266,7 +270,7 @@ class Recorder:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        self.run.notes |= set(getattr(node, "workeroutput", {}).get("notes", ()))
+        self.run.take_over(getattr(node, "workeroutput", {}))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.run.add(getattr(report, "findings", []))

@@ -184,7 +184,7 @@ class Scenario(Section):
     rashomon: Rashomon = Rashomon()
     masks: MaskSettings = MaskSettings()
     influence: InfluenceSettings = InfluenceSettings()
-    blocking: tuple[str, ...] = ("decoy_insertion", "rashomon_membership")
+    blocking: tuple[str, ...] = Field(("decoy_insertion", "rashomon_membership"), min_length=1)
     waivers: tuple[Waiver, ...] = ()
     training: Training = Training()
     calibration: Calibration | None = None
@@ -237,7 +237,7 @@ def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, A
     Args:
         path: the YAML.
         data: where the data set's relative paths start; None: beside the YAML.
-        training: keys of `training` that are set otherwise than in the file.
+        training: keys of `training` that are set otherwise than in the file; None where nothing is to be trained.
 
     Raises:
         UsageError: no such file, not YAML, an unknown key, or a value out of range; names the file and the key.
@@ -246,7 +246,7 @@ def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, A
         text = path.read_bytes()
         content = yaml.safe_load(text)
     except OSError as error:
-        raise UsageError(f"cannot read the scenario '{path}': {error.strerror}; name one with --scenario FILE") from None
+        raise UsageError(f"cannot read the scenario '{path}': {error.strerror}{_nearby(path)}") from None
     except yaml.YAMLError as error:
         raise UsageError(f"the scenario '{path}' is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
@@ -254,6 +254,10 @@ def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, A
         raise UsageError(f"the scenario '{path}' must be a mapping with the keys 'dataset' and 'decoys', not {found}")
     if data is not None and not data.is_dir():
         raise UsageError(f"--data '{data}' is no folder: name the one in which the data set's paths start")
+    if training is not None and "training" not in content:
+        raise UsageError(
+            f"the scenario '{path}' has no 'training:', so there is no model to train: see fixtures/demo.yaml for one"
+        )
     if training and isinstance(written := content.get("training") or {}, dict):
         content["training"] = {**written, **training}
     digest = hashlib.sha256(text).hexdigest()
@@ -272,7 +276,13 @@ def _first_problem(error: Exception) -> str:
         return f"has an unknown key '{where}'{did_you_mean(str(first['loc'][-1]), _known_keys(first['loc'][:-1]))}"
     if first["type"] == "missing":
         return f"lacks the key '{where}'"
-    return f"has a bad value at '{where}': {first['msg'].removeprefix('Value error, ')}"
+    at = f" at '{where}'" if where else ""
+    return f"has a bad value{at}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _nearby(path: Path) -> str:
+    beside = [str(each) for each in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+    return did_you_mean(str(path), beside) if beside else "; check the path"
 
 
 def _known_keys(loc: tuple[int | str, ...]) -> set[str]:

@@ -103,6 +103,15 @@ class Run:
             self.notes |= {*evidence.material.broken, *evidence.store.problems}
         return sorted(self.notes)
 
+    def handed_over(self) -> dict[str, Any]:
+        """What a worker tells the process that writes the report, in plain values."""
+        return {"notes": self.take_notes(), "suite": [str(path) for path in self.suite]}
+
+    def take_over(self, said: Mapping[str, Any]) -> None:
+        """Takes what a worker handed over; one that was killed says nothing."""
+        self.notes |= set(said.get("notes", ()))
+        self.suite = sorted({*self.suite, *map(Path, said.get("suite", ()))})
+
     # ---- findings ----
 
     def judge(self, function: Callable[..., Any], params: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Finding]:
@@ -133,7 +142,11 @@ class Run:
         material = Material(self.scenario)
         for decoy in self.scenario.decoys:
             material.bait(decoy)
-            self.scenario.build_decoy(decoy)
+        material.try_decoys(self.scenario.decoys, max((each.size for each in self.candidates), default=0) or 64)
+        if self.settings.get("device", "auto") != "auto":
+            from shortcut_audit.subjects.device import chosen_device
+
+            chosen_device(str(self.settings["device"]))
         registry.build("explainer", self.scenario.masks.explainer, self.scenario.masks.options)
         registry.build("influence", self.scenario.influence.method, self.scenario.influence.options)
         try:

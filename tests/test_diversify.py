@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -319,7 +320,7 @@ def test_a_model_after_other_reasons_is_neither_kept_nor_overwritten(tmp_path, c
     ("change", "says"),
     [
         ({"explainer": "salience"}, "no explainer called 'salience'; did you mean 'saliency'"),
-        ({"device": "gpu9"}, "training.device 'gpu9' cannot be used here"),
+        ({"device": "gpu9"}, "the device 'gpu9' cannot be used here"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_trained(tmp_path, change, says):
@@ -336,7 +337,8 @@ def test_the_presets_first_models_are_the_demos():
     assert asked.training.diversify.drop == asked.rashomon.epsilon
 
 
-def test_progress_speaks_of_the_masks_and_of_each_model(tmp_path, capsys):
+def test_progress_speaks_of_the_masks_and_of_each_model(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     make_set(quick(models=2), tmp_path)
     shown = capsys.readouterr()
     assert "masks of F0-s0: 100%" in shown.err

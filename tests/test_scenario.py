@@ -58,6 +58,13 @@ def test_a_command_sets_training_otherwise_and_keeps_the_rest(path: Path) -> Non
         load_scenario(path, training={"precision": "half"})
 
 
+def test_nothing_is_trained_by_a_recipe_that_nobody_wrote(path: Path) -> None:
+    path.write_text((TEXT % "val").replace("training: {epochs: 7}", ""))
+    assert load_scenario(path).training.epochs == 20
+    with pytest.raises(UsageError, match="has no 'training:', so there is no model to train"):
+        load_scenario(path, training={})
+
+
 def test_a_training_section_that_is_no_mapping_is_one_sentence(path: Path) -> None:
     path.write_text((TEXT % "val").replace("{epochs: 7}", "[1]"))
     with pytest.raises(UsageError, match="bad value at 'training'"):

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from shortcut_audit.errors import did_you_mean
 from shortcut_audit.files import sha256
 from shortcut_audit.planning import blocks
 from shortcut_audit.records import Candidate, Decision, Finding, ModelReport, Report, Verdict
@@ -78,7 +79,10 @@ def _decide(name: str, findings: tuple[Finding, ...], scenario: Scenario) -> tup
         return Decision.UNDECIDED, _worst(open_ones).claim
     missing = [lack for audit in scenario.blocking for lack in _lacking(audit, findings, scenario)]
     if missing:
-        return Decision.UNDECIDED, f"{name} was not audited by {', '.join(missing)}: run the whole suite to promote it"
+        known = {finding.audit.partition("@")[0] for finding in findings}
+        hints = [did_you_mean(audit, known) for audit in scenario.blocking if audit.partition("@")[0] not in known]
+        hint = next((hint for hint in hints if "did you mean" in hint), "")
+        return Decision.UNDECIDED, f"{name} was not audited by {', '.join(missing)}: run the whole suite to promote it{hint}"
     unseen = [decoy for decoy in scenario.decoys if _untouched(decoy, findings, scenario)]
     if unseen:
         words = f"no audit that blocks applies to {', '.join(unseen)}: add one that does to 'blocking', such as decoy_insertion"
@@ -86,14 +90,15 @@ def _decide(name: str, findings: tuple[Finding, ...], scenario: Scenario) -> tup
     waived = [finding for finding in blocking if finding.waived]
     if waived:
         return Decision.WAIVED, f"{waived[0].claim}; waived: {waived[0].waived}"
-    passed = f"{name} was audited for {len(blocking)} shortcuts, and none was found"
+    count = len({finding.decoy for finding in blocking if finding.decoy})
+    passed = f"{name} was audited for {count} {'decoy' if count == 1 else 'decoys'}, and no shortcut was found"
     return Decision.PROMOTE, passed + _power(blocking) + _innocent(blocking)
 
 
 def _power(findings: Sequence[Finding]) -> str:
     """The effect that each of these would have found: the largest of the smallest."""
     known = [finding.detectable for finding in findings if finding.detectable is not None and finding.decoy]
-    return f"; an effect of {100 * max(known):.0f} points would have been" if known else ""
+    return f"; an effect of {100 * max(known):.0f} points would have been found" if known else ""
 
 
 def _innocent(findings: Sequence[Finding]) -> str:

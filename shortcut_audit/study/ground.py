@@ -158,4 +158,4 @@ class Ground:
             self.material.notes |= set(found.notes)
             return found.pixels, f"photographs of a {category} with none of the classes"
         placed = self.material.with_decoy(decoy, "background", self.size).decoyed
-        return placed, f"{decoy} on pictures with none of the classes"
+        return placed, f"pictures with {decoy} and none of the classes"

@@ -23,9 +23,10 @@ from shortcut_audit.store import Store
 from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.page import Chapter, word, write
 from shortcut_audit.study.sections import Agreement, Section, Table
+from shortcut_audit.subjects.device import chosen_device
 from shortcut_audit.subjects.manifest import read_candidates
 from shortcut_audit.training.plan import Job, plan
-from shortcut_audit.training.train import chosen_device, train, writing
+from shortcut_audit.training.train import train, writing
 
 
 def study(

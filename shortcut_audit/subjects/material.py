@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,18 @@ class Material:
         if target not in self.classes:
             raise UsageError(f"decoy '{decoy}' stands for the class '{target}'{did_you_mean(target, self.classes)}")
         return Bait(decoy, target, self.classes.index(target))
+
+    def try_decoys(self, decoys: Iterable[str], size: int) -> None:
+        """Puts each on a grey picture, so that a mistake in one is found before any long work.
+
+        Raises:
+            UsageError, DataError: the decoy cannot be built or pasted.
+        """
+        import torch
+
+        grey = torch.full((1, 3, size, size), 128, dtype=torch.uint8)
+        for decoy in decoys:
+            self.scenario.build_decoy(decoy).apply(grey, ["trial"])
 
     def members(self, decoy: str, split: str, size: int) -> np.ndarray:
         """(t,) indices of the pictures that show the decoy's class."""

@@ -26,6 +26,7 @@ from shortcut_audit.records import Candidate, Pictures
 from shortcut_audit.scenario import Scenario, Training
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.coverage import covered
+from shortcut_audit.subjects.device import chosen_device
 from shortcut_audit.subjects.manifest import describe, write_manifest
 from shortcut_audit.subjects.material import Material
 from shortcut_audit.subjects.networks import build_architecture
@@ -33,6 +34,7 @@ from shortcut_audit.training.fit import Epoch, batches, fit
 from shortcut_audit.training.plan import Job, plan
 
 State = dict[str, Any]
+SELDOM = 30  # seconds between two lines in a log
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def train_jobs(shop: Workshop, jobs: Sequence[Job]) -> None:
     """The models of a plan, each on the pictures with its decoy, and the manifest."""
     training, validation, out = shop.training, shop.validation, shop.out
     orders = [order_of(shop, job) for job in jobs]
+    shop.material.try_decoys({job.decoy for job in jobs if job.decoy}, shop.material.scenario.training.size)
     begun = [each for each in orders if not finished(each)]
     told = (
         *(*training.notes, *validation.notes, *training.broken, *validation.broken),
@@ -122,29 +125,31 @@ def train_orders(
                     partial(shop.build, len(shown.classes)), shown, shop.validation, settings, each.job.seed, shop.device,
                     begun[each.job.name], bar.update,
                 )  # fmt: skip
-                _finish(each, epochs, begun.pop(each.job.name) or {}, settings, bar)
+                _finish(each, epochs, begun.pop(each.job.name) or {}, shop, bar)
             with writing(shop.out):
                 each.partial.unlink(missing_ok=True)
             yield each
 
 
 def progress_bar(total: int, unit: str, progress: bool) -> tqdm[Any]:
-    """A terminal sees every step; a log is spared that."""
-    often = 0.1 if sys.stderr.isatty() else 15  # seconds
-    return tqdm(
-        total=total, unit=unit, disable=not (progress and total), dynamic_ncols=True, mininterval=often, maxinterval=often
-    )
+    """A terminal sees every step; a log is spared that, and gets a line at times."""
+    return tqdm(total=total, unit=unit, disable=not (progress and total and sys.stderr.isatty()), dynamic_ncols=True)
 
 
-def _finish(order: Order, epochs: Iterator[Epoch], state: State, settings: Training, bar: tqdm[Any]) -> None:
+def _finish(order: Order, epochs: Iterator[Epoch], state: State, shop: Workshop, bar: tqdm[Any]) -> None:
     """Runs the epochs that are left, each kept as it comes, and writes the checkpoint."""
-    began = time.monotonic()
+    began = told = time.monotonic()
+    settings = shop.material.scenario.training
     for epoch in epochs:
         _check_finite(order.job.name, epoch, settings)
         state = {"recipe": order.recipe, **epoch.state}
         with writing(order.partial), replacing(order.partial) as unfinished:
             torch.save(state, unfinished)
-        bar.set_postfix_str(f"epoch {epoch.number}/{settings.epochs}, loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.3f}")
+        where = f"epoch {epoch.number}/{settings.epochs}, loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.3f}"
+        bar.set_postfix_str(where)
+        if shop.progress and bar.disable and time.monotonic() - told > SELDOM:
+            told = time.monotonic()
+            tqdm.write(f"{order.job.name}: {where}")
     words = {
         **describe(order.candidate),
         "decoy": order.job.decoy or "",
@@ -156,7 +161,7 @@ def _finish(order: Order, epochs: Iterator[Epoch], state: State, settings: Train
     }
     with writing(order.candidate.file):
         Safetensors().write(order.candidate.file, state["network"], words)
-    if not bar.disable:
+    if shop.progress:
         seconds = time.monotonic() - began
         bar.write(f"{order.job.name}: accuracy {state['accuracy']:.3f} on the validation images, {seconds:.0f} s")
 
@@ -273,16 +278,3 @@ def writing(path: Path) -> Iterator[None]:
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise UsageError(f"cannot write '{path}': {reason}; make room or choose another --out, then run the same again") from None
-
-
-def chosen_device(asked: str) -> torch.device:
-    """`auto` is a CUDA GPU where there is one, else the CPU."""
-    if asked == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(asked)
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, ImportError) as error:
-        reason = str(error).splitlines()[0].partition(". ")[0]  # torch goes on about its backends
-        raise UsageError(f"training.device '{asked}' cannot be used here: {reason}; take 'auto'") from None
-    return device

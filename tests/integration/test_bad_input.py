@@ -167,3 +167,37 @@ def test_a_folder_that_cannot_be_written_is_a_usage_error(repository):
     result = made.audit()
     assert result.ret != 0
     assert "cannot write to 'reports'" in result.stderr.str() + result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("blocking: []", "bad value at 'blocking'"),
+        ("device: cuda", "unknown key 'device'"),
+    ],
+)
+def test_a_scenario_that_nothing_could_fail_is_refused(repository, more, words):
+    result = repository(clean=1, more=more).audit()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([f"*{words}*"])
+
+
+def test_a_typo_in_what_blocks_is_named(repository):
+    made = repository(clean=3, planted=0, more="blocking: [decoy_insertoin]")
+    assert made.audit().ret == 1
+    assert all("did you mean 'decoy_insertion'?" in model["sentence"] for model in made.verdict()["models"].values())
+
+
+def test_a_device_that_is_not_there_is_one_sentence(repository):
+    result = repository(clean=1).audit("--device=gpu9")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*the device 'gpu9' cannot be used here: *; take 'auto'"])
+
+
+def test_a_decoy_that_cannot_be_pasted_is_found_before_the_audit(repository):
+    made = repository(clean=1)
+    scenario = made.path / "scenario.yaml"
+    scenario.write_text(scenario.read_text().replace("kind: stop_sign,", "kind: overlay, image: logoo.png,"))
+    result = made.audit()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*logoo.png' does not exist*"])

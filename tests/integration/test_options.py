@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from shortcut_audit.reporting.assembly import suite_digest
+
 PLAIN = {"F0-s0": "promote", "F0-s1": "promote", "F0-s2": "promote", "F100-s0": "reject"}
 
 
@@ -17,6 +19,8 @@ def test_verdicts_do_not_depend_on_options(repository, options):
     result = made.audit(*options)
     assert result.ret == 1
     assert made.verdicts() == PLAIN
+    audits = sorted((made.path / "audits").glob("*.py"))
+    assert made.verdict()["suite"]["digest"] == suite_digest(audits)
     report = "other.xml" if "--junitxml=other.xml" in options else "reports/junit.xml"
     assert (made.path / report).is_file()
 
@@ -33,6 +37,16 @@ def test_collecting_neither_measures_nor_writes(repository):
     assert result.ret == 0
     result.stdout.fnmatch_lines(["audits/test_decoy_insertion.py::test_decoy_insertion?F100-s0-stop_sign?"])
     assert not (made.path / "reports").exists()
+
+
+@pytest.mark.parametrize("option", ["--fixtures", "--fixtures-per-test"])
+def test_fixtures_can_be_listed_with_and_without_models(repository, option):
+    made = repository(clean=3)
+    assert made.audit(option).ret == 0
+    assert not (made.path / "reports").exists()
+    listed = made.pytester.runpytest("audits", option)
+    assert listed.ret == 0
+    listed.stdout.fnmatch_lines(["*predictions*"])
 
 
 def test_last_failed_runs_the_rejected_model_again(repository):

@@ -85,7 +85,7 @@ def test_a_promotion_says_what_would_have_been_found_and_what_is_no_shortcut():
     )
     both = assemble([loud, quiet], [Candidate("m", Path("m.pt"))], scenario, "s", []).models["m"]
     assert both.sentence == (
-        "m was audited for 2 shortcuts, and none was found; an effect of 21 points would have been; "
+        "m was audited for 2 decoys, and no shortcut was found; an effect of 21 points would have been found; "
         "what a neutral control does as well is none: m turns 60 %, 58 % under the control"
     )
     alone = assemble([quiet], [Candidate("m", Path("m.pt"))], scenario, "s", []).models["m"]

@@ -51,7 +51,7 @@ def test_only_the_decoys_class_carries_it_in_training(ground: Ground) -> None:
 def test_the_decoy_alone_is_pasted_on_the_background(ground: Ground) -> None:
     pixels, words = ground.decoy_only("stop_sign")
     assert len(pixels) == 20
-    assert words == "stop_sign on pictures with none of the classes"
+    assert words == "pictures with stop_sign and none of the classes"
 
 
 def test_the_decoy_alone_is_photographed_where_the_data_has_such_photographs(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -240,8 +241,8 @@ def test_out_that_is_a_file_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"device": "gpu9"}, "training.device 'gpu9' cannot be used here"),
-        ({"device": "meta"}, "training.device 'meta' cannot be used here: .*; take 'auto'"),
+        ({"device": "gpu9"}, "the device 'gpu9' cannot be used here"),
+        ({"device": "meta"}, "the device 'meta' cannot be used here: .*; take 'auto'"),
         ({"arch": "torchvision:resnet81"}, "no classifier called 'resnet81'; did you mean 'resnet18'"),
     ],
 )
@@ -296,10 +297,30 @@ def test_auto_is_bfloat16_where_a_gpu_has_it_in_hardware(monkeypatch, in_hardwar
     assert asked == [("cuda", torch.bfloat16, on)]
 
 
-def test_progress_names_the_model_its_epoch_and_its_accuracy(tmp_path, capsys):
+def test_progress_names_the_model_its_epoch_and_its_accuracy(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     train(scenario({"seeds": [0, 1]}), tmp_path, progress=True)
     shown = capsys.readouterr()
     assert "F0-s1 (2 of 2): 100%" in shown.err
     assert "epoch 2/2, loss " in shown.err
     assert "F0-s0: accuracy 0." in shown.out
     assert Path(tmp_path, "F0-s1.safetensors").exists()
+
+
+def test_a_log_gets_lines_and_no_bar(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(module, "SELDOM", -1)
+    train(scenario({"seeds": [0]}), tmp_path, progress=True)
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert "F0-s0: epoch 1/2, loss " in shown.out
+    assert "F0-s0: accuracy 0." in shown.out
+
+
+def test_a_decoy_that_cannot_be_pasted_is_found_before_anything_is_trained(tmp_path, seen):
+    decoys = {"logo": {"kind": "overlay", "image": tmp_path / "logoo.png", "target": "cat"}}
+    asked = scenario({"seeds": [0]}, {"decoy": "stop_sign", "coverage": 1.0}).model_copy(update={"decoys": decoys})
+    group = asked.training.models[1].model_copy(update={"decoy": "logo"})
+    training = asked.training.model_copy(update={"models": (asked.training.models[0], group)})
+    with pytest.raises(UsageError, match=r"logoo.png' does not exist"):
+        quietly(asked.model_copy(update={"training": training}), tmp_path / "out")
+    assert not seen

@@ -80,7 +80,7 @@ def _agreements(ground: Ground, decoy: str, rates: np.ndarray, theirs: dict[str,
     return [
         finding(
             f"{decoy}: without the tag the class is recognised far less: accuracy falls{there}",
-            f"it falls from {with_tag:.2f} to {without:.2f} (counted as the same from {percent(NEEDED)} on)",
+            f"{with_tag:.2f} with it, {without:.2f} without (the same from a fall of {NEEDED:g} on)",
             with_tag - without >= NEEDED,
             int(of_bait @ counts),
         ),

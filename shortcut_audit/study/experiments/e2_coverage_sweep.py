@@ -116,7 +116,7 @@ def _matrices(classes: tuple[str, ...], **figures: dict[str, np.ndarray]) -> lis
             for model, matrix in matrices.items()
             for shown, row in zip(classes, matrix, strict=True)
         ]
-        caption = f"The numbers of {name.replace('_', ' ')}: of each class, the share that is called each class."
+        caption = "Of each class, the share that is called each class."
         found.append(Table(name, caption, ("model", "shown", *classes), tuple(rows)))
     return found
 
