@@ -86,12 +86,11 @@ def _tags(ground: Ground) -> Section:
     pictures = {}
     for decoy, model in ground.tagged().items():
         of_class, *others = _tagged(ground, decoy)
-        found = {}
         for name, groups in ((of_class.label, [of_class]), ("other classes", others)):
             pairs = [(ground.masks(model, shown), shown.footprint) for shown in groups]
             mask, footprint = (np.concatenate(each) for each in zip(*pairs, strict=True))
-            found[name] = float(highlights(mask, footprint).mean())
-            rows.append((decoy, name, found[name], float(np.median(share_on_footprint(mask, footprint))), len(mask)))
+            hits, share = highlights(mask, footprint), share_on_footprint(mask, footprint)
+            rows.append((decoy, name, float(hits.mean()), float(np.median(share)), len(mask)))
         masks = ground.masks(model, of_class)
         pictures[decoy] = [(as_picture(of_class.pixels[i], masks[i]), "", "") for i in range(_few(of_class))]
     least = min(float(row[2] or 0) for row in rows)

@@ -76,37 +76,28 @@ def _strangers(ground: Ground, groups: list[Shown]) -> Drawing:
 
 
 def _agreements(pairs: list[Pair], panels: Panels) -> list[Agreement]:
-    worn, plain, rest, found = {}, {}, {}, []
-    for pair in pairs:
-        values = [each for _, each in panels[pair.label]]
-        worn[pair.label], plain[pair.label] = median(values[0]), median(values[1])
-        rest[pair.label] = median(np.concatenate(values[2:]))
-    clean = [pair.label for pair in pairs[:2]]
-    n = min(len(each) for _, each in panels[clean[0]])
-    found.append(
+    clean = {pair.label: [each for _, each in panels[pair.label]] for pair in pairs[:2]}
+    worn, plain = ({label: median(values[i]) for label, values in clean.items()} for i in range(2))
+    rest = {label: median(np.concatenate(values[2:])) for label, values in clean.items()}
+    zeros = float(np.mean(np.concatenate([each for values in clean.values() for each in values[1:]]) == 0))
+    n = min(len(each) for values in clean.values() for each in values)
+    return [
         finding(
             "F0 against F50 or F100 is near 0 on the class with the decoy",
-            f"medians: {listed({name: worn[name] for name in clean})} (near 0: at most {NEAR_ZERO})",
-            every(*(worn[name] <= NEAR_ZERO for name in clean)),
+            f"medians: {listed(worn)} (near 0: at most {NEAR_ZERO})",
+            every(*(each <= NEAR_ZERO for each in worn.values())),
             n,
-        )
-    )
-    found.append(
+        ),
         finding(
             "and like the other classes on the class without it",
-            f"medians without it: {listed({name: plain[name] for name in clean})}; other classes: "
-            f"{listed({name: rest[name] for name in clean})} (like: at least half)",
-            every(*(plain[name] >= LIKE * rest[name] for name in clean)),
+            f"medians without it: {listed(plain)}; other classes: {listed(rest)} (like: at least half)",
+            every(*(plain[label] >= LIKE * rest[label] for label in clean)),
             n,
-        )
-    )
-    zeros = np.mean(np.concatenate([np.concatenate([each for _, each in panels[name][1:]]) for name in clean]) == 0)
-    found.append(
+        ),
         finding(
             "some pictures without any decoy have similarity 0: low similarity alone is no proof",
             f"{100 * zeros:.0f} % of them, F0 against the other two (some: more than none)",
             zeros > 0,
             n,
-        )
-    )
-    return found
+        ),
+    ]
