@@ -17,7 +17,9 @@ def main(study: str, answers: str) -> int:
         for beginning in beginnings:
             found = [each["agrees"] for of, each in said if of == name and each["published"].startswith(beginning)]
             if found != [True]:
-                wrong.append(f"{name}: '{beginning} ...' does not agree" if found else f"{name}: no finding begins with '{beginning}'")
+                wrong.append(
+                    f"{name}: '{beginning} ...' does not agree" if found else f"{name}: no finding begins with '{beginning}'"
+                )
     for sentence in wrong:
         print(sentence)
     agree = sum(each["agrees"] is True for _, each in said)
