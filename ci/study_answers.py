@@ -8,7 +8,7 @@ import yaml
 
 
 def main(study: str, answers: str) -> int:
-    """0 if everything was measured, and every finding that the answers name (by how it begins) agrees; else says which did not."""
+    """0 if all was measured and every finding that the answers name, by how it begins, agrees; else says which did not."""
     experiments = json.loads(Path(study).read_text(encoding="utf-8"))["experiments"]
     said = [(name, each) for name, experiment in experiments.items() for each in experiment["agreements"]]
     wrong = [f"{name}: not measured: {each['here']}" for name, each in said if each["agrees"] is None]
