@@ -12,7 +12,7 @@ from shortcut_audit.calibration import run
 from shortcut_audit.calibration.trials import Bench
 from shortcut_audit.cli import main
 from shortcut_audit.errors import UsageError
-from shortcut_audit.evidence import collection
+from shortcut_audit.evidence import answers
 from shortcut_audit.training import train
 
 SUITE = Path(__file__).parents[2] / "audits"
@@ -41,7 +41,7 @@ def asked(tmp_path):
 def made(monkeypatch):
     """What was done anew: models trained, audits made, networks loaded."""
     done = {"trained": [], "audited": [], "loaded": []}
-    fit, outcome, load = train.fit, Bench.outcome, collection.load_subject
+    fit, outcome, load = train.fit, Bench.outcome, answers.load_subject
 
     def audited(bench, trial):
         found = outcome(bench, trial)
@@ -49,7 +49,7 @@ def made(monkeypatch):
         return found
 
     monkeypatch.setattr(train, "fit", lambda *rest: done["trained"].append(rest[4]) or fit(*rest))
-    monkeypatch.setattr(collection, "load_subject", lambda *rest: done["loaded"].append(rest[0].name) or load(*rest))
+    monkeypatch.setattr(answers, "load_subject", lambda *rest: done["loaded"].append(rest[0].name) or load(*rest))
     monkeypatch.setattr(Bench, "outcome", audited)
     return done
 
