@@ -103,6 +103,7 @@ def test_broken_files_are_named_and_left_out(photos: ImageFolder) -> None:
     assert loaded.ids == ("cat/0.png", "cat/2.png", "dog/0.png", "dog/1.png", "dog/2.png")
     assert loaded.labels.tolist() == [0, 0, 1, 1, 1]
     assert len(loaded.broken) == 3
+    assert loaded.notes == ("validation 5 kept of 8 photos; dropped: 3 that cannot be read",)
     for name, said in zip(("cat/1.png", "dog/none.jpg", "dog/text.jpg"), loaded.broken, strict=True):
         assert said.startswith(f"'{photos.validation / name}' cannot be read: ")
         assert "\n" not in said

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shortcut_audit.errors import DataError
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.photographs import Photograph, existing, filled_folder, load, picture_files
+from shortcut_audit.subjects.photographs import existing, filled_folder, load, Photograph, picture_files, told
 from shortcut_audit.subjects.pictures import check_split
 
 
@@ -50,7 +50,9 @@ class ImageFolder:
         identities = [file.relative_to(root or Path()).as_posix() for file in files]
         labels = [-1 if split == "background" else classes.index(each.split("/")[0]) for each in identities]
         found = [Photograph(*each) for each in zip(files, identities, labels, strict=True)]
-        return load(found, size, classes, self.workers)
+        loaded = load(found, size, classes, self.workers)
+        counts = {"photos": len(found), "that cannot be read": len(loaded.broken)}
+        return replace(loaded, notes=(told(split, len(loaded.ids), counts),) if found else ())
 
 
 def class_folders(split: str, root: Path) -> tuple[str, ...]:
