@@ -8,7 +8,7 @@ from pathlib import Path
 from shortcut_audit.errors import DataError
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.photographs import existing, filled_folder, load, Photograph, picture_files, told
+from shortcut_audit.subjects.photographs import Photograph, existing, filled_folder, load, picture_files, told
 from shortcut_audit.subjects.pictures import check_split
 
 
