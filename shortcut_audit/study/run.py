@@ -69,10 +69,13 @@ def study(
     chapters = []
     for name in names:
         chapters.append(_chapter(name, ground))
+        show("")
         if progress:
             tqdm.write(f"{name}: {_in_short(chapters[-1])}", file=sys.stderr)
     stem = "study" if only is None else "-".join(["study", *(name.partition("_")[0] for name in names)])
-    return write(chapters, _told(scenario, command, ground, device), out, stem)
+    about = _told(scenario, command, ground, device)
+    show("")
+    return write(chapters, about, out, stem)
 
 
 def chosen(only: Collection[str] | None) -> list[str]:
