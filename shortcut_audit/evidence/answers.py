@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import InitVar, dataclass
 from functools import cache, partial
 
 import numpy as np
@@ -35,25 +36,21 @@ def silent(_what: str, _done: int, _total: int) -> None:
     """Reports no progress."""
 
 
+@dataclass(eq=False)
 class Answers:
     """What models say about pixels, by the scenario's explainer and influence method."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        candidates: Iterable[Candidate],
-        store: Store,
-        device: str = "cpu",
-        trust_code: bool = False,
-        progress: Progress = silent,
-    ) -> None:
-        self.scenario = scenario
+    scenario: Scenario
+    models: InitVar[Iterable[Candidate]]
+    store: Store
+    device: str = "cpu"
+    trust_code: bool = False
+    progress: Progress = silent
+
+    def __post_init__(self, models: Iterable[Candidate]) -> None:
+        scenario = self.scenario
         self.material = Material(scenario)
-        self.candidates = {candidate.name: candidate for candidate in candidates}
-        self.store = store
-        self.device = device
-        self.trust_code = trust_code
-        self.progress = progress
+        self.candidates = {candidate.name: candidate for candidate in models}
         self._loaded: dict[str, Subject | ModelError] = {}
         self.digest = cache(self._digest)
         self._explainer = registry.build("explainer", scenario.masks.explainer, scenario.masks.options)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache, partial
 
 import numpy as np
 import torch
 
 from shortcut_audit.errors import ModelError
-from shortcut_audit.evidence.answers import Answers, pixel_digest, silent
+from shortcut_audit.evidence.answers import Answers, pixel_digest
 from shortcut_audit.evidence.revealing import top_area
 from shortcut_audit.evidence.sanity_networks import COPIES, Versions, sanity_masks
-from shortcut_audit.progress import Progress
 from shortcut_audit.records import (
     Accuracy,
     Candidate,
@@ -24,8 +24,7 @@ from shortcut_audit.records import (
     SeenThrough,
     Transfer,
 )
-from shortcut_audit.scenario import Scenario
-from shortcut_audit.store import Arrays, Store
+from shortcut_audit.store import Arrays
 
 CHECKED = 36  # images on which the explainer itself is checked
 LEARNED = 1000  # images at most from which the copy for that check learns the decoy
@@ -34,16 +33,8 @@ LEARNED = 1000  # images at most from which the copy for that check learns the d
 class Evidence(Answers):
     """What is known about the models of one run."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        candidates: list[Candidate],
-        store: Store,
-        device: str = "cpu",
-        trust_code: bool = False,
-        progress: Progress = silent,
-    ) -> None:
-        super().__init__(scenario, candidates, store, device, trust_code, progress)
+    def __post_init__(self, models: Iterable[Candidate]) -> None:
+        super().__post_init__(models)
         self.predictions = cache(self._predictions)
         self.accuracy = cache(self._accuracy)
         self.masks = cache(self._masks)

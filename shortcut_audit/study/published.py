@@ -11,6 +11,6 @@ import yaml
 
 @cache
 def published() -> dict[str, Any]:
-    """Name -> what the thesis says there; `docs` of each key stand in the file."""
+    """Name -> what the thesis says there; comments in the file say what the columns are."""
     content: dict[str, Any] = yaml.safe_load(files("shortcut_audit.study").joinpath("published.yaml").read_text(encoding="utf-8"))
     return content

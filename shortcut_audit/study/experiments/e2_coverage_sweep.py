@@ -58,10 +58,11 @@ class E2CoverageSweep:
 def _rates(ground: Ground, decoy: str, model: str, alone: torch.Tensor) -> tuple[float, float, float]:
     bait = ground.bait(decoy).target_index
     at = ground.members(bait)
-    placed = ground.material.with_decoy(decoy, "validation", ground.size).decoyed[at]
-    sets = (ground.validation.pixels[at], alone, placed)
-    said = [ground.answers.logits(model, pixels).argmax(1) == bait for pixels in sets]
-    only, decoy_only, both = (float(each.mean()) if len(each) else float("nan") for each in said)
+    placed = ground.material.with_decoy(decoy, "validation", ground.size).decoyed
+    plain, decoyed, said = (
+        ground.answers.logits(model, pixels).argmax(1) == bait for pixels in (ground.validation.pixels, placed, alone)
+    )
+    only, decoy_only, both = (float(each.mean()) if len(each) else float("nan") for each in (plain[at], said, decoyed[at]))
     return only, decoy_only, both
 
 

@@ -32,12 +32,12 @@ class E4MaskSimilarity:
     def run(self, ground: Ground) -> Section:
         trio, groups = ground.trio(), ground.groups(ground.swept, ground.scenario.masks.images)
         masks = {name: [ground.masks(model, shown) for shown in groups] for name, model in trio.items()}
-        labels = [shown.label for shown in groups]
         panels, overlaps = (
             {
-                pair.label: list(
-                    zip(labels, (measure(a, b) for a, b in zip(masks[pair.first], masks[pair.second], strict=True)), strict=True)
-                )
+                pair.label: [
+                    (shown.label, measure(a, b))
+                    for shown, a, b in zip(groups, masks[pair.first], masks[pair.second], strict=True)
+                ]
                 for pair in ground.pairs()
             }
             for measure in (similarity, iou)

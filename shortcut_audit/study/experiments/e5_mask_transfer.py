@@ -26,7 +26,7 @@ class E5MaskTransfer:
     """Softmax score of the class through a model's own mask less that through another model's, and the quotient of the two."""
 
     title: ClassVar[str] = "RQ2: do masks transfer?"
-    source: ClassVar[str] = "section 4.2, figures 4.4, 4.5 and A.3"
+    source: ClassVar[str] = "section 4.2, figures 4.4 and A.3"
 
     def run(self, ground: Ground) -> Section:
         trio, groups = ground.trio(), ground.groups(ground.swept, ground.scenario.masks.images)

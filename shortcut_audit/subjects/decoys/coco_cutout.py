@@ -76,7 +76,7 @@ class CocoCutout(Pasted):
     def cutouts(self) -> tuple[np.ndarray, ...]:
         """The instances as they are in their photographs, (h, w, 4) uint8 each; alpha is the mask.
 
-        They are kept in the user's cache folder, for train2017's annotations alone take half a minute to read.
+        They are kept in the user's cache folder, for all annotations have to be read to find them.
 
         Raises:
             DataError: no COCO under `root`, or its annotations cannot be read.
