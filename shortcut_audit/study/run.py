@@ -65,6 +65,7 @@ def study(
     show = _on_terminal if progress and sys.stderr.isatty() else _nowhere
     device = str(chosen_device(scenario.training.device))
     answers = Answers(scenario, candidates, Store(out / "evidence"), device, trust_code, told(show))
+    answers.material.try_decoys(scenario.decoys, scenario.training.size)
     ground = Ground(answers, jobs)
     chapters = []
     for name in names:
@@ -97,7 +98,7 @@ def named_as_planned(candidates: list[Candidate], jobs: Collection[Job], size: i
             kept.append(replace(candidate, name=job.name))
     if not kept:
         raise UsageError(
-            f"none of the models {', '.join(found)} is one that the scenario trains ({', '.join(job.name for job in jobs)}): "
+            f"none of the models {', '.join(list(found)[:5])}{', ...' if len(found) > 5 else ''} is one that the scenario trains ({', '.join(job.name for job in jobs)}): "
             "name them so, or leave --models out"
         )
     for each in kept:

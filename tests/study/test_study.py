@@ -208,6 +208,13 @@ def test_a_part_never_replaces_the_whole_and_old_tables_go(models: Path, scenari
     assert "tables/table_3_4.csv" in json.loads((tmp_path / "out/study-e2.json").read_text())["files"]
 
 
+def test_a_typo_in_a_decoy_is_no_finding(models: Path, scenario: Scenario, tmp_path: Path) -> None:
+    decoys = {**scenario.decoys, "tag": {"kind": "copyrite_tag", "target": "blue"}}
+    with pytest.raises(UsageError, match="no decoy called 'copyrite_tag'; did you mean 'copyright_tag'"):
+        study(scenario.model_copy(update={"decoys": decoys}), tmp_path, models, ["e2"], trust_code=True, progress=False)
+    assert not list(tmp_path.glob("*.html"))
+
+
 def test_models_of_another_input_size_are_refused(models: Path, scenario: Scenario, tmp_path: Path) -> None:
     other = scenario.model_copy(update={"training": scenario.training.model_copy(update={"size": 20})})
     with pytest.raises(UsageError, match=r"F0-s0 takes pictures of 32 pixels, the scenario has training.size 20"):
