@@ -97,8 +97,9 @@ def named_as_planned(candidates: list[Candidate], jobs: Collection[Job], size: i
         if candidate is not None:
             kept.append(replace(candidate, name=job.name))
     if not kept:
+        there = ", ".join([*list(found)[:5], *(["..."] if len(found) > 5 else [])])
         raise UsageError(
-            f"none of the models {', '.join(list(found)[:5])}{', ...' if len(found) > 5 else ''} is one that the scenario trains ({', '.join(job.name for job in jobs)}): "
+            f"none of the models {there} is one that the scenario trains ({', '.join(job.name for job in jobs)}): "
             "name them so, or leave --models out"
         )
     for each in kept:
