@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+OUT_OF_MEMORY = re.compile(
+    r"out of memory|(can't|cannot|could not|unable to|failed to) (re)?allocate|not enough memory|bad_alloc|os error 12\b", re.IGNORECASE
+)
+OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT}
 
 
 class ShortcutAuditError(Exception):
@@ -18,6 +25,10 @@ class ModelError(ShortcutAuditError):
     """One checkpoint cannot be audited (corrupt, hostile, wrong shape, not finite): charged to that model alone."""
 
 
+class MachineError(ShortcutAuditError):
+    """The machine failed (memory, disk, an import that did not end): nobody's model is at fault, and nothing was audited."""
+
+
 class DataError(ShortcutAuditError):
     """A folder or file of the data set cannot be used."""
 
@@ -29,3 +40,20 @@ def did_you_mean(asked: str, known: Iterable[str]) -> str:
     if close:
         return f"; did you mean '{close[0]}'?"
     return f"; there is {', '.join(known)}" if known else "; there is none"
+
+
+def machine_fault(error: BaseException | None) -> MachineError | None:
+    """The sentence for an exception that is the machine's fault; None where it is not.
+
+    Laws: memory, disk and imports are the machine's; whatever else went wrong keeps its own words.
+    """
+    if error is None or isinstance(error, MachineError):
+        return error
+    said = " ".join(str(error).split())[:200]
+    if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(said):
+        return MachineError(f"this machine has too little memory ({said or type(error).__name__}): free some, or take a larger one")
+    if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+        return MachineError(f"this machine's disk or file share failed ({said}): the same command goes on once it works")
+    if isinstance(error, ImportError):
+        return MachineError(f"an import failed on this machine ({said}): see that the package is installed whole")
+    return None
