@@ -52,6 +52,26 @@ def test_a_damaged_entry_is_computed_again(tmp_path):
     assert store.arrays("masks", {"model": "a"}, refuse).keys() == ARRAYS.keys()
 
 
+def test_another_entrys_file_is_not_taken_for_ones_own(tmp_path):
+    """A clean model's answers under a decoy model's address would promote it."""
+    store = Store(tmp_path)
+    store.arrays("logits", {"model": "clean"}, lambda: {"logits": np.zeros(3)})
+    store.arrays("logits", {"model": "decoy"}, lambda: {"logits": np.ones(3)})
+    store.path("logits", {"model": "decoy"}).write_bytes(store.path("logits", {"model": "clean"}).read_bytes())
+    again = Store(tmp_path)
+    assert again.arrays("logits", {"model": "decoy"}, lambda: {"logits": np.ones(3)})["logits"].tolist() == [1, 1, 1]
+    assert "was not what was kept there" in again.problems[0]
+
+
+def test_an_entry_that_was_edited_is_computed_again(tmp_path):
+    store = Store(tmp_path)
+    store.arrays("logits", {"model": "a"}, lambda: {"logits": np.ones(3, np.float32)})
+    path = store.path("logits", {"model": "a"})
+    one = np.ones(1, np.float32).tobytes()
+    path.write_bytes(path.read_bytes().replace(3 * one, 3 * bytes(4)))
+    assert store.arrays("logits", {"model": "a"}, lambda: {"logits": np.ones(3, np.float32)})["logits"].tolist() == [1, 1, 1]
+
+
 def test_what_fails_leaves_nothing_behind(tmp_path):
     store = Store(tmp_path)
     with pytest.raises(AssertionError):
