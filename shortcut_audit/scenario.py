@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError, did_you_mean
 
+ANY = "any"  # a decoy's target: no class is named, so each is tried
+
 
 class Section(BaseModel):
     """A part of the scenario: frozen, and a key that it does not know is an error."""
@@ -40,6 +42,7 @@ class Limits(BaseModel):
     precision: float = Field(0.20, gt=0, lt=1)
     rank_correlation: float = Field(0.20, gt=0, lt=1)
     top_k: float = Field(0.20, gt=0, lt=1)
+    innocent: float = Field(0.30, gt=0, lt=0.5)  # of classes and strengths that nobody named; twice that is never innocent
 
     @model_validator(mode="after")
     def _no_near_miss(self) -> Limits:
@@ -64,6 +67,18 @@ class Rashomon(Section):
     """Which models count as equally accurate."""
 
     epsilon: float = Field(0.03, gt=0, lt=1)
+
+
+class Strength(Section):
+    """How else a decoy is tried than it is named: a pass should not hang on a size that somebody guessed.
+
+    size: times the decoy's own. opacity: None is the decoy's own. covers: it is made no larger than would cover this share of
+    the picture, because whatever covers half of a picture turns it.
+    """
+
+    size: float = Field(1.0, gt=0)
+    opacity: float | None = Field(None, gt=0, le=1)
+    covers: float | None = Field(None, gt=0, le=1)
 
 
 class MaskSettings(Section):
@@ -184,6 +199,7 @@ class Scenario(Section):
     rashomon: Rashomon = Rashomon()
     masks: MaskSettings = MaskSettings()
     influence: InfluenceSettings = InfluenceSettings()
+    strengths: tuple[Strength, ...] = (Strength(opacity=1.0), Strength(size=2.0, opacity=1.0, covers=0.10))
     blocking: tuple[str, ...] = Field(("decoy_insertion", "rashomon_membership"), min_length=1)
     waivers: tuple[Waiver, ...] = ()
     training: Training = Training()
@@ -200,10 +216,15 @@ class Scenario(Section):
         for name in self.calibration.tuning if self.calibration else ():
             if name not in self.decoys:
                 raise ValueError(f"calibration tunes on the decoy '{name}'{did_you_mean(name, self.decoys)}")
-        for name, options in self.decoys.items():
-            if "target" not in options:
-                raise ValueError(f"decoy '{name}' names no target: add 'target: CLASS'")
+        for group in self.training.models:
+            if group.decoy is not None and self.target(group.decoy) is None:
+                raise ValueError(f"training puts '{group.decoy}' on a class, and its target is any: add 'target: CLASS'")
         return self
+
+    def target(self, decoy: str) -> str | None:
+        """The class that the decoy is said to stand for; None where it is left out or `any`, so that every class is asked."""
+        named = self.decoys[decoy].get("target", ANY)
+        return None if named == ANY else str(named)
 
     @property
     def deciding(self) -> tuple[str, ...]:
@@ -218,7 +239,7 @@ class Scenario(Section):
         """The decoy of that name; its `target` is one of the class names."""
         if name not in self.decoys:
             raise UsageError(f"no decoy called '{name}' in the scenario{did_you_mean(name, self.decoys)}")
-        options = self.decoys[name]
+        options = {**self.decoys[name], "target": self.target(name) or ""}
         return self._build("decoy", options.get("kind", name), options)
 
     def _build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
