@@ -21,7 +21,7 @@ from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging import judge, p_value, sound_references
 from shortcut_audit.judging.competence import SURE, competence
-from shortcut_audit.judging.references import limits_of_the_unnamed
+from shortcut_audit.judging.references import limits_of_the_unnamed, most_innocent
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.measurement import Audit, Clean, Measurement
 from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, waiver
@@ -138,7 +138,7 @@ class Harness:
     def _judged(self, check: Check, question: Question, asked: Family) -> tuple[Judgement, bool]:
         """The judgement, and whether it is one against the second control: the decoy's own pixels in another order.
 
-        Where no reference says what is innocent, an effect between once and twice `limits.innocent` is, if that has it as well.
+        An effect that nobody named, and that is no more than twice `limits.innocent`, is innocent if that has it as well.
         """
         weight = asked.weight(question)
         beside = [each for each in asked.beside(question) if self._measurement(check, each.case)]
@@ -150,8 +150,8 @@ class Harness:
         limits = limits_of_the_unnamed(measurement.limit.value, self.scenario.limits.innocent, clean.references)
         judgement = self._put(check, question.case, limits, **how)
         second = self.evidence.material.second_control(str(question.case.decoy))
-        between = judgement.verdict is Verdict.UNDECIDED and judgement.estimate.high < limits[1]
-        if not between or second is None:
+        most = most_innocent(measurement.limit.value, self.scenario.limits.innocent)
+        if second is None or judgement.verdict is not Verdict.UNDECIDED or judgement.estimate.high >= most:
             return judgement, False
         other = self._put(check, replace(question.case, control=second), limits, **how)
         return (other, True) if other.verdict is Verdict.HOLDS else (judgement, False)

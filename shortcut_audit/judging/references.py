@@ -72,12 +72,16 @@ def limits_of_the_unnamed(limit: float, innocent: float, references: Sequence[fl
     """What a decoy may do to a class, or at a strength, that nobody named: inside the first HOLDS, beyond the second VIOLATED.
 
     Any large patch of colour turns pictures into some class in every clean model (a stop sign makes roses of 29 % of a clean
-    model's flowers). With two reference effects or more the first is the largest of them and the audit's own limit beside it,
-    at least `innocent`, and the second the same; without, the first is `innocent` and what lies between the two is told
-    neither way. Neither is ever above twice `innocent`, or a limit that is larger still.
+    model's flowers). With two reference effects or more both are the largest of them and the audit's own limit beside it,
+    at least `innocent`; without, the first is `innocent` and the second the most that can be.
     """
-    least, most = max(limit, innocent), max(limit, 2 * innocent)
+    least, most = max(limit, innocent), most_innocent(limit, innocent)
     if len(references) < 2:
         return least, most
     usual = min(most, max(least, max(references) + limit))
     return usual, usual
+
+
+def most_innocent(limit: float, innocent: float) -> float:
+    """No effect above this is innocent, whatever references or a second control do: twice `innocent`, or the audit's limit."""
+    return max(limit, 2 * innocent)
