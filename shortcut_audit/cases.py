@@ -53,7 +53,7 @@ class Harness:
         self._measured: dict[tuple[Any, ...], Audit] = {}
         self._ps: dict[tuple[Any, ...], float] = {}
         self._competence: dict[str, Competence] = {}
-        self._told: dict[str, Case] = {}  # model -> the case whose findings also say how accurate it is
+        self._told: dict[str, tuple[str, Case]] = {}  # model -> the test whose findings also say how accurate it is
 
     def value(self, name: str, case: Case) -> Any:
         """What the fixture of this name is for this case."""
@@ -107,7 +107,8 @@ class Harness:
             findings += self._findings(Check(function, given, audit, at), case)
         if asked.measurements and EXPLAINED & set(inspect.signature(function).parameters):
             findings = self._as_far_as_explained(findings, case)
-        if len(case.models) == 1 and self._told.setdefault(case.models[0], named) == named:
+        told = asked.measurements and len(case.models) == 1
+        if told and self._told.setdefault(case.models[0], (audit, named)) == (audit, named):
             findings.append(self._above_chance(case.models[0]))
         digests = tuple(self.evidence.sha256(model) for model in case.models)
         return [replace(each, sha256=digests) for each in findings]
