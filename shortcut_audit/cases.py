@@ -20,13 +20,13 @@ from shortcut_audit import claims
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging import judge, p_value, sound_references
-from shortcut_audit.judging.competence import SURE, competence
+from shortcut_audit.judging.competence import SURE, Competence, competence
 from shortcut_audit.judging.references import limits_of_the_unnamed, most_innocent
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.measurement import Audit, Clean, Measurement
 from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, waiver
 from shortcut_audit.questions import NAMED, Family, Question, family
-from shortcut_audit.records import Case, Competence, Finding, Judgement, Limit, Verdict
+from shortcut_audit.records import Case, Finding, Judgement, Limit, Verdict
 
 __all__ = ["Audit", "Harness"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shortcut_audit.errors import UsageError, did_you_mean
-from shortcut_audit.judging.competence import LEVEL, SURE
+from shortcut_audit.judging.competence import LEVEL, SURE, Competence
 from shortcut_audit.judging.wording import figures, percent
 from shortcut_audit.measurement import Measurement
-from shortcut_audit.records import ABOVE_CHANCE, Case, Competence, Finding, Judgement, Verdict
+from shortcut_audit.records import ABOVE_CHANCE, Case, Finding, Judgement, Verdict
 
 FALLS_SHORT = 0.10  # accuracy below what the checkpoint states by more than this is another function, not other pictures
 CAUSES = (

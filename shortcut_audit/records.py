@@ -153,26 +153,8 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Competence:
-    """How often a model is right on n plain validation images, and how often chance would be."""
-
-    correct: int
-    n: int
-    accuracy: float  # correct / n
-    low: float  # of the interval of the accuracy
-    high: float
-    chance: float  # a share: what the same answers in another order would get right
-    p: float  # one-sided, of no more than chance
-    exchanged: tuple[tuple[int, int], ...]  # (label, answer): classes that changed places
-    needed: int | None  # images in all that would show it, where these are too few
-
-
-@dataclass(frozen=True)
 class Case:
-    """What one test is about: a model or a pair of models, and a decoy where the audit asks for one.
-
-    A deciding audit is also asked about other classes than the decoy's own and other strengths than the one that is named.
-    """
+    """What one test is about: a model or a pair of models, a decoy where the audit asks for one, and what else is asked of it."""
 
     models: tuple[str, ...]
     decoy: str | None = None
@@ -288,11 +270,6 @@ class ModelReport:
     reference: bool
     findings: tuple[Finding, ...]
     read_as: dict[str, Any] = field(default_factory=dict)  # architecture, classes and input: how the file was read
-
-    @property
-    def accuracy(self) -> Finding | None:
-        """How often it is right on plain images, beside chance; None where it was not asked."""
-        return next((each for each in self.findings if each.audit == ABOVE_CHANCE and not each.error), None)
 
 
 @dataclass(frozen=True)

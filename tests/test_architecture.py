@@ -19,7 +19,7 @@ STAGES = (  # a module imports its own stage or an earlier one; stages on one li
     ("judging",),
     ("measurement", "questions", "claims", "cases", "diversify"),
     ("reporting",),
-    ("session", "calibration", "study"),
+    ("session", "calibration", "study", "gate"),
     ("plugin", "cli"),
 )
 APART = {("training", "evidence"), ("evidence", "training"), ("plugin", "cli"), ("cli", "plugin")}
