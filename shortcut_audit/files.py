@@ -35,7 +35,7 @@ def refuse_placeholder(path: Path) -> None:
         start = file.read(100)
     if not start:
         raise ModelError(f"'{path.name}' is empty")
-    if b"git-lfs" in start:
+    if start.startswith(b"version ") and b"git-lfs" in start:
         raise UsageError(f"'{path.name}' is only a Git LFS pointer; fetch the file itself with: git lfs pull")
 
 

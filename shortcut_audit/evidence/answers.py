@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from shortcut_audit import registry
-from shortcut_audit.errors import ModelError
+from shortcut_audit.errors import ModelError, ShortcutAuditError
 from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
 from shortcut_audit.evidence.ranked import ranked
 from shortcut_audit.evidence.revealing import top_area
@@ -26,6 +26,7 @@ from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.store import Arrays, Store
 from shortcut_audit.subjects.loading import load_subject
+from shortcut_audit.subjects.manifest import refusal
 from shortcut_audit.subjects.material import Material
 
 BATCH = 256  # images a forward pass
@@ -51,7 +52,7 @@ class Answers:
         scenario = self.scenario
         self.material = Material(scenario)
         self.candidates = {candidate.name: candidate for candidate in models}
-        self._loaded: dict[str, Subject | ModelError] = {}
+        self._loaded: dict[str, Subject | ShortcutAuditError] = {}
         self.digest = cache(self._digest)
         self._explainer = registry.build("explainer", scenario.masks.explainer, scenario.masks.options)
         self._method = registry.build("influence", scenario.influence.method, scenario.influence.options)
@@ -60,17 +61,17 @@ class Answers:
         """The loaded model.
 
         Raises:
-            ModelError: it cannot be loaded; the same error each time it is asked for.
+            ShortcutAuditError: as `load_subject`; the same error each time it is asked for.
         """
         if model not in self._loaded:
             for name in [name for name, kept in self._loaded.items() if isinstance(kept, Subject)][:-1]:
                 del self._loaded[name]  # two models in memory are enough: cases come model by model
             try:
                 self._loaded[model] = load_subject(self.candidates[model], self.material.classes, self.trust_code, self.device)
-            except ModelError as error:
+            except ShortcutAuditError as error:
                 self._loaded[model] = error
         found = self._loaded[model]
-        if isinstance(found, ModelError):
+        if isinstance(found, ShortcutAuditError):
             raise found
         return found
 
@@ -78,11 +79,11 @@ class Answers:
         """What is known of the model before it is loaded; its `size` is that of the pictures it takes.
 
         Raises:
-            ModelError: it could not be described.
+            ModelError, UsageError: it could not be described; the first is charged to the model.
         """
         candidate = self.candidates[model]
-        if candidate.problem:
-            raise ModelError(f"{model}: {candidate.problem}")
+        if refused := refusal(candidate):
+            raise refused
         return candidate
 
     def _digest(self, model: str) -> str:

@@ -76,6 +76,7 @@ def _chosen(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> tu
         if len(inner) == len(wanted) and len(needed) in inner_counts.values():
             wanted, needed, counts = inner, inner_needed, inner_counts
     prefix = min(counts, key=lambda each: (-counts[each], len(each), each), default="")
+    prefix = prefix if 2 * counts[prefix] > len(needed) else ""  # a block deep inside may look like the beginning
     own = {prefix + bare for bare in wanted}
     _refuse_second_model(prefix, own, counts, needed)
     chosen = {name: tensors[there[prefix + bare]] for bare, name in wanted.items() if prefix + bare in there}
@@ -164,7 +165,7 @@ def _refuse_shapes(chosen: Mapping[str, Tensor], expected: Mapping[str, Tensor],
     outputs = {found[:1] for found, asked in pairs.values() if found[1:] == asked[1:] and asked[:1] == (classes,)}
     if len(outputs) == 1 and all(found[:1] in outputs and found[1:] == asked[1:] for found, asked in pairs.values()):
         raise UsageError(_other_outputs(next(iter(outputs))[0], classes))
-    channels = {found[1] for found, asked in pairs.values() if len(asked) == 4 and asked[1] == 3 and found[0] == asked[0]}
+    channels = {found[1] for found, asked in pairs.values() if asked[1:2] == (3,) and (*found[:1], 3, *found[2:]) == asked}
     if len(pairs) == len(channels) == 1:
         raise UsageError(
             f"it takes pictures of {_counted(next(iter(channels)), 'channel')}, and audits show them in colour: {OWN_FACTORY} "

@@ -7,6 +7,7 @@ import string
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from shortcut_audit.errors import UsageError
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest import MANIFEST, describe, read_candidates, write_manifest
-from shortcut_audit.subjects.manifest_file import FORBIDDEN
+from shortcut_audit.subjects.manifest_file import FORBIDDEN, composed
 
 HEAD = "arch: torchvision:resnet18\nclasses: [cat, dog]\ninput: {size: 32}\n"
 
@@ -219,9 +220,13 @@ def test_the_order_of_candidates_does_not_depend_on_the_order_of_the_folder(tmp_
 
 
 names = st.text(string.ascii_letters + string.digits + "-_.+é中", min_size=1, max_size=12).filter(lambda name: name[0] != ".")
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(str.isprintable)
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).map(composed).filter(str.isprintable)
 shares = st.floats(0, 1, allow_nan=False)
-deviations = st.floats(1e-6, 10)
+deviations = st.floats(1e-6, 1)
+plain = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.floats(allow_nan=False, allow_infinity=False), texts)
+options = st.dictionaries(
+    texts, plain | st.lists(plain | st.lists(plain, max_size=2).map(tuple), max_size=3).map(tuple), max_size=3
+)
 
 
 def candidates(folder: Path) -> st.SearchStrategy[list[Candidate]]:
@@ -235,6 +240,7 @@ def candidates(folder: Path) -> st.SearchStrategy[list[Candidate]]:
         mean=st.tuples(shares, shares, shares),
         std=st.tuples(deviations, deviations, deviations),
         reference=st.booleans(),
+        arch_options=options.map(lambda found: tuple(sorted(found.items()))),
     )
     return st.lists(one, min_size=1, max_size=4, unique_by=lambda each: each.name)
 
@@ -258,7 +264,7 @@ def test_what_a_file_is_told_of_itself_is_read_back(tmp_path: Path, data: st.Dat
     file = tmp_path / "weights.safetensors"
     self_describing(file, **describe(model))
     (found,) = read_candidates(file)
-    assert found == Candidate(model.name, file, model.arch, model.classes, model.size, model.mean, model.std, model.reference)
+    assert found == replace(model, file=file)
 
 
 def test_writing_again_replaces_a_model_keeps_the_others_and_says_shared_keys_once(tmp_path: Path) -> None:

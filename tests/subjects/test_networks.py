@@ -75,7 +75,7 @@ def test_typos_get_hints() -> None:
     assert refusal("torchvision:qqqq").startswith("torchvision has no classifier called 'qqqq'; it has ")
     assert refusal("torchvison:resnet18") == (
         "no source of architectures called 'torchvison'; did you mean 'torchvision'? "
-        "(code of your own, 'torchvison:resnet18', needs --trust-code)"
+        "(code of your own, 'torchvison:resnet18', needs --audit-trust-code)"
     )
 
 
@@ -83,8 +83,19 @@ def test_detectors_and_segmenters_are_no_classifiers() -> None:
     assert "has no classifier called 'fcn_resnet50'" in refusal("torchvision:fcn_resnet50")
 
 
-def test_googlenet_builds_without_a_warning() -> None:
-    assert build_architecture("torchvision:googlenet", 3).eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_what_no_state_dict_holds_is_asked_for(name: str) -> None:
+    assert refusal(f"torchvision:{name}") == (
+        f"torchvision:{name} answers otherwise with transform_input, which no checkpoint holds; say in rashomon.yaml "
+        "arch_options: {transform_input: true} if its training began with weights=..., and false if from scratch"
+    )
+
+
+def test_googlenet_builds_without_a_warning_and_as_it_is_told() -> None:
+    for flag in (True, False):
+        network = build_architecture("torchvision:googlenet", 3, options={"transform_input": flag}).eval()
+        assert network(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
+        assert network.transform_input is flag
 
 
 def test_timm_missing_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +111,7 @@ def test_a_stranger_s_factory_runs_only_if_trusted(tmp_path: Path, monkeypatch: 
     )
     (tmp_path / "strange_factory.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    assert refusal("strange_factory:linear").endswith("(code of your own, 'strange_factory:linear', needs --trust-code)")
+    assert refusal("strange_factory:linear").endswith("(code of your own, 'strange_factory:linear', needs --audit-trust-code)")
     assert not (tmp_path / "strange_factory.ran").exists()
     assert build_architecture("strange_factory:linear", 3, trust_code=True)(torch.zeros(2, 3, 4, 4)).shape == (2, 3)
     assert refusal("strange_factory:number", trust_code=True) == (
