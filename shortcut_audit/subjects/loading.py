@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -145,7 +146,8 @@ def _order(own: tuple[str, ...], wanted: tuple[str, ...] | None) -> tuple[int, .
 def _built(candidate: Candidate, trust_code: bool) -> nn.Module:
     options, classes = dict(candidate.arch_options), len(candidate.classes)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a library's deprecations are nobody's fault where warnings are errors
             built = build_architecture(candidate.arch, classes, trust_code, options, candidate.size)
     except ShortcutAuditError:
         raise

@@ -65,11 +65,8 @@ def refuse_contradiction(candidate: Candidate, words: Words) -> None:
         UsageError: what the file says, what the manifest says.
     """
     for section in sections(words):
-        for said in (_classes(section, candidate), _count(section, candidate), _size(section, candidate)):
-            if said:
-                raise UsageError(_sentence(*said))
-        for said in (_normalisation(section, candidate), _architecture(section, candidate)):
-            if said:
+        for compare in (_classes, _count, _size, _normalisation, _architecture):
+            if said := compare(section, candidate):
                 raise UsageError(_sentence(*said))
 
 
@@ -147,7 +144,7 @@ def _count(section: Words, candidate: Candidate) -> Contradiction:
 def _size(section: Words, candidate: Candidate) -> Contradiction:
     for key in SIZES:
         value = section.get(key)
-        if key == "size" and ("crop_size" in section or not any(mean in section for mean in MEANS)):
+        if key == "size" and ("crop_size" in section or not any(_three(section.get(mean)) for mean in MEANS)):
             continue  # before cropping, or of something else than the input
         if isinstance(value, Mapping):  # a hub's {height: 224, width: 224}
             value = value.get("height", value.get("shortest_edge"))

@@ -19,7 +19,7 @@ BESIDE = re.compile(  # a part of a path under which training keeps what is no m
     r"|confusion(_matrix)?)((_.*)?|\d*)|n_averaged|num_updates",
     re.IGNORECASE,
 )
-MOST_NODES = 1_000_000  # a nest of lists that refer to each other could be walked for ever
+MOST_NODES, MOST_NESTED = 1_000_000, 100  # lists that hold each other could be walked for ever
 WEIGHTY = 1_000  # values from which tensors of their own are more than a metric
 DEEPEST, LONGEST = 4, 25_000  # of the words beside the tensors
 
@@ -62,7 +62,7 @@ def one_model(content: Any, name: str) -> dict[str, Tensor]:
         UsageError: there are several models, or none.
         ModelError: the content is a nest of lists and mappings beyond all measure.
     """
-    groups = [group for group in _groups(content) if group.size]
+    groups = [group for group in _groups(content, name) if group.size]
     if not groups:
         raise UsageError(_nothing_in(content, name))
     likely = [group for group in groups if not group.beside and (len(group.tensors) > 1 or group.size >= WEIGHTY)]
@@ -80,21 +80,23 @@ def words_beside(content: Any) -> dict[str, Any]:
     return plain if isinstance(plain, dict) else {}
 
 
-def _groups(content: Any) -> Iterator[Group]:
-    waiting, seen = [("", False, content)], 0
+def _groups(content: Any, name: str) -> Iterator[Group]:
+    waiting: list[tuple[tuple[str, ...], bool, Any]] = [((), False, content)]
+    seen = 0
     while waiting:
         path, beside, node = waiting.pop()
         items = _items(node)
         own = {str(key): each for key, each in items if isinstance(each, Tensor)}
         if own:
-            yield Group(path, own, beside)
+            yield Group(".".join(path), own, beside)
         for key, each in items:
             if isinstance(each, Mapping | list | tuple | argparse.Namespace):
-                where = f"{path}.{key}" if path else str(key)
-                waiting.append((where, beside or BESIDE.fullmatch(str(key)) is not None, each))
+                waiting.append(((*path, str(key)), beside or BESIDE.fullmatch(str(key)) is not None, each))
         seen += 1 + len(items)
-        if seen > MOST_NODES:
-            raise ModelError("it holds more lists and mappings than any checkpoint; save model.state_dict() in its place")
+        if seen > MOST_NODES or len(path) > MOST_NESTED:
+            raise ModelError(
+                f"'{name}' holds lists in lists beyond those of any checkpoint; save model.state_dict() in its place"
+            )
 
 
 def _items(node: Any) -> list[tuple[Any, Any]]:

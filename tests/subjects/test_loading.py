@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision.transforms.functional import normalize
 
@@ -18,6 +21,7 @@ from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.checkpoints.state_dict import StateDict
 from shortcut_audit.subjects.loading import load_subject, save_checkpoint
 from shortcut_audit.subjects.manifest import read_candidates, write_manifest
+from shortcut_audit.subjects.networks import build_architecture
 from shortcut_audit.subjects.small_resnet import SmallResnet
 
 CLASSES = ("cat", "dog", "owl")
@@ -245,3 +249,98 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 
     monkeypatch.setattr(StateDict, "read", read_and_overwrite)
     assert refusal(moved) == "F0: 'F0.pt' changed while it was read; wait until it is written, and run again"
+
+
+def test_a_model_that_knows_more_classes_has_the_data_set_s_first(candidate: Candidate, network: SmallResnet) -> None:
+    subject = load_subject(candidate, ("owl", "cat"))
+    assert subject.classes == ("owl", "cat", "dog")
+    torch.testing.assert_close(subject.network(images()), logits(network, candidate)[:, [2, 0, 1]])
+    exact = load_subject(candidate, ("cat", "dog"))
+    assert exact.classes == CLASSES
+    torch.testing.assert_close(exact.network(images()), logits(network, candidate))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=st.lists(st.sampled_from(CLASSES), min_size=1, unique=True))
+def test_each_column_is_the_class_that_its_name_says(candidate: Candidate, network: SmallResnet, wanted: list[str]) -> None:
+    """Law: whatever classes the data set has, and in whatever order, column i is the model's answer for `classes[i]`."""
+    subject = load_subject(candidate, tuple(wanted))
+    assert subject.classes[: len(wanted)] == tuple(wanted)
+    columns = [CLASSES.index(name) for name in subject.classes]
+    torch.testing.assert_close(subject.network(images()), logits(network, candidate)[:, columns])
+
+
+def test_accents_written_in_two_ways_are_one_class(candidate: Candidate, network: SmallResnet) -> None:
+    accented = replace(altered(candidate, network.state_dict()), classes=("cat", "dog", "rose\u0301"))
+    assert load_subject(accented, ("ros\u00e9", "cat", "dog")).classes == ("ros\u00e9", "cat", "dog")
+
+
+def test_a_single_yes_or_no_is_told_what_to_do(tmp_path: Path) -> None:
+    one = Candidate("A", tmp_path / "A.pt", "shortcut_audit:small_resnet", ("cat",), 32)
+    save_checkpoint(one, SmallResnet(1))
+    assert refusal(one, ("cat", "dog")) == (
+        "A: its classes are not those of the data set: dog missing, none extra; a single yes or no has no second class to turn "
+        "to; wrap it in a factory of your own (arch: package.module:factory, with --audit-trust-code) that gives two outputs, "
+        "0 and its own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "share"), [({"best_acc1": torch.tensor(87.5)}, 0.875), ({"args": Namespace(val_acc=0.5)}, 0.5), ({}, None)]
+)
+def test_what_a_checkpoint_states_of_its_accuracy_travels_with_it(
+    candidate: Candidate, network: SmallResnet, content: dict[str, object], share: float | None
+) -> None:
+    torch.save({"state_dict": network.state_dict(), **content}, candidate.file.with_suffix(".pt"))
+    assert load_subject(replace(candidate, file=candidate.file.with_suffix(".pt"))).stated_accuracy == share
+
+
+def test_a_self_described_file_that_contradicts_its_manifest_is_not_audited(candidate: Candidate) -> None:
+    swapped = replace(candidate, classes=("dog", "cat", "owl"))
+    assert refusal(swapped) == (
+        "F0: the file says of itself that output 0 is 'cat', and the manifest that it is 'dog': correct rashomon.yaml, or save "
+        "the file without these words if they are wrong"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arch", "size"), [("timm:vit_tiny_patch16_224", 64), ("torchvision:vit_b_16", 32), ("timm:mixer_s32_224", 96)]
+)
+def test_an_architecture_for_one_size_is_made_for_the_manifest_s(tmp_path: Path, arch: str, size: int) -> None:
+    pytest.importorskip("timm")
+    vit = Candidate("V", tmp_path / "V.pt", arch, ("a", "b"), size)
+    with torch.random.fork_rng(devices=[]):
+        built = build_architecture(arch, 2, size=size)
+    save_checkpoint(vit, built)
+    assert load_subject(vit).network(torch.rand(1, 3, size, size)).shape == (1, 2)
+    other = refusal(replace(vit, size=2 * size))
+    assert "do not fit the architecture" in other
+    assert "vit" not in arch or other.endswith("it was trained on pictures of another size: is the input 'size' right?")
+
+
+def test_options_go_before_the_size_and_one_that_is_unknown_is_named(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    with torch.random.fork_rng(devices=[]):
+        built = timm.create_model("vit_tiny_patch16_224", num_classes=2, depth=1, img_size=64, dynamic_img_size=True)
+    vit = Candidate("V", tmp_path / "V.pt", "timm:vit_tiny_patch16_224", ("a", "b"), 96)
+    save_checkpoint(vit, built)
+    told = replace(vit, arch_options=(("depth", 1), ("dynamic_img_size", True), ("img_size", 64)))
+    assert load_subject(told).network(torch.rand(1, 3, 96, 96)).shape == (1, 2)
+    assert refusal(replace(vit, arch_options=(("dpeth", 1),))) == (
+        "V: 'timm:vit_tiny_patch16_224' takes no 'dpeth', which arch_options give; leave it out or correct it"
+    )
+
+
+def test_a_flag_that_no_file_holds_changes_the_answers_and_must_be_said(tmp_path: Path) -> None:
+    flagged = Candidate("G", tmp_path / "G.pt", "torchvision:googlenet", ("a", "b"), 64)
+    assert "arch_options: {transform_input: true}" in refusal(replace(flagged, file=_googlenet(tmp_path / "G.pt")))
+    for flag in (True, False):
+        network = load_subject(replace(flagged, arch_options=(("transform_input", flag),))).network
+        assert network.get_submodule("model").transform_input is flag
+
+
+def _googlenet(file: Path) -> Path:
+    with torch.random.fork_rng(devices=[]):
+        network = build_architecture("torchvision:googlenet", 2, options={"transform_input": False})
+    torch.save({"model": network.state_dict(), "epoch": 6}, file)
+    return file

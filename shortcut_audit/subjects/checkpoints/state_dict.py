@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import pickletools
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,7 +77,8 @@ def _content(path: Path, mapped: bool = False) -> Any:
 
     try:
         _refuse_what_is_no_state_dict(path)
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tensors of old kinds: no reason to call a file broken where warnings are errors
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except ShortcutAuditError:
         raise
