@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Candidate:
     """A checkpoint as the manifest or its own metadata describes it; nothing of it is loaded yet.
 
-    `problem` is the one sentence that says why it cannot be described (None where it can).
+    `problem` is the one sentence that says why it cannot be described (None where it can); `broken` says whose fault that is:
+    the file's own (corrupt: the model is rejected), or else the manifest's, the folder's or the machine's (not audited).
     """
 
     name: str
@@ -31,18 +32,24 @@ class Candidate:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     reference: bool = False
     problem: str | None = None
+    broken: bool = False
+    arch_options: tuple[tuple[str, Any], ...] = ()  # sorted keyword arguments of the architecture; lists are tuples
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model under test: images (n, 3, size, size) float32 in [0, 1] -> logits (n, k), eval mode, normalisation inside."""
+    """A model under test: images (n, 3, size, size) float32 in [0, 1] -> logits (n, k), eval mode, normalisation inside.
+
+    The first columns are the data set's classes in their order; a model that knows more has the rest behind them, in its own.
+    """
 
     name: str
     network: nn.Module
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # (k,) what each column of the logits stands for
     size: int
     reference: bool
-    sha256: str
+    sha256: str  # of the very bytes that the tensors came from
+    stated_accuracy: float | None = None  # share in [0, 1] that the checkpoint says of itself; the least, if it gives several
 
 
 @dataclass(frozen=True)
