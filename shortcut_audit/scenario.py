@@ -11,11 +11,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shortcut_audit import registry
+from shortcut_audit.checking import TEXT, checked, mismatch
 from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.yaml_files import parsed_mapping
+
+FILLED_IN = frozenset({"folder", "data", "digest"})  # fields of a Scenario that are no keys of its file
 
 
 class Section(BaseModel):
@@ -242,54 +245,33 @@ def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, A
     Raises:
         UsageError: no such file, not YAML, an unknown key, or a value out of range; names the file and the key.
     """
+    what = f"the scenario '{path}'"
     try:
         text = path.read_bytes()
-        content = yaml.safe_load(text)
     except OSError as error:
-        raise UsageError(f"cannot read the scenario '{path}': {error.strerror}{_nearby(path)}") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"the scenario '{path}' is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        found = type(content).__name__
-        raise UsageError(f"the scenario '{path}' must be a mapping with the keys 'dataset' and 'decoys', not {found}")
+        raise UsageError(f"cannot read {what}: {error.strerror}{_nearby(path)}") from None
+    content = parsed_mapping(text, what, "the keys 'dataset' and 'decoys'")
     if data is not None and not data.is_dir():
         raise UsageError(f"--data '{data}' is no folder: name the one in which the data set's paths start")
     if training is not None and "training" not in content:
-        raise UsageError(
-            f"the scenario '{path}' has no 'training:', so there is no model to train: see fixtures/demo.yaml for one"
-        )
+        raise UsageError(f"{what} has no 'training:', so there is no model to train: see fixtures/demo.yaml for one")
     if training and isinstance(written := content.get("training") or {}, dict):
         content["training"] = {**written, **training}
+    read = checked(Scenario, content, what, FILLED_IN)
+    _check_names(read, what)
     digest = hashlib.sha256(text).hexdigest()
-    try:
-        return Scenario(**content, folder=path.resolve().parent, data=data and data.resolve(), digest=digest)
-    except (ValidationError, TypeError) as error:
-        raise UsageError(f"the scenario '{path}' {_first_problem(error)}") from None
+    return read.model_copy(update={"folder": path.resolve().parent, "data": data and data.resolve(), "digest": digest})
 
 
-def _first_problem(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return f"cannot be read: {error}"
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"has an unknown key '{where}'{did_you_mean(str(first['loc'][-1]), _known_keys(first['loc'][:-1]))}"
-    if first["type"] == "missing":
-        return f"lacks the key '{where}'"
-    at = f" at '{where}'" if where else ""
-    return f"has a bad value{at}: {first['msg'].removeprefix('Value error, ')}"
+def _check_names(read: Scenario, what: str) -> None:
+    """Raises UsageError where a name among a data set's or a decoy's free options is no text, such as `target: 1`."""
+    sections = {"dataset": read.dataset, **{f"decoys.{name}": options for name, options in read.decoys.items()}}
+    for section, options in sections.items():
+        for key in ("kind", "target"):
+            if key in options and not isinstance(options[key], str):
+                raise UsageError(f"{what} has a bad value at '{section}.{key}': {mismatch(options[key], TEXT)}")
 
 
 def _nearby(path: Path) -> str:
     beside = [str(each) for each in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
     return did_you_mean(str(path), beside) if beside else "; check the path"
-
-
-def _known_keys(loc: tuple[int | str, ...]) -> set[str]:
-    section: Any = Scenario
-    for part in loc:
-        if isinstance(part, str) and part in section.model_fields:
-            section = section.model_fields[part].annotation
-        elif isinstance(part, int):
-            section = Group
-    return set(section.model_fields) - {"folder", "data", "digest"} if hasattr(section, "model_fields") else set()

@@ -10,14 +10,24 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock
 
 from shortcut_audit import registry
+from shortcut_audit.checking import checked
 from shortcut_audit.errors import ModelError, UsageError, did_you_mean
 from shortcut_audit.files import replacing
 from shortcut_audit.records import Candidate
-from shortcut_audit.subjects.manifest_file import FORBIDDEN, MANIFEST, Claim, Description, Entry, Manifest, checked, read_manifest
+from shortcut_audit.subjects.manifest_file import (
+    FORBIDDEN,
+    MANIFEST,
+    Claim,
+    Description,
+    Entry,
+    Manifest,
+    manifest_content,
+    read_manifest,
+)
+from shortcut_audit.yaml_files import dumped
 
 
 def read_candidates(path: Path) -> list[Candidate]:
@@ -60,18 +70,17 @@ def write_manifest(folder: Path, candidates: Iterable[Candidate]) -> Path:
     with FileLock(folder / f".{MANIFEST}.lock"):
         content: dict[str, Any] = {}
         if path.exists():
-            read_manifest(path)
-            content = yaml.safe_load(path.read_bytes())
+            content = manifest_content(path)
+            checked(Manifest, content, f"'{path}'")
         for candidate in candidates:
             described = _described(candidate)
             content = content or {**described, "models": {}}
             file = Path(os.path.relpath(candidate.file, folder)).as_posix()
             own = {key: value for key, value in described.items() if value != content.get(key)}
             content["models"][candidate.name] = {"file": file, **own, **({"reference": True} if candidate.reference else {})}
-        checked(Manifest, content, path)
+        checked(Manifest, content, f"'{path}'")
         with replacing(path) as unfinished:
-            text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
-            unfinished.write_text(text, encoding="utf-8")
+            unfinished.write_text(dumped(content), encoding="utf-8")
     return path
 
 
@@ -154,7 +163,7 @@ def _claim(file: Path) -> tuple[str | None, Claim]:
         words: Mapping[str, str] = format_of(file).metadata(file)
         text = {key: words[key] for key in ("arch", "name") if key in words}
         other = {key: json.loads(words[key]) for key in ("classes", "input", "reference") if key in words}
-        return None, checked(Claim, text | other, file)
+        return None, checked(Claim, text | other, f"'{file}'")
     except (ModelError, UsageError) as error:
         return str(error), Claim()
     except (ValueError, RecursionError):

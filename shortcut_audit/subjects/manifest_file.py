@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.checking import checked
 from shortcut_audit.scenario import Section
+from shortcut_audit.yaml_files import read_mapping
 
 MANIFEST = "rashomon.yaml"
 FORBIDDEN = re.compile(r"^\.|[/\\\[\]@\s\x00-\x1f\x7f]|::")  # a name is part of a pytest id, a file name and a JUnit case
@@ -75,58 +75,15 @@ class Manifest(Description):
         return models
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe, and a key that stands twice is an error: YAML would drop the first model of that name in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1 and key != "<<":
-                raise yaml.MarkedYAMLError(problem=f"the key '{key}' stands twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def read_manifest(path: Path) -> Manifest:
     """Reads and checks a manifest file.
 
     Raises:
         UsageError: not YAML, an unknown key, a key that stands twice, or a value that cannot be; names the file and the key.
     """
-    try:
-        content = yaml.load(path.read_bytes(), Loader=_Loader)
-    except OSError as error:
-        raise UsageError(f"cannot read '{path}': {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"'{path}' is not YAML: {' '.join(str(error).split())}") from None
-    return checked(Manifest, content, path)
+    return checked(Manifest, manifest_content(path), f"'{path}'")
 
 
-Shape = TypeVar("Shape", bound=Section)
-
-
-def checked(shape: type[Shape], content: Any, path: Path) -> Shape:
-    """The content as this shape; an error names the file and the key.
-
-    Raises:
-        UsageError: an unknown key, a missing one, or a value that cannot be.
-    """
-    if not isinstance(content, dict):
-        raise UsageError(f"'{path}' must be a mapping with the key 'models', not {type(content).__name__}")
-    try:
-        return shape.model_validate(content)
-    except ValidationError as error:
-        errors = error.errors()
-    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])  # a typo explains a missing key
-    where = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    if first["type"] == "extra_forbidden":
-        sections: dict[str, type[Section]] = {"models": Entry, "input": Input}
-        section: type[Section] = next(
-            (sections[str(part)] for part in reversed(first["loc"][:-1]) if str(part) in sections), shape
-        )
-        raise UsageError(f"'{path}' has an unknown key '{where}'{did_you_mean(str(first['loc'][-1]), section.model_fields)}")
-    if first["type"] == "missing":
-        raise UsageError(f"'{path}' lacks the key '{where}'")
-    if first["type"] == "value_error":
-        raise UsageError(f"'{path}' has a bad value at '{where}': {first['msg'].removeprefix('Value error, ')}")
-    advice = " (put it in quotes)" if first["type"] == "string_type" else ""
-    raise UsageError(f"'{path}' has {first['input']!r} at '{where}': {first['msg']}{advice}")
+def manifest_content(path: Path) -> dict[str, Any]:
+    """What the file says, as plain values; raises UsageError where it is no YAML."""
+    return read_mapping(path, f"'{path}'", "the key 'models'")
