@@ -14,8 +14,8 @@ from filelock import FileLock
 
 from shortcut_audit import registry
 from shortcut_audit.checking import checked
-from shortcut_audit.errors import ModelError, UsageError, did_you_mean
-from shortcut_audit.files import replacing
+from shortcut_audit.errors import ModelError, UsageError, did_you_mean, machine_fault
+from shortcut_audit.files import below, printable, replacing
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest_file import (
     FORBIDDEN,
@@ -188,9 +188,17 @@ def _names(folder: Path, claimed: Mapping[Path, str | None], taken: set[str]) ->
 
 
 def _checkpoints(folder: Path) -> list[Path]:
+    """Every checkpoint below the folder, sorted. A file that links give several names counts once, by its own if that is here."""
     known = formats()
-    found = [file for file in folder.rglob("*") if file.suffix.lower() in known]
-    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+    try:
+        found = [file for file in below(folder) if file.suffix.lower() in known]
+    except OSError as error:
+        where = printable(error.filename or folder)
+        raise machine_fault(error) or UsageError(f"--models '{where}' cannot be read: {error.strerror}") from None
+    once: dict[Path, Path] = {}
+    for file in sorted(found, key=lambda file: (file.is_symlink(), file)):
+        once.setdefault(file.resolve(), file)
+    return sorted(once.values())
 
 
 def _nearby(path: Path) -> str:
