@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from shortcut_audit import registry
 from shortcut_audit.checking import TEXT, checked, mismatch
 from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.files import canonical
 from shortcut_audit.yaml_files import parsed_mapping
 
 FILLED_IN = frozenset({"folder", "data", "digest"})  # fields of a Scenario that are no keys of its file
@@ -101,6 +102,11 @@ class Group(Section):
     coverage: tuple[float, ...] = (0.0,)
     seeds: tuple[int, ...] = (0,)
     worn_by: str = "target"
+
+    @field_validator("worn_by")
+    @classmethod
+    def _as_classes_are(cls, value: str) -> str:
+        return canonical(value)
 
     @field_validator("coverage", "seeds", mode="before")
     @classmethod
@@ -259,6 +265,7 @@ def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, A
         content["training"] = {**written, **training}
     read = checked(Scenario, content, what, FILLED_IN)
     _check_names(read, what)
+    read = read.model_copy(update={"decoys": {name: _composed(options) for name, options in read.decoys.items()}})
     digest = hashlib.sha256(text).hexdigest()
     return read.model_copy(update={"folder": path.resolve().parent, "data": data and data.resolve(), "digest": digest})
 
@@ -270,6 +277,11 @@ def _check_names(read: Scenario, what: str) -> None:
         for key in ("kind", "target"):
             if key in options and not isinstance(options[key], str):
                 raise UsageError(f"{what} has a bad value at '{section}.{key}': {mismatch(options[key], TEXT)}")
+
+
+def _composed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A decoy's options with its target in the form in which classes are compared."""
+    return {**options, **({"target": canonical(options["target"])} if "target" in options else {})}
 
 
 def _nearby(path: Path) -> str:

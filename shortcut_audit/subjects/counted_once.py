@@ -12,7 +12,7 @@ from shortcut_audit.files import printable
 
 COPY, TWO_CLASSES, TRAINED_ON = "copies of others", "under two classes", "in the training set too"  # after "dropped: 3"
 SAID = {
-    COPY: "{split}: {n} pictures are copies of others, byte for byte, and count once; left out: {which}",
+    COPY: "{split}: {n} pictures are exact copies of others and count once; left out: {which}",
     TWO_CLASSES: "{split}: {n} pictures are left out because the same picture stands under two classes: {which}",
     TRAINED_ON: "{split}: {n} pictures are left out because they are in the training set too: {which}",
 }
