@@ -297,3 +297,24 @@ def test_reading_imports_no_torch(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [2, False]
+
+
+def test_checkpoints_behind_links_are_candidates_and_hidden_ones_are_not(tmp_path: Path) -> None:
+    """A model that nobody audits should not go unnoticed."""
+    for name in ("store/run7/F100.pt", "models/F0.pt", "models/.cache/F1.pt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    models = tmp_path / "models"
+    (models / "run7").symlink_to(tmp_path / "store/run7")
+    (models / "loop").symlink_to(models)
+    assert [each.file for each in read_candidates(models)] == [models / "F0.pt", models / "run7/F100.pt"]
+
+
+def test_a_file_with_several_names_is_one_candidate(tmp_path: Path) -> None:
+    (tmp_path / "epoch9.pt").write_bytes(b"x")
+    (tmp_path / "best.pt").symlink_to(tmp_path / "epoch9.pt")
+    assert [each.name for each in read_candidates(tmp_path)] == ["epoch9"]
+    (tmp_path / "gone.pt").symlink_to(tmp_path / "nowhere.pt")
+    found = {each.name: each.problem for each in read_candidates(tmp_path)}
+    assert found.keys() == {"epoch9", "gone"}
+    assert "there is no file" in (found["gone"] or "")
