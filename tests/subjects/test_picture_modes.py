@@ -56,7 +56,7 @@ def test_grey_of_more_than_eight_bits_is_scaled(folder: Path, values: np.ndarray
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (RAMP * np.float32(65535), "its values are floats from 0 to 65535, which does not say what is white; save it with 8 or 16"),
+        (RAMP * np.float32(65535), "its values are floats from 0 to 65535, which does not say what is white"),
         (RAMP - np.float32(0.5), "its values are floats from -0.5 to 0.5"),
         (np.where(RAMP > 0.5, np.float32(np.nan), RAMP), "some of its values are no numbers"),
         (np.where(RAMP > 0.5, np.float32(np.inf), RAMP), "some of its values are no numbers"),
@@ -147,7 +147,6 @@ def test_no_memory_is_no_fault_of_a_picture(folder: Path, monkeypatch: pytest.Mo
 def test_a_picture_is_named_in_the_same_words_each_time(folder: Path) -> None:
     (folder / "cat/0.png").write_bytes(b"no picture")
     assert loaded(folder).broken == loaded(folder).broken
+    (folder / "dog/0.png").write_bytes(b"none")
     with pytest.raises(DataError, match=r"can be read; the first: '.*0.png' cannot be read: it is no picture of a known format"):
-        (folder / "dog/0.png").unlink()
-        (folder / "dog/0.png").write_bytes(b"none")
         loaded(folder)
