@@ -82,9 +82,11 @@ def converted(given: Any, read: Any, at: Place = ()) -> Iterator[Problem]:
     """
     if isinstance(given, Mapping):
         for key, value in given.items():
-            yield from converted(value, read[key] if isinstance(read, Mapping) else getattr(read, key), (*at, key))
+            yield from converted(
+                value, read.get(key, value) if isinstance(read, Mapping) else getattr(read, key, value), (*at, key)
+            )
     elif isinstance(given, list | tuple) and isinstance(read, list | tuple):
-        for i, (each, made) in enumerate(zip(given, read, strict=True)):
+        for i, (each, made) in enumerate(zip(given, read, strict=False)):
             yield from converted(each, made, (*at, i))
     elif isinstance(read, tuple) and len(read) == 1:
         yield from converted(given, read[0], at)
@@ -93,8 +95,9 @@ def converted(given: Any, read: Any, at: Place = ()) -> Iterator[Problem]:
 
 
 def _is_as_given(given: bool | int | float | str, read: Any) -> bool:
-    if isinstance(given, str):
-        return isinstance(read, str | os.PathLike)
+    """Types of a class's own, such as an enumeration, are its own business."""
+    if isinstance(given, str) or not isinstance(read, bool | int | float | str | os.PathLike):
+        return not isinstance(read, bool | int | float)
     if isinstance(given, int) and not isinstance(given, bool):
         return type(read) in (int, float)
     return type(read) is type(given)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from shortcut_audit.errors import ModelError
 
+OF_SYSTEMS = {"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}  # thumbnails, waste
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -55,8 +57,13 @@ def printable(name: object) -> str:
     return str(name).encode("utf-8", "backslashreplace").decode()
 
 
+def hidden(name: str) -> bool:
+    """Whether a file or folder is none of its owner's: it begins with a dot, or a system put it there."""
+    return name.startswith(".") or name in OF_SYSTEMS
+
+
 def below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, in no order that means anything; what begins with a dot is left out, file or folder.
+    """Every file below a folder, in no order that means anything, but for what is `hidden`, file or folder.
 
     Links to folders are followed, as torchvision does, but no folder is entered twice: a link back, or to a folder that is
     below this one anyway, adds nothing. A link to nowhere is among the files, so that whoever opens it can say so.
@@ -74,7 +81,7 @@ def below(folder: Path) -> Iterator[Path]:
             continue
         entered.add((stat.st_dev, stat.st_ino))
         with os.scandir(here) as entries:
-            found = [each for each in entries if not each.name.startswith(".")]
+            found = [each for each in entries if not hidden(each.name)]
         for each in found:
             if each.is_dir(follow_symlinks=False):
                 waiting.append(each.path)

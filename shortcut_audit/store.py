@@ -29,7 +29,8 @@ Arrays = dict[str, np.ndarray]
 def cache_folder() -> Path:
     """`$XDG_CACHE_HOME/shortcut-audit`, by default `~/.cache/shortcut-audit`; a temporary folder where that cannot be.
 
-    A container's user often has no home. The temporary folder is the user's own, and the same in each process.
+    A container's user often has no home. The temporary folder is the user's own, and the same in each process. Where there is
+    not even that, it is a folder in which nothing can be kept, and a `Store` there computes each time.
     """
     asked = os.environ.get("XDG_CACHE_HOME")
     try:
@@ -39,7 +40,10 @@ def cache_folder() -> Path:
             return folder
     except (OSError, RuntimeError):  # RuntimeError: nothing says where the user's home is
         pass
-    return _temporary()
+    try:
+        return _temporary()
+    except OSError:
+        return Path(os.devnull) / "shortcut-audit"
 
 
 def _temporary() -> Path:

@@ -23,7 +23,7 @@ def written(path: Path) -> Path:
 
 
 def test_hidden_files_and_folders_are_left_out_at_any_depth(tmp_path: Path) -> None:
-    for name in ("a.png", "b/c.png", ".d.png", ".ipynb_checkpoints/a.png", "b/.thumbs/c.png"):
+    for name in ("a.png", "b/c.png", ".d.png", ".ipynb_checkpoints/a.png", "b/.thumbs/c.png", "b/@eaDir/c.png/S.png"):
         written(tmp_path / name)
     assert names(tmp_path) == ["a.png", "b/c.png"]
 

@@ -159,3 +159,11 @@ def test_a_temporary_folder_of_somebody_else_is_not_used(tmp_path, monkeypatch):
     taken.rmdir()
     taken.symlink_to(tmp_path)
     assert cache_folder() != taken
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
+    monkeypatch.setattr("tempfile.tempdir", "/dev/null/nowhere")
+    store = Store(cache_folder())
+    assert store.arrays("x", {"a": 1}, lambda: {"y": np.ones(1)})["y"] == 1
+    assert len(store.problems) == 1

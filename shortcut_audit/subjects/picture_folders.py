@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shortcut_audit.errors import DataError, did_you_mean, machine_fault
-from shortcut_audit.files import below, canonical, printable
+from shortcut_audit.files import below, canonical, hidden, printable
 from shortcut_audit.subjects.photographs import Photograph
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}  # torchvision's IMG_EXTENSIONS
@@ -56,7 +56,7 @@ def folders_by_name(split: str, root: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for folder in sorted(root.iterdir()):
-        if folder.name.startswith(".") or not folder.is_dir():
+        if hidden(folder.name) or not folder.is_dir():
             continue
         name = canonical(folder.name)
         if name in found:
