@@ -9,5 +9,6 @@ def test_rashomon_membership(accuracy, scenario, audit):
         accuracy.own,
         at_most(scenario.rashomon.epsilon),
         references=False,
-        claim=f"{{model}} gets {{control}} of plain validation images right, {{observed}} is the best ({accuracy.best_name})",
+        claim="{model} gets {control} of plain validation images right, {observed} is the best ({best})",
+        words={"best": accuracy.best_name},
     )

@@ -1,146 +1,88 @@
 """case x audit function -> Findings. Where evidence, judging and the words of a claim meet.
 
 An audit function only measures: it hands over numbers per image through `audit.check`. So the harness can put the
-same question to the reference models (what does clean training give?) and, for the correction for multiplicity, to the
-same model's other decoys, by calling the same function with their evidence. A verdict therefore does not depend on
-which other tests were selected, on their order, or on the number of workers.
+same question to the reference models (what does clean training give?), and to the same model with another decoy, another class
+or a stronger decoy, by calling the same function with their evidence. A verdict therefore does not depend on which other tests
+were selected, on their order, or on the number of workers.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from shortcut_audit.errors import ModelError, UsageError, did_you_mean
+from shortcut_audit import claims
+from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging import judge, p_value, sound_references
+from shortcut_audit.judging.competence import SURE, competence
+from shortcut_audit.judging.references import limits_of_the_unnamed, most_innocent
 from shortcut_audit.judging.trust import distrusted
-from shortcut_audit.judging.wording import figures, percent
+from shortcut_audit.measurement import Audit, Clean, Measurement
 from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, waiver
-from shortcut_audit.records import Candidate, Case, Finding, Judgement, Limit, Verdict
+from shortcut_audit.questions import NAMED, Family, Question, family
+from shortcut_audit.records import Case, Competence, Finding, Judgement, Limit, Verdict
+
+__all__ = ["Audit", "Harness"]
 
 EXPLAINED = {"masks", "transfer"}  # evidence that is worth as much as the explainer
+SEVERITY = (Verdict.HOLDS, Verdict.UNDECIDED, Verdict.VIOLATED)
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """One call of `audit.check`: a number per image, on decoyed images and under the control."""
+class Check:
+    """One `audit.check` of an audit function: the same question, whichever case it is put to."""
 
-    values: np.ndarray  # (n,) bool or float
-    control: np.ndarray | None  # (n,)
-    limit: Limit
-    claim: str
-    null: Callable[[], np.ndarray] | None  # makes (draws,) effects under permuted labels
-    references: bool
-
-    @property
-    def effect(self) -> float:
-        """Mean over the images where both are defined; NaN if there are none."""
-        difference = self.values - 0.0 if self.control is None else self.values - 1.0 * self.control
-        kept = difference[~np.isnan(difference)]
-        return float(kept.mean()) if len(kept) else float("nan")
-
-
-@dataclass(frozen=True)
-class Clean:
-    """The same effect in other models: in sound references, or in all other models where the manifest names none."""
-
-    references: Sequence[float] = ()
-    rashomon: Sequence[float] = ()
-
-    def null(self, measurement: Measurement) -> np.ndarray | None:
-        """Effects under permuted labels, where no other model says what an innocent effect is."""
-        compared = max(len(self.references), len(self.rashomon)) >= 2
-        return None if compared or measurement.null is None else measurement.null()
-
-
-class Audit:
-    """What an audit function hands its numbers to. It decides nothing: the harness does, afterwards."""
-
-    def __init__(self) -> None:
-        self.measurements: list[Measurement] = []
-        self.pointless = ""  # why the audit has nothing to say about this decoy
-
-    def does_not_apply(self, reason: str) -> None:
-        """Instead of a check: this decoy is not of the kind that the audit is about. Neither a pass nor a failure."""
-        self.pointless = reason
-
-    def check(
-        self,
-        values: Any,
-        control: Any = None,
-        limit: Limit | None = None,
-        *,
-        claim: str = "",
-        null: Callable[[], np.ndarray] | None = None,
-        references: bool = True,
-    ) -> None:
-        """The mean of `values` less that of `control` must be shown to be inside the limit.
-
-        Args:
-            values: (n,) yes/no or number for each source image; NaN where it is undefined.
-            control: (n,) the same for the same images under the neutral control, or one number to compare with, or None.
-            limit: `at_most(0.10)`.
-            claim: a sentence with {model}, {decoy}, {target}, {observed}, {control}, {effect} to fill in.
-            null: makes (draws,) effects under permuted labels, where images are not independent; called only where no
-                reference models say what an innocent effect is.
-            references: whether clean reference models say what an innocent effect is.
-        """
-        if not isinstance(limit, Limit):
-            raise UsageError(f"audit.check needs a limit such as at_most(0.10), not {limit!r}")
-        values = np.asarray(values)
-        if control is not None:
-            control = np.broadcast_to(np.asarray(control), values.shape)
-        if values.ndim != 1:
-            raise UsageError(f"audit.check needs one number per image, shape (n,), not an array of shape {values.shape}")
-        self.measurements.append(Measurement(values, control, limit, claim, null, references))
+    function: Callable[..., Any]
+    given: Mapping[str, Any]  # the function's arguments that do not depend on the case
+    audit: str
+    at: int  # the how-manieth of the function's checks
 
 
 class Harness:
-    """Plans the cases of a run, and judges each."""
+    """Judges the cases of a run."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self.scenario = evidence.scenario
         self._measured: dict[tuple[Any, ...], Audit] = {}
+        self._ps: dict[tuple[Any, ...], float] = {}
+        self._competence: dict[str, Competence] = {}
+        self._told: dict[str, tuple[str, Case]] = {}  # model -> the test whose findings also say how accurate it is
 
     def value(self, name: str, case: Case) -> Any:
         """What the fixture of this name is for this case."""
+        case = self._resolved(case)
+        evidence, model = self.evidence, case.models[0]
         if name in OF_ONE_MODEL:
-            get = getattr(self.evidence, name)
-            each = tuple(get(model, case.decoy) for model in case.models)
+            about = (case.strength, case.control) if name == "predictions" else (case.target,)
+            each = tuple(getattr(evidence, name)(one, case.decoy, *about) for one in case.models)
             return each[0] if len(each) == 1 else each
-        return getattr(self, f"_{name}")(case)
+        others: dict[str, Callable[[], Any]] = {
+            "subject": lambda: evidence.subject(model),
+            "pair": lambda: tuple(evidence.candidates[one] for one in case.models),
+            "decoy": lambda: evidence.bait(model, str(case.decoy), case.target),
+            "accuracy": lambda: evidence.accuracy(model),
+            "transfer": lambda: evidence.transfer(*case.models, str(case.decoy), case.target),
+            "limits": lambda: self.scenario.limits,
+            "scenario": lambda: self.scenario,
+        }
+        return others[name]()
 
-    def _subject(self, case: Case) -> Any:
-        return self.evidence.subject(case.models[0])
-
-    def _pair(self, case: Case) -> tuple[Candidate, ...]:
-        return tuple(self.evidence.candidates[model] for model in case.models)
-
-    def _decoy(self, case: Case) -> Any:
-        return self.evidence.material.bait(str(case.decoy))
-
-    def _accuracy(self, case: Case) -> Any:
-        return self.evidence.accuracy(case.models[0])
-
-    def _transfer(self, case: Case) -> Any:
-        return self.evidence.transfer(*case.models, str(case.decoy))
-
-    def _limits(self, _case: Case) -> Any:
-        return self.scenario.limits
-
-    def _scenario(self, _case: Case) -> Any:
-        return self.scenario
+    def _resolved(self, case: Case) -> Case:
+        """The case with its class, where it has a decoy."""
+        if case.decoy is None or case.target is not None:
+            return case
+        return replace(case, target=self.evidence.target(case.decoy, case.models))
 
     def measure(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case) -> Audit:
         """What the audit function hands over for any case; `given` are the arguments that do not depend on it."""
-        key = (function.__module__, function.__qualname__, repr(sorted(given.items())), case)
+        key = _key(function, given, case)
         if key not in self._measured:
             audit = Audit()
             names = inspect.signature(function).parameters
@@ -149,72 +91,156 @@ class Harness:
             self._measured[key] = audit
         return self._measured[key]
 
-    def judge(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, audit: str) -> list[Finding]:
-        """Every check of one audit on one case, judged."""
+    def judge(
+        self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, audit: str, measured: Audit | None = None
+    ) -> list[Finding]:
+        """Every check of one audit on one case; `measured` is what the function has handed over for it, where it was called."""
+        named, case = case, self._resolved(case)
+        if measured is not None:
+            self._measured[_key(function, given, case)] = measured
         asked = self.measure(function, given, case)
         if bool(asked.measurements) is bool(asked.pointless):
             done = "checked and said that it does not apply" if asked.pointless else "checked nothing"
             raise UsageError(f"{audit} {done} for {case.id}: call audit.check(values, control, at_most(...))")
-        if asked.pointless:
-            return [_hollow(audit, case, asked.pointless)]
-        blocking = blocks(self.scenario, audit)
-        siblings = [each for each in self._siblings(case) if self.measure(function, given, each).measurements] if blocking else []
-        family = max(1, len(self.scenario.deciding)) if blocking else 1
+        findings = [claims.hollow(audit, case, asked.pointless)] if asked.pointless else []
+        for at in range(len(asked.measurements)):
+            findings += self._findings(Check(function, given, audit, at), case)
+        if asked.measurements and EXPLAINED & set(inspect.signature(function).parameters):
+            findings = self._as_far_as_explained(findings, case)
+        told = asked.measurements and len(case.models) == 1
+        if told and self._told.setdefault(case.models[0], (audit, named)) == (audit, named):
+            findings.append(self._above_chance(case.models[0]))
+        digests = tuple(self.evidence.sha256(model) for model in case.models)
+        return [replace(each, sha256=digests) for each in findings]
+
+    def _findings(self, check: Check, case: Case) -> list[Finding]:
+        """What was named, and, of a deciding audit, the worst of what nobody named: other classes, and a stronger decoy."""
+        asked = family(check.function, check.audit, case, self.evidence)
+        judged: dict[str, list[tuple[Question, Judgement, bool]]] = {}
+        for question in asked.own:
+            judgement, by_colour = self._judged(check, question, asked)
+            if question.part == NAMED or judgement.estimate.n:
+                judged.setdefault(question.part, []).append((question, judgement, by_colour))
         findings = []
-        for at, measurement in enumerate(asked.measurements):
+        for part, each in judged.items():
+            question, judgement, by_colour = max(each, key=lambda one: _badness(one[1]))
+            claim = self._sentence(check, question.case, judgement)
+            if part != NAMED:
+                named = self.scenario.target(str(case.decoy))
+                claim = claims.unnamed(claim, part, len(each), named, by_colour)
+            elif asked.swept:
+                other = self.evidence.turned_into(case.models[0], str(case.decoy))
+                claim = claims.driven_away(claim, judgement, str(question.case.target), other)
+            found = self._finding(f"{check.audit}@{part}" if part else check.audit, question.case, judgement, claim)
+            findings.append(found if part == NAMED else replace(found, detectable=None))
+        tried = self.evidence.material.tried(str(case.decoy), asked.swept) if asked.deciding else ""
+        return [replace(each, tried=tried) for each in findings]
 
-            def compared(of: Case, at: int = at) -> tuple[Measurement, Clean]:
-                return self.measure(function, given, of).measurements[at], self._clean(function, given, of, at)
+    def _judged(self, check: Check, question: Question, asked: Family) -> tuple[Judgement, bool]:
+        """The judgement, and whether it is one against the second control: the decoy's own pixels in another order.
 
-            tests = family * (1 + len(siblings))
-            others = [_p(*compared(sibling), tests) for sibling in siblings]
-            judgement = _judged(*compared(case), siblings=others, family=family, plant=blocking and case.decoy is not None)
-            findings.append(self._finding(audit, case, blocking, measurement, judgement))
-        blind = self._distrusted(case) if EXPLAINED & set(inspect.signature(function).parameters) else ""
-        return [_not_counted(each, blind, waiver(self.scenario, audit, case)) for each in findings] if blind else findings
+        An effect that nobody named, and that is no more than twice `limits.innocent`, is innocent if that has it as well.
+        """
+        weight = asked.weight(question)
+        beside = [each for each in asked.beside(question) if self._measurement(check, each.case)]
+        tests = weight * (1 + len(beside))
+        how = {"siblings": [self._p(check, each.case, tests) for each in beside], "family": weight}
+        if question.part == NAMED:
+            return self._put(check, question.case, None, plant=asked.deciding, **how), False
+        measurement, clean = self._compared(check, question.case)
+        limits = limits_of_the_unnamed(measurement.limit.value, self.scenario.limits.innocent, clean.references)
+        judgement = self._put(check, question.case, limits, **how)
+        second = self.evidence.material.second_control(str(question.case.decoy))
+        most = most_innocent(measurement.limit.value, self.scenario.limits.innocent)
+        if second is None or judgement.verdict is not Verdict.UNDECIDED or judgement.estimate.high >= most:
+            return judgement, False
+        other = self._put(check, replace(question.case, control=second), limits, **how)
+        return (other, True) if other.verdict is Verdict.HOLDS else (judgement, False)
 
-    def _distrusted(self, case: Case) -> str:
-        """Why the explainer's masks of these models do not count, in words."""
-        limit = Limit(self.scenario.limits.explainer)
-        reasons = {model: distrusted(self.evidence.explainer_check(model, str(case.decoy)), limit) for model in case.models}
-        return "; ".join(
-            f"{self.scenario.masks.explainer} is not to be trusted on {m}: {why}" for m, why in reasons.items() if why
-        )
+    def _put(self, check: Check, case: Case, limits: tuple[float, float] | None, **how: Any) -> Judgement:
+        """The judgement on one case; `limits` stand in for the audit's own."""
+        measurement, clean = self._compared(check, case)
+        limit, how["beyond"] = limits or (measurement.limit.value, None)
+        return judge(measurement.values, measurement.control, Limit(limit), **clean.against(measurement), **how)
 
-    def _clean(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, at: int) -> Clean:
-        """The same effect in the reference models (or pairs of them), this case left out."""
-        measurement = self.measure(function, given, case).measurements[at]
+    def _p(self, check: Check, case: Case, tests: float) -> float:
+        key = (*_key(check.function, check.given, case), check.at, tests)
+        if key not in self._ps:
+            measurement, clean = self._compared(check, case)
+            self._ps[key] = p_value(
+                measurement.values, measurement.control, measurement.limit, tests=tests, **clean.against(measurement)
+            )
+        return self._ps[key]
+
+    def _measurement(self, check: Check, case: Case) -> Measurement | None:
+        """None where the audit does not apply to this decoy."""
+        found = self.measure(check.function, check.given, case).measurements
+        return found[check.at] if found else None
+
+    def _compared(self, check: Check, case: Case) -> tuple[Measurement, Clean]:
+        """The numbers, and the same effect in the reference models (or pairs of them), this case left out."""
+        measurement = self.measure(check.function, check.given, case).measurements[check.at]
         if not measurement.references:
-            return Clean()
+            return measurement, Clean()
         named = [name for name, candidate in self.evidence.candidates.items() if candidate.reference]
         effects = {}
         for group in combinations(named or self.evidence.candidates, len(case.models)):
-            if set(group) == set(case.models):
-                continue
-            try:
-                others = self.measure(function, given, Case(group, case.decoy)).measurements
-            except ModelError:
-                continue  # charged to that model in its own cases
-            effects["+".join(group)] = others[at].effect if others else float("nan")
+            if set(group) != set(case.models):
+                effects["+".join(group)] = self._effect(check, replace(case, models=group))
         effects = {name: effect for name, effect in effects.items() if not np.isnan(effect)}
         if not named:
-            return Clean(rashomon=list(effects.values()))
-        return Clean(references=[effects[name] for name in sound_references(effects, measurement.limit.value)])
+            return measurement, Clean(rashomon=tuple(effects.values()))
+        sound = sound_references(effects, measurement.limit.value)
+        return measurement, Clean(references=tuple(effects[name] for name in sound))
 
-    def _siblings(self, case: Case) -> list[Case]:
-        if case.decoy is None:
-            return []
-        return [Case(case.models, decoy) for decoy in self.scenario.decoys if decoy != case.decoy]
+    def _effect(self, check: Check, case: Case) -> float:
+        """NaN where there is none to compare with: a model that cannot be asked, or that is at chance."""
+        try:
+            measurement = self._measurement(check, case)
+            able = all(self.competence(model).p < SURE for model in case.models)
+        except (ModelError, UsageError):
+            return float("nan")  # said in that model's own cases
+        return measurement.effect if measurement and able else float("nan")
 
-    def _finding(self, audit: str, case: Case, blocking: bool, measurement: Measurement, judgement: Judgement) -> Finding:
+    def competence(self, model: str) -> Competence:
+        """How often the model is right on plain validation images, and how often chance would be."""
+        if model not in self._competence:
+            pictures = self.evidence.material.pictures("validation", self.evidence.described(model).size)
+            answers = self.evidence.logits(model, pictures.pixels).argmax(1)
+            self._competence[model] = competence(pictures.labels, answers)
+        return self._competence[model]
+
+    def _above_chance(self, model: str) -> Finding:
+        stated = self.evidence.stated_accuracy(model)
+        found = claims.above_chance(model, self.competence(model), self.evidence.outputs(model), stated)
+        waived = waiver(self.scenario, found.audit, Case((model,))) if found.verdict is not Verdict.HOLDS else ""
+        return replace(found, waived=waived)
+
+    def _as_far_as_explained(self, findings: list[Finding], case: Case) -> list[Finding]:
+        """Findings on masks do not count where the explainer is not to be trusted on the model."""
+        limit = Limit(self.scenario.limits.explainer)
+        said = []
+        for model in case.models:
+            if why := distrusted(self.evidence.explainer_check(model, str(case.decoy), case.target), limit):
+                said.append(f"{self.scenario.masks.explainer} is not to be trusted on {model}: {why}")
+        if not said:
+            return findings
+        return [claims.not_counted(each, "; ".join(said), waiver(self.scenario, each.audit, case)) for each in findings]
+
+    def _sentence(self, check: Check, case: Case, judgement: Judgement) -> str:
+        measurement = self.measure(check.function, check.given, case).measurements[check.at]
+        decoy = self.evidence.material.worded(case.decoy, case.strength) if case.decoy else ""
+        return claims.sentence(case, measurement, judgement, decoy)
+
+    def _finding(self, audit: str, case: Case, judgement: Judgement, claim: str) -> Finding:
         estimate = judgement.estimate
         return Finding(
             audit=audit,
             subjects=case.models,
             decoy=case.decoy,
             verdict=judgement.verdict,
-            blocking=blocking,
-            claim=self._sentence(case, measurement, judgement),
+            blocking=blocks(self.scenario, audit),
+            claim=claim,
             value=estimate.value,
             low=estimate.low,
             high=estimate.high,
@@ -233,55 +259,11 @@ class Harness:
             waived=waiver(self.scenario, audit, case) if judgement.verdict is not Verdict.HOLDS else "",
         )
 
-    def _sentence(self, case: Case, measurement: Measurement, judgement: Judgement) -> str:
-        words = {
-            "model": " and ".join(case.models),
-            "decoy": case.decoy or "",
-            "target": self.scenario.decoys[case.decoy]["target"] if case.decoy else "",
-            "observed": percent(judgement.observed),
-            "control": percent(judgement.control),
-            "effect": percent(judgement.estimate.value),
-        }
-        template = measurement.claim or "{model} shows {observed} with {decoy}, {control} under the control"
-        try:
-            claim = template.format(**words)
-        except (KeyError, IndexError) as error:
-            raise UsageError(f"a claim asks for {{{error.args[0]}}}{did_you_mean(str(error.args[0]), words)}") from None
-        return claim + figures(judgement)
+
+def _key(function: Callable[..., Any], given: Mapping[str, Any], case: Case) -> tuple[Any, ...]:
+    return function.__module__, function.__qualname__, repr(sorted(given.items())), case
 
 
-def _not_counted(finding: Finding, reason: str, waived: str) -> Finding:
-    claim = f"{finding.claim}; does not count: {reason}"
-    return replace(finding, verdict=Verdict.UNDECIDED, claim=claim, waived=waived, detectable=None, planted=None)
-
-
-def _hollow(audit: str, case: Case, reason: str) -> Finding:
-    """The finding of an audit that has nothing to say: it blocks nothing and passes nothing."""
-    claim = f"{audit} does not apply to {case.decoy or case.id}: {reason}"
-    return Finding(audit, case.models, case.decoy, Verdict.UNDECIDED, blocking=False, claim=claim, applies=False)
-
-
-def _judged(measurement: Measurement, clean: Clean, siblings: Sequence[float], family: int, plant: bool) -> Judgement:
-    return judge(
-        measurement.values,
-        measurement.control,
-        measurement.limit,
-        references=clean.references,
-        rashomon=clean.rashomon,
-        null=clean.null(measurement),
-        siblings=siblings,
-        family=family,
-        plant=plant,
-    )
-
-
-def _p(measurement: Measurement, clean: Clean, tests: int) -> float:
-    return p_value(
-        measurement.values,
-        measurement.control,
-        measurement.limit,
-        references=clean.references,
-        rashomon=clean.rashomon,
-        null=clean.null(measurement),
-        tests=tests,
-    )
+def _badness(judgement: Judgement) -> tuple[int, float]:
+    """The verdict first, then how far the interval reaches beyond the limit."""
+    return SEVERITY.index(judgement.verdict), judgement.estimate.high - judgement.limit

@@ -6,7 +6,7 @@ Nothing is converted on the way: "64" is no number, 1 is no text, and yes is nei
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -62,6 +62,13 @@ def checked(shape: type[Shape], content: Mapping[str, Any], what: str, reserved:
     for problem in converted(content, read):
         raise UsageError(f"{what} has a bad value at '{problem.where}': {problem.reason}")
     return read
+
+
+def check_text(options: Mapping[str, Any], keys: Iterable[str], section: str, what: str) -> None:
+    """Raises UsageError where one of these keys stands among free options and is no text, such as `target: 1`."""
+    for key in keys:
+        if key in options and not isinstance(options[key], str):
+            raise UsageError(f"{what} has a bad value at '{section}.{key}': {mismatch(options[key], TEXT)}")
 
 
 def problem_of(error: ValidationError) -> Problem:

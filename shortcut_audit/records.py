@@ -70,7 +70,7 @@ class Decoyed:
 
 @dataclass(frozen=True)
 class Bait:
-    """The decoy of a case: its name in the scenario and the class that it stands for."""
+    """The decoy of a case: its name in the scenario and the class in question, as an index into the logits' columns."""
 
     name: str
     target: str
@@ -153,11 +153,32 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Competence:
+    """How often a model is right on n plain validation images, and how often chance would be."""
+
+    correct: int
+    n: int
+    accuracy: float  # correct / n
+    low: float  # of the interval of the accuracy
+    high: float
+    chance: float  # a share: what the same answers in another order would get right
+    p: float  # one-sided, of no more than chance
+    exchanged: tuple[tuple[int, int], ...]  # (label, answer): classes that changed places
+    needed: int | None  # images in all that would show it, where these are too few
+
+
+@dataclass(frozen=True)
 class Case:
-    """What one test is about: a model or a pair of models, and a decoy where the audit asks for one."""
+    """What one test is about: a model or a pair of models, and a decoy where the audit asks for one.
+
+    A deciding audit is also asked about other classes than the decoy's own and other strengths than the one that is named.
+    """
 
     models: tuple[str, ...]
     decoy: str | None = None
+    target: str | None = None  # the class in question; None: the one that the scenario names
+    strength: int = 0  # 0 is the decoy as named, i the i-th other one of `Material.strengths`
+    control: str | None = None  # another control than the decoy's own
 
     @property
     def id(self) -> str:
@@ -239,7 +260,12 @@ class Finding:
     case: str = ""  # the pytest node id
     error: bool = False  # nothing was measured: the model or the audit broke
     waived: str = ""  # the reason, where somebody waived it aloud
+    tried: str = ""  # sizes, opacities and places of the decoy that this finding speaks for, in words
+    sha256: tuple[str, ...] = ()  # of each subject's checkpoint: of the very bytes that were loaded, or whose answers were kept
     seconds: float = 0.0
+
+
+ABOVE_CHANCE = "above_chance"  # the finding that every model gets beside those of its audits
 
 
 class Decision(StrEnum):
@@ -257,10 +283,16 @@ class ModelReport:
 
     decision: Decision
     sentence: str
-    sha256: str | None  # None where the file could not be read
+    sha256: str | None  # of the bytes that were audited; None where the file could not be read
     file: str
     reference: bool
     findings: tuple[Finding, ...]
+    read_as: dict[str, Any] = field(default_factory=dict)  # architecture, classes and input: how the file was read
+
+    @property
+    def accuracy(self) -> Finding | None:
+        """How often it is right on plain images, beside chance; None where it was not asked."""
+        return next((each for each in self.findings if each.audit == ABOVE_CHANCE and not each.error), None)
 
 
 @dataclass(frozen=True)
@@ -273,5 +305,6 @@ class Report:
     suite: dict[str, str]  # digest of the audit files
     provenance: dict[str, Any] = field(default_factory=dict)
     exit_code: int = 0
+    data: dict[str, str] = field(default_factory=dict)  # split or decoy, and size -> digest of the pictures
     multiplicity: dict[str, Any] = field(default_factory=dict)  # decoy -> how far the set's members disagree
     schema: int = 1

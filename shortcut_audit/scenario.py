@@ -14,12 +14,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shortcut_audit import registry
-from shortcut_audit.checking import TEXT, checked, mismatch
+from shortcut_audit.checking import check_text, checked
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files import canonical
 from shortcut_audit.yaml_files import parsed_mapping
 
 FILLED_IN = frozenset({"folder", "data", "digest"})  # fields of a Scenario that are no keys of its file
+
+ANY = "any"  # a decoy's target: no class is named, so each is tried
 
 
 class Section(BaseModel):
@@ -44,6 +46,7 @@ class Limits(BaseModel):
     precision: float = Field(0.20, gt=0, lt=1)
     rank_correlation: float = Field(0.20, gt=0, lt=1)
     top_k: float = Field(0.20, gt=0, lt=1)
+    innocent: float = Field(0.30, gt=0, lt=0.5)  # of classes and strengths that nobody named; twice that is never innocent
 
     @model_validator(mode="after")
     def _no_near_miss(self) -> Limits:
@@ -68,6 +71,18 @@ class Rashomon(Section):
     """Which models count as equally accurate."""
 
     epsilon: float = Field(0.03, gt=0, lt=1)
+
+
+class Strength(Section):
+    """How else a decoy is tried than it is named: a pass should not hang on a size that somebody guessed.
+
+    size: times the decoy's own. opacity: None is the decoy's own. covers: it is made no larger than would cover this share of
+    the picture, because whatever covers half of a picture turns it.
+    """
+
+    size: float = Field(1.0, gt=0)
+    opacity: float | None = Field(None, gt=0, le=1)
+    covers: float | None = Field(None, gt=0, le=1)
 
 
 class MaskSettings(Section):
@@ -193,6 +208,7 @@ class Scenario(Section):
     rashomon: Rashomon = Rashomon()
     masks: MaskSettings = MaskSettings()
     influence: InfluenceSettings = InfluenceSettings()
+    strengths: tuple[Strength, ...] = (Strength(opacity=1.0), Strength(size=2.0, opacity=1.0, covers=0.10))
     blocking: tuple[str, ...] = Field(("decoy_insertion", "rashomon_membership"), min_length=1)
     waivers: tuple[Waiver, ...] = ()
     training: Training = Training()
@@ -209,10 +225,15 @@ class Scenario(Section):
         for name in self.calibration.tuning if self.calibration else ():
             if name not in self.decoys:
                 raise ValueError(f"calibration tunes on the decoy '{name}'{did_you_mean(name, self.decoys)}")
-        for name, options in self.decoys.items():
-            if "target" not in options:
-                raise ValueError(f"decoy '{name}' names no target: add 'target: CLASS'")
+        for group in self.training.models:
+            if group.decoy is not None and self.target(group.decoy) is None:
+                raise ValueError(f"training puts '{group.decoy}' on a class, and its target is any: add 'target: CLASS'")
         return self
+
+    def target(self, decoy: str) -> str | None:
+        """The class that the decoy is said to stand for; None where it is left out or `any`, so that every class is asked."""
+        named = self.decoys[decoy].get("target", ANY)
+        return None if named == ANY else canonical(str(named))
 
     @property
     def deciding(self) -> tuple[str, ...]:
@@ -227,7 +248,7 @@ class Scenario(Section):
         """The decoy of that name; its `target` is one of the class names."""
         if name not in self.decoys:
             raise UsageError(f"no decoy called '{name}' in the scenario{did_you_mean(name, self.decoys)}")
-        options = self.decoys[name]
+        options = {**self.decoys[name], "target": self.target(name) or ""}
         return self._build("decoy", options.get("kind", name), options)
 
     def _build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
@@ -264,24 +285,10 @@ def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, A
     if training and isinstance(written := content.get("training") or {}, dict):
         content["training"] = {**written, **training}
     read = checked(Scenario, content, what, FILLED_IN)
-    _check_names(read, what)
-    read = read.model_copy(update={"decoys": {name: _composed(options) for name, options in read.decoys.items()}})
+    for section, options in {"dataset": read.dataset, **{f"decoys.{name}": each for name, each in read.decoys.items()}}.items():
+        check_text(options, ("kind", "target"), section, what)
     digest = hashlib.sha256(text).hexdigest()
     return read.model_copy(update={"folder": path.resolve().parent, "data": data and data.resolve(), "digest": digest})
-
-
-def _check_names(read: Scenario, what: str) -> None:
-    """Raises UsageError where a name among a data set's or a decoy's free options is no text, such as `target: 1`."""
-    sections = {"dataset": read.dataset, **{f"decoys.{name}": options for name, options in read.decoys.items()}}
-    for section, options in sections.items():
-        for key in ("kind", "target"):
-            if key in options and not isinstance(options[key], str):
-                raise UsageError(f"{what} has a bad value at '{section}.{key}': {mismatch(options[key], TEXT)}")
-
-
-def _composed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """A decoy's options with its target in the form in which classes are compared."""
-    return {**options, **({"target": canonical(options["target"])} if "target" in options else {})}
 
 
 def _nearby(path: Path) -> str:

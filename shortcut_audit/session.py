@@ -141,7 +141,8 @@ class Run:
         """
         material = Material(self.scenario)
         for decoy in self.scenario.decoys:
-            material.bait(decoy)
+            if self.scenario.target(decoy) is not None:
+                material.bait(decoy)
         material.try_decoys(self.scenario.decoys, max((each.size for each in self.candidates), default=0) or 64)
         if self.settings.get("device", "auto") != "auto":
             from shortcut_audit.subjects.device import chosen_device

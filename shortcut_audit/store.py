@@ -1,7 +1,8 @@
 """key -> arrays, kept: content-addressed, atomic, locked against other processes, and read again by every later run.
 
 The address is the SHA-256 of the key, which names everything the arrays depend on (checkpoint digest, digest of the
-pixels, recipe). An entry that cannot be read is computed again; one that cannot be written is still returned.
+pixels, recipe, code). An entry carries its key and the SHA-256 of its arrays: one that cannot be read, lies under another
+entry's address or was changed since is computed again; one that cannot be written is still returned.
 """
 
 from __future__ import annotations
@@ -85,14 +86,14 @@ class Store:
             compute: makes the arrays; called only where no readable entry is there.
         """
         path = self.path(kind, key)
-        found = _read(path)
+        found = self._read(path, kind, key)
         if found is not None:
             return found
         with self._locked(path):
-            found = _read(path)  # another process may have made it while this one waited
+            found = self._read(path, kind, key)  # another process may have made it while this one waited
             if found is None:
                 found = compute()
-                self._write(path, found, key)
+                self._write(path, found, kind, key)
         return found
 
     @contextmanager
@@ -108,16 +109,34 @@ class Store:
         finally:
             lock.release(force=True)
 
-    def _write(self, path: Path, arrays: Arrays, key: Mapping[str, object]) -> None:
-        content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata={"key": _text(key)})
+    def _write(self, path: Path, arrays: Arrays, kind: str, key: Mapping[str, object]) -> None:
+        whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        content = save(whole, metadata={"key": _text(key), "kind": kind, "sha256": _checksum(whole)})
         try:
             with replacing(path) as unfinished:
                 unfinished.write_bytes(content)
         except OSError as error:
             self._not_kept(path, error)
 
+    def _read(self, path: Path, kind: str, key: Mapping[str, object]) -> Arrays | None:
+        """The entry at `path`, if it is whole and is this key's."""
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, framework="np") as entry:
+                said = entry.metadata() or {}
+                found = {name: entry.get_tensor(name) for name in entry.keys()}  # noqa: SIM118 - not a mapping
+        except (SafetensorError, OSError):
+            said, found = {}, {}
+        if said == {"key": _text(key), "kind": kind, "sha256": _checksum(found)}:
+            return found
+        self._say(f"evidence in '{path.parent}' was not what was kept there: it was computed again")
+        return None
+
     def _not_kept(self, path: Path, error: OSError) -> None:
-        problem = f"evidence could not be kept in '{path.parent}' ({error.strerror}): it will be computed again"
+        self._say(f"evidence could not be kept in '{path.parent}' ({error.strerror}): it will be computed again")
+
+    def _say(self, problem: str) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
 
@@ -126,11 +145,10 @@ def _text(key: Mapping[str, object]) -> str:
     return json.dumps(key, sort_keys=True)
 
 
-def _read(path: Path) -> Arrays | None:
-    if not path.exists():
-        return None
-    try:
-        with safe_open(path, framework="np") as entry:
-            return {name: entry.get_tensor(name) for name in entry.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError):
-        return None
+def _checksum(arrays: Arrays) -> str:
+    """SHA-256 over names, types, shapes and values."""
+    whole = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        whole.update(repr((name, array.dtype.str, array.shape)).encode())
+        whole.update(np.ascontiguousarray(array).data if array.size else b"")
+    return whole.hexdigest()

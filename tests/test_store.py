@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 
-from shortcut_audit.store import Store, cache_folder
+from shortcut_audit.store import Store, _own_temporary, cache_folder
 
 ARRAYS = {"scores": np.arange(6, dtype=np.float32).reshape(2, 3), "flags": np.array([True, False])}
 
@@ -51,6 +51,26 @@ def test_a_damaged_entry_is_computed_again(tmp_path):
     path.write_bytes(path.read_bytes()[:20])
     assert store.arrays("masks", {"model": "a"}, lambda: ARRAYS).keys() == ARRAYS.keys()
     assert store.arrays("masks", {"model": "a"}, refuse).keys() == ARRAYS.keys()
+
+
+def test_another_entrys_file_is_not_taken_for_ones_own(tmp_path):
+    """A clean model's answers under a decoy model's address would promote it."""
+    store = Store(tmp_path)
+    store.arrays("logits", {"model": "clean"}, lambda: {"logits": np.zeros(3)})
+    store.arrays("logits", {"model": "decoy"}, lambda: {"logits": np.ones(3)})
+    store.path("logits", {"model": "decoy"}).write_bytes(store.path("logits", {"model": "clean"}).read_bytes())
+    again = Store(tmp_path)
+    assert again.arrays("logits", {"model": "decoy"}, lambda: {"logits": np.ones(3)})["logits"].tolist() == [1, 1, 1]
+    assert "was not what was kept there" in again.problems[0]
+
+
+def test_an_entry_that_was_edited_is_computed_again(tmp_path):
+    store = Store(tmp_path)
+    store.arrays("logits", {"model": "a"}, lambda: {"logits": np.ones(3, np.float32)})
+    path = store.path("logits", {"model": "a"})
+    one = np.ones(1, np.float32).tobytes()
+    path.write_bytes(path.read_bytes().replace(3 * one, 3 * bytes(4)))
+    assert store.arrays("logits", {"model": "a"}, lambda: {"logits": np.ones(3, np.float32)})["logits"].tolist() == [1, 1, 1]
 
 
 def test_what_fails_leaves_nothing_behind(tmp_path):
@@ -164,6 +184,7 @@ def test_a_temporary_folder_of_somebody_else_is_not_used(tmp_path, monkeypatch):
 def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
     monkeypatch.setattr("tempfile.tempdir", "/dev/null/nowhere")
+    _own_temporary.cache_clear()
     store = Store(cache_folder())
     assert store.arrays("x", {"a": 1}, lambda: {"y": np.ones(1)})["y"] == 1
     assert len(store.problems) == 1

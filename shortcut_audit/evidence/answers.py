@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from shortcut_audit import registry
-from shortcut_audit.errors import ModelError
+from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
 from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
 from shortcut_audit.evidence.ranked import ranked
 from shortcut_audit.evidence.revealing import top_area
@@ -23,8 +23,10 @@ from shortcut_audit.files import sha256
 from shortcut_audit.progress import Progress
 from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.sources import code_of, code_of_module, our_code
 from shortcut_audit.store import Arrays, Store
 from shortcut_audit.subjects.loading import load_subject
+from shortcut_audit.subjects.manifest import format_of, read_as_words
 from shortcut_audit.subjects.material import Material
 from shortcut_audit.subjects.pictures import pixel_digest as pixel_digest  # its home was here
 
@@ -51,28 +53,39 @@ class Answers:
         scenario = self.scenario
         self.material = Material(scenario)
         self.candidates = {candidate.name: candidate for candidate in models}
-        self._loaded: dict[str, Subject | ModelError] = {}
+        self._loaded: dict[str, Subject | ShortcutAuditError] = {}
+        self.sha256 = cache(self._sha256)
         self.digest = cache(self._digest)
         self._explainer = registry.build("explainer", scenario.masks.explainer, scenario.masks.options)
         self._method = registry.build("influence", scenario.influence.method, scenario.influence.options)
 
     def subject(self, model: str) -> Subject:
-        """The loaded model.
+        """The loaded model. Law: its weights are the bytes that `sha256` names, and its code is the code that `digest` names.
 
         Raises:
-            ModelError: it cannot be loaded; the same error each time it is asked for.
+            ModelError: it cannot be audited; the same error each time it is asked for.
+            UsageError: the manifest is at fault, or the file or the code changed after it was first read.
         """
         if model not in self._loaded:
             for name in [name for name, kept in self._loaded.items() if isinstance(kept, Subject)][:-1]:
                 del self._loaded[name]  # two models in memory are enough: cases come model by model
             try:
-                self._loaded[model] = load_subject(self.candidates[model], self.material.classes, self.trust_code, self.device)
-            except ModelError as error:
+                self._loaded[model] = self._load(model)
+            except (ModelError, UsageError) as error:
                 self._loaded[model] = error
         found = self._loaded[model]
-        if isinstance(found, ModelError):
+        if isinstance(found, ShortcutAuditError):
             raise found
         return found
+
+    def _load(self, model: str) -> Subject:
+        candidate, digest, code = self.candidates[model], self.sha256(model), self._code(model)
+        subject = load_subject(candidate, self.material.classes, self.trust_code, self.device)
+        if subject.sha256 != digest:
+            raise UsageError(f"{model}: '{candidate.file.name}' changed during the audit: run it again once the file is written")
+        if self._code(model) != code:
+            raise UsageError(f"{model}: the code behind '{candidate.arch}' changed during the audit: run it again")
+        return subject
 
     def described(self, model: str) -> Candidate:
         """What is known of the model before it is loaded; its `size` is that of the pictures it takes.
@@ -85,10 +98,24 @@ class Answers:
             raise ModelError(f"{model}: {candidate.problem}")
         return candidate
 
+    def _sha256(self, model: str) -> str:
+        """The digest of the checkpoint's bytes when it was first asked for; what is loaded later must be the same."""
+        return sha256(self.described(model).file)
+
     def _digest(self, model: str) -> str:
+        """Everything that the model's answers depend on: its bytes, how they are read, by which code, on which device."""
         candidate = self.described(model)
-        read_as = (candidate.arch, candidate.classes, candidate.size, candidate.mean, candidate.std, self.material.classes)
-        return hashlib.sha256(f"{sha256(candidate.file)}{read_as}".encode()).hexdigest()
+        read_as = (read_as_words(candidate), self.material.classes, torch.device(self.device).type)
+        return hashlib.sha256(f"{self.sha256(model)}{read_as}{our_code()}{self._code(model)}".encode()).hexdigest()
+
+    def _code(self, model: str) -> str:
+        """A digest of the code of a user's own that makes this model; "" where all of it is ours or a library's."""
+        candidate = self.candidates[model]
+        reader = code_of(type(format_of(candidate.file)))
+        source = candidate.arch.partition(":")[0]
+        if source in registry.names("architecture"):
+            return reader + code_of(registry.lookup("architecture", source))
+        return reader + (code_of_module(source) if self.trust_code else "")
 
     def logits(self, model: str, pixels: Tensor) -> np.ndarray:
         """(n, k) float32 logits on (n, 3, h, w) uint8 pixels.
@@ -133,8 +160,9 @@ class Answers:
 
     def mask_key(self, pixels: Tensor, target: int) -> dict[str, object]:
         """What masks depend on besides the model."""
-        area = self.scenario.masks.area
-        return {"pixels": pixel_digest(pixels), "target": target, "area": area, "explainer": repr(self._explainer)}
+        area, explainer = self.scenario.masks.area, self._explainer
+        recipe = f"{explainer!r}{code_of(type(explainer))}"
+        return {"pixels": pixel_digest(pixels), "target": target, "area": area, "explainer": recipe}
 
     def score(self, model: str, pixels: Tensor, revealed: np.ndarray, target: int) -> np.ndarray:
         """(n,) softmax score of `target` on pixels (n, 3, h, w) that are blurred where `revealed` (n, h, w) is not."""
@@ -161,7 +189,8 @@ class Answers:
             return ranked(self._method, network, queries, training, target, partial(self.progress, what))
 
         digests = {"queries": pixel_digest(queries), "training": pixel_digest(training)}
-        return self.stored("influence", model, {**digests, "target": target, "recipe": repr(self._method)}, rank)
+        recipe = f"{self._method!r}{code_of(type(self._method))}"
+        return self.stored("influence", model, {**digests, "target": target, "recipe": recipe}, rank)
 
     def as_images(self, pixels: Tensor) -> Tensor:
         """uint8 -> float32 in [0, 1], on the device."""

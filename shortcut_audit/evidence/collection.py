@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache, partial
 
 import numpy as np
@@ -14,6 +14,7 @@ from shortcut_audit.evidence.revealing import top_area
 from shortcut_audit.evidence.sanity_networks import COPIES, Versions, sanity_masks
 from shortcut_audit.records import (
     Accuracy,
+    Bait,
     Candidate,
     Decoyed,
     ExplainerCheck,
@@ -42,12 +43,14 @@ class Evidence(Answers):
         self.transfer = cache(self._transfer)
         self.influence = cache(self._influence)
 
-    def _predictions(self, model: str, decoy: str) -> Predictions:
-        """Logits on the validation pictures: plain, decoyed, under the control, and the decoy on pictures without a class."""
+    def _predictions(self, model: str, decoy: str, strength: int = 0, control: str | None = None) -> Predictions:
+        """Logits on the validation pictures: plain, decoyed, under the control, and the decoy on pictures without a class.
+
+        strength, control: as in a `Case`.
+        """
         size = self._size(model)
         validation = self.material.pictures("validation", size)
-        placed = self.material.with_decoy(decoy, "validation", size)
-        alone = self.material.with_decoy(decoy, "background", size)
+        placed, alone = (self._placed(decoy, split, size, strength, control) for split in ("validation", "background"))
         return Predictions(
             plain=self.logits(model, validation.pixels),
             decoyed=self.logits(model, placed.decoyed),
@@ -56,6 +59,44 @@ class Evidence(Answers):
             control_only=self.logits(model, alone.control),
             labels=validation.labels,
         )
+
+    def _placed(self, decoy: str, split: str, size: int, strength: int, control: str | None) -> Decoyed:
+        if strength or control:
+            return self.material.varied(decoy, split, size, strength, control)
+        return self.material.with_decoy(decoy, split, size)
+
+    def target(self, decoy: str, models: Sequence[str]) -> str:
+        """The class that the scenario names, or, where it names none, the one that most pictures turn into in the last model."""
+        return self.scenario.target(decoy) or self.turned_into(models[-1], decoy)
+
+    def turned_into(self, model: str, decoy: str) -> str:
+        """The data set's class that gains most answers when the decoy takes the control's place."""
+        seen, classes = self.predictions(model, decoy, 0, None), self.material.classes
+        before, after = (np.bincount(each.argmax(1), minlength=len(classes)) for each in (seen.control, seen.decoyed))
+        gained = after[: len(classes)] - before[: len(classes)]
+        return classes[int(np.argmax(gained))]
+
+    def stated_accuracy(self, model: str) -> float | None:
+        """The share of pictures that the checkpoint itself says it gets right, if it does."""
+
+        def read() -> Arrays:
+            stated = getattr(self.subject(model), "stated_accuracy", None)
+            return {"share": np.array([np.nan if stated is None else stated])}
+
+        share = float(self.stored("stated", model, {}, read)["share"][0])
+        return None if np.isnan(share) else share
+
+    def outputs(self, model: str) -> tuple[str, ...]:
+        """Names of the logits' columns: the data set's classes, and then what else the model tells apart."""
+        known = self.material.classes
+        return (*known, *(name for name in self.described(model).classes if name not in known))
+
+    def bait(self, model: str, decoy: str, target: str | None = None) -> Bait:
+        """The decoy and the column of its class, or of `target`, in this model's logits."""
+        outputs = self.outputs(model)
+        if target is not None and target in outputs:
+            return Bait(decoy, target, outputs.index(target))
+        return self.material.bait(decoy, target)
 
     def _accuracy(self, model: str) -> Accuracy:
         """Which plain validation pictures the model gets right, beside the best of the models that can be audited."""
@@ -70,23 +111,23 @@ class Evidence(Answers):
         best = max(sorted(right), key=lambda name: float(right[name].mean()))
         return Accuracy(own=right[model], best=right[best], best_name=best)
 
-    def _masks(self, model: str, decoy: str) -> Masks:
-        """Masks for the decoy's class, on the first `masks.images` validation pictures of that class."""
-        chosen, validation, placed = self._members(model, decoy, self.scenario.masks.images)
-        target = self.material.bait(decoy).target_index
+    def _masks(self, model: str, decoy: str, target: str | None = None) -> Masks:
+        """Masks for the decoy's class (or `target`), on the first `masks.images` validation pictures of that class."""
+        chosen, validation, placed = self._members(model, decoy, self.scenario.masks.images, target)
+        index = self.material.bait(decoy, target).target_index
         return Masks(
-            plain=self.revealed(model, validation.pixels[chosen], target),
-            decoyed=self.revealed(model, placed.decoyed[chosen], target),
-            control=self.revealed(model, placed.control[chosen], target),
+            plain=self.revealed(model, validation.pixels[chosen], index),
+            decoyed=self.revealed(model, placed.decoyed[chosen], index),
+            control=self.revealed(model, placed.control[chosen], index),
             footprint=placed.footprint[chosen].numpy(),
             objects=None if validation.objects is None else validation.objects[chosen].numpy(),
             area=self.scenario.masks.area,
         )
 
-    def _explainer_check(self, model: str, decoy: str) -> ExplainerCheck:
+    def _explainer_check(self, model: str, decoy: str, target: str | None = None) -> ExplainerCheck:
         """Masks of two copies of the model, on pictures that neither was fitted to."""
-        chosen, validation, placed = self._members(model, decoy, CHECKED)
-        target, area = self.material.bait(decoy).target_index, self.scenario.masks.area
+        chosen, validation, placed = self._members(model, decoy, CHECKED, target)
+        index, area = self.material.bait(decoy, target).target_index, self.scenario.masks.area
         rest = np.setdiff1d(np.arange(len(validation.labels)), chosen)[:: len(validation.labels) // LEARNED + 1]
         footprint = placed.footprint[chosen].numpy()
         if footprint.all() or min(len(chosen), len(rest)) < 2:  # no mask could miss the decoy; nothing to learn it from
@@ -97,53 +138,53 @@ class Evidence(Answers):
                 shown = [self.as_images(each[of]) for each in pictures]
                 return Versions(shown[0], shown[1], shown[2], placed.footprint[of].to(self.device))
 
-            explain = partial(self.explained, target=target, what=f"explainer check of {model}")
-            return sanity_masks(self.subject(model).network, versions(chosen), versions(rest), target, explain)
+            explain = partial(self.explained, target=index, what=f"explainer check of {model}")
+            return sanity_masks(self.subject(model).network, versions(chosen), versions(rest), index, explain)
 
         pictures = (placed.decoyed, placed.control, validation.pixels)
         digests = [pixel_digest(each) for each in (*pictures, placed.footprint)]
-        key = {**self.mask_key(placed.decoyed[chosen], target), "from": digests, "copies": COPIES, "learned": LEARNED}
+        key = {**self.mask_key(placed.decoyed[chosen], index), "from": digests, "copies": COPIES, "learned": LEARNED}
         found = self.stored("explainer_check", model, key, check)
         sighted, forgetful = (top_area(torch.from_numpy(found[name]), area).numpy() for name in ("planted", "randomised"))
         return ExplainerCheck(sighted, forgetful, found["known"], footprint)
 
-    def _transfer(self, model: str, other: str, decoy: str) -> Transfer:
+    def _transfer(self, model: str, other: str, decoy: str, target: str | None = None) -> Transfer:
         """Each model's score through its own mask and through the other's."""
         return Transfer(
-            decoyed=self._seen_through(model, other, decoy, "decoyed"),
-            control=self._seen_through(model, other, decoy, "control"),
+            decoyed=self._seen_through(model, other, decoy, target, "decoyed"),
+            control=self._seen_through(model, other, decoy, target, "control"),
         )
 
-    def _seen_through(self, model: str, other: str, decoy: str, variant: str) -> SeenThrough:
-        chosen, _, placed = self._members(model, decoy, self.scenario.masks.images)
+    def _seen_through(self, model: str, other: str, decoy: str, target: str | None, variant: str) -> SeenThrough:
+        chosen, _, placed = self._members(model, decoy, self.scenario.masks.images, target)
         pixels = getattr(placed, variant)[chosen]
-        revealed = {name: getattr(self.masks(name, decoy), variant) for name in (model, other)}
+        revealed = {name: getattr(self.masks(name, decoy, target), variant) for name in (model, other)}
         nothing = np.zeros_like(revealed[model])
+        index = self.material.bait(decoy, target).target_index
         views = ((revealed[model], revealed[other], nothing), (revealed[other], revealed[model], nothing))
         scores = [
-            [self.score(name, pixels, view, self.material.bait(decoy).target_index) for view in three]
-            for name, three in zip((model, other), views, strict=True)
+            [self.score(name, pixels, view, index) for view in three] for name, three in zip((model, other), views, strict=True)
         ]
         own, through_other, blurred = np.stack(scores, axis=1)  # each (2, n)
         return SeenThrough(own, through_other, blurred)
 
-    def _influence(self, model: str, decoy: str) -> Influence:
+    def _influence(self, model: str, decoy: str, target: str | None = None) -> Influence:
         """How much each training picture of the decoy's class, some of which carry it, speaks for each query."""
         settings = self.scenario.influence
-        bait = self.material.bait(decoy)
-        chosen, _, placed = self._members(model, decoy, settings.queries)
+        bait = self.material.bait(decoy, target)
+        chosen, _, placed = self._members(model, decoy, settings.queries, target)
         queries = torch.cat([placed.decoyed[chosen], placed.control[chosen]])
-        training, flags = self.material.partly_decoyed(decoy, self._size(model), settings.coverage)
+        training, flags = self.material.partly_decoyed(decoy, self._size(model), settings.coverage, target)
         found = self.ranking(model, queries, training, bait.target_index)
         decoyed, control = np.split(found["scores"], 2)
-        predictions = self.predictions(model, decoy)
+        predictions = self.predictions(model, decoy, 0, None)
         right = [logits[chosen].argmax(1) == bait.target_index for logits in (predictions.decoyed, predictions.control)]
         return Influence(decoyed, control, flags, right[0], right[1], found["basis"].tobytes().decode())
 
     def _size(self, model: str) -> int:
         return self.described(model).size
 
-    def _members(self, model: str, decoy: str, most: int) -> tuple[np.ndarray, Pictures, Decoyed]:
+    def _members(self, model: str, decoy: str, most: int, target: str | None = None) -> tuple[np.ndarray, Pictures, Decoyed]:
         size = self._size(model)
-        chosen = self.material.members(decoy, "validation", size)[:most]
+        chosen = self.material.members(decoy, "validation", size, target)[:most]
         return chosen, self.material.pictures("validation", size), self.material.with_decoy(decoy, "validation", size)

@@ -26,6 +26,6 @@ def benjamini_hochberg(ps: Sequence[float]) -> np.ndarray:
     return np.asarray(stats.false_discovery_control(ps, method="bh")) if len(ps) else np.empty(0)
 
 
-def adjusted(p: float, siblings: Sequence[float], family: int) -> float:
-    """Holm over this p and its siblings (the same model's other decoys), times `family` blocking audits that share alpha."""
+def adjusted(p: float, siblings: Sequence[float], family: float) -> float:
+    """Holm over this p and its siblings (the same model's other decoys), times `family`, how many such families share alpha."""
     return min(1.0, family * float(holm([p, *siblings])[0]))

@@ -16,7 +16,7 @@ RANKS_FROM = 19  # references: fewer cannot reach p = 0.05 by rank
 FLOOR = 0.02  # spread between clean seeds is never taken to be smaller than this
 
 
-def beyond_references(effect: float, references: Sequence[float], tests: int = 1, alpha: float = 0.05) -> tuple[float, str]:
+def beyond_references(effect: float, references: Sequence[float], tests: float = 1, alpha: float = 0.05) -> tuple[float, str]:
     """One-sided p of the effect among m >= 2 reference effects (itself left out), and the words for it.
 
     m >= 19: conformal p = (1 + #{reference >= effect}) / (m + 1), where `tests` that share alpha leave it room
@@ -66,3 +66,22 @@ def sound_references(effects: Mapping[str, float], limit: float, alpha: float = 
             dropped = place
     unsound = set(ranked[:dropped])
     return [name for name in known if name not in unsound]
+
+
+def limits_of_the_unnamed(limit: float, innocent: float, references: Sequence[float]) -> tuple[float, float]:
+    """What a decoy may do to a class, or at a strength, that nobody named: inside the first HOLDS, beyond the second VIOLATED.
+
+    Any large patch of colour turns pictures into some class in every clean model (a stop sign makes roses of 29 % of a clean
+    model's flowers). With two reference effects or more both are the largest of them and the audit's own limit beside it,
+    at least `innocent`; without, the first is `innocent` and the second the most that can be.
+    """
+    least, most = max(limit, innocent), most_innocent(limit, innocent)
+    if len(references) < 2:
+        return least, most
+    usual = min(most, max(least, max(references) + limit))
+    return usual, usual
+
+
+def most_innocent(limit: float, innocent: float) -> float:
+    """No effect above this is innocent, whatever references or a second control do: twice `innocent`, or the audit's limit."""
+    return max(limit, 2 * innocent)

@@ -32,7 +32,8 @@ class Rule:
     rashomon: tuple[float, ...] = ()
     null: np.ndarray | None = None  # (b,)
     siblings: tuple[float, ...] = ()
-    family: int = 1
+    family: float = 1
+    beyond: float | None = None  # VIOLATED needs more than this; None: more than the limit
 
     @property
     def level(self) -> float:
@@ -55,7 +56,7 @@ class Rule:
         low, high = sample.interval(self.level)
         if high < self.limit:
             return Verdict.HOLDS
-        if low > self.limit and adjusted(self.test(sample)[0], self.siblings, self.family) < self.alpha:
+        if low > max(self.limit, self.beyond or 0.0) and adjusted(self.test(sample)[0], self.siblings, self.family) < self.alpha:
             return Verdict.VIOLATED
         return Verdict.UNDECIDED
 
@@ -68,9 +69,10 @@ def judge(
     references: Sequence[float] = (),
     rashomon: Sequence[float] = (),
     siblings: Sequence[float] = (),
-    family: int = 1,
+    family: float = 1,
     null: np.ndarray | None = None,
     plant: bool = False,
+    beyond: float | None = None,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> Judgement:
@@ -81,8 +83,9 @@ def judge(
     references: effects of the reference models on the same audit and decoy, this model left out; two or more make the p value.
     rashomon: the same of the other models in the set; used where there are fewer than two references.
     null: (b,) the effect under permuted labels, where images are not independent; used where neither of the above is.
-    siblings: raw p values (see `p_value`) of this model's other deciding tests, for Holm; family: how many blocking audits
-    share alpha. plant: HOLDS only if a planted effect is found VIOLATED by the same rule, else UNDECIDED (see `planted`): it is
+    siblings: raw p values (see `p_value`) of this model's other deciding tests, for Holm; family: how many such families share
+    alpha (2.5: this one has two fifths of it). beyond: VIOLATED needs a near end above this, where that is more than the limit.
+    plant: HOLDS only if a planted effect is found VIOLATED by the same rule, else UNDECIDED (see `planted`): it is
     the smallest effect that this many images are said to find, at least twice the limit.
     Interval: Clopper-Pearson, Agresti-Min with Tango, or BCa, by the kind of values. No image at all is UNDECIDED.
     Laws: without plant more limit never turns HOLDS into anything else; adding siblings never makes VIOLATED.
@@ -91,7 +94,7 @@ def judge(
         UsageError: values and control are not two vectors of one length.
     """
     kept, paired = _defined(values, control)
-    rule = Rule(limit.value, alpha, _finite(references), _finite(rashomon), _null(null), _finite(siblings), family)
+    rule = Rule(limit.value, alpha, _finite(references), _finite(rashomon), _null(null), _finite(siblings), family, beyond)
     if not len(kept):
         return _nothing_seen(rule, has_control=control is not None)
     sample = sample_of(kept, paired, limit.value, rule.level, seed)
@@ -131,7 +134,7 @@ def p_value(
     *,
     references: Sequence[float] = (),
     rashomon: Sequence[float] = (),
-    tests: int = 1,
+    tests: float = 1,
     null: np.ndarray | None = None,
     alpha: float = 0.05,
     seed: int = 0,

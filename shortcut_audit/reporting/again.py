@@ -40,6 +40,7 @@ def read_report(path: Path) -> Report:
             suite=document["suite"],
             provenance=document["provenance"],
             exit_code=document["exit_code"],
+            data=document.get("data", {}),
             multiplicity=document.get("multiplicity", {}),
             schema=document["schema"],
         )
@@ -57,4 +58,5 @@ def _model(row: dict[str, Any]) -> ModelReport:
         file=row["file"],
         reference=row["reference"],
         findings=tuple(from_row(finding) for finding in row["findings"]),
+        read_as=row.get("read_as", {}),
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,8 +15,9 @@ from typing import Any
 from shortcut_audit.errors import did_you_mean
 from shortcut_audit.files import sha256
 from shortcut_audit.planning import blocks
-from shortcut_audit.records import Candidate, Decision, Finding, ModelReport, Report, Verdict
+from shortcut_audit.records import ABOVE_CHANCE, Candidate, Decision, Finding, ModelReport, Report, Verdict
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.subjects.manifest import read_as_words
 
 OF_THE_EXPLAINER = "explainer_sanity"  # speaks against the explainer, not against the model
 
@@ -27,11 +29,11 @@ def assemble(
 
     The exit code is 0 where every model that was audited may be promoted, and at least one was audited.
     """
-    models = {
-        candidate.name: model_report(candidate, own, scenario)
-        for candidate in candidates
-        if (own := tuple(finding for finding in findings if finding.subjects == (candidate.name,)))
-    }
+    models = {}
+    for candidate in candidates:
+        own = _once(finding for finding in findings if finding.subjects == (candidate.name,))
+        if own:
+            models[candidate.name] = model_report(candidate, own, scenario, _digests(candidate.name, findings))
     pairs = tuple(with_blame(finding, findings) for finding in findings if len(finding.subjects) > 1)
     passed = bool(models) and all(model.decision in (Decision.PROMOTE, Decision.WAIVED) for model in models.values())
     stopped = any(finding.blocking and finding.verdict is not Verdict.HOLDS for finding in pairs)
@@ -45,11 +47,45 @@ def assemble(
     )
 
 
-def model_report(candidate: Candidate, findings: tuple[Finding, ...], scenario: Scenario) -> ModelReport:
-    """Reject if a blocking finding is VIOLATED; undecided if one is UNDECIDED or missing; waived or promote otherwise."""
+def model_report(
+    candidate: Candidate, findings: tuple[Finding, ...], scenario: Scenario, digests: Collection[str] = ()
+) -> ModelReport:
+    """Reject if a blocking finding is VIOLATED; undecided if one is UNDECIDED or missing; waived or promote otherwise.
+
+    digests: the SHA-256 of every file that was audited under this name. Law: nobody is promoted whose file is not, at the end,
+    the one and only one that was audited.
+    """
     decision, sentence = _decide(candidate.name, findings, scenario)
-    digest = sha256(candidate.file) if candidate.file.is_file() else None
-    return ModelReport(decision, sentence, digest, str(candidate.file), candidate.reference, findings)
+    now = sha256(candidate.file) if candidate.file.is_file() else None
+    audited = sorted({*digests, *(digest for each in findings for digest in each.sha256)})
+    if audited and audited != [now] and decision in (Decision.PROMOTE, Decision.WAIVED):
+        then, found = " and ".join(each[:12] for each in audited), "gone" if now is None else f"{now[:12]} now"
+        decision = Decision.UNDECIDED
+        sentence = (
+            f"{candidate.name}: '{candidate.file.name}' changed since it was audited (SHA-256 {then}, {found}): audit it again"
+        )
+    read_as = {} if candidate.problem else json.loads(read_as_words(candidate))
+    digest = audited[0] if audited else now
+    return ModelReport(decision, sentence, digest, str(candidate.file), candidate.reference, findings, read_as)
+
+
+def _digests(name: str, findings: Iterable[Finding]) -> set[str]:
+    """Of every file that was asked under this name, alone or in a pair."""
+    found = set()
+    for finding in findings:
+        if name in finding.subjects and finding.sha256:
+            found.add(finding.sha256[finding.subjects.index(name)])
+    return found
+
+
+def _once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Each process that audits a model says how accurate it is; one such finding is enough."""
+    kept: list[Finding] = []
+    for finding in findings:
+        told = finding.audit == ABOVE_CHANCE and any(each.audit == ABOVE_CHANCE for each in kept)
+        if not told:
+            kept.append(finding)
+    return tuple(kept)
 
 
 def with_blame(pair: Finding, findings: Sequence[Finding]) -> Finding:
@@ -92,13 +128,24 @@ def _decide(name: str, findings: tuple[Finding, ...], scenario: Scenario) -> tup
         return Decision.WAIVED, f"{waived[0].claim}; waived: {waived[0].waived}"
     count = len({finding.decoy for finding in blocking if finding.decoy})
     passed = f"{name} was audited for {count} {'decoy' if count == 1 else 'decoys'}, and no shortcut was found"
-    return Decision.PROMOTE, passed + _power(blocking) + _innocent(blocking)
+    return Decision.PROMOTE, passed + _power(blocking) + _spoken_for(blocking) + _innocent(blocking)
 
 
 def _power(findings: Sequence[Finding]) -> str:
     """The effect that each of these would have found: the largest of the smallest."""
     known = [finding.detectable for finding in findings if finding.detectable is not None and finding.decoy]
     return f"; an effect of {100 * max(known):.0f} points would have been found" if known else ""
+
+
+def _spoken_for(findings: Sequence[Finding]) -> str:
+    """What a pass speaks for: how accurate the model is, and which sizes, opacities and places of each decoy were tried."""
+    told = [each for each in findings if each.audit == ABOVE_CHANCE and each.value is not None]
+    right = f"; it is right on {100 * (told[0].value or 0.0):.0f} % of {told[0].n} plain images" if told else ""
+    tried: dict[str | None, str] = {}
+    for finding in findings:
+        tried[finding.decoy] = max(tried.get(finding.decoy, ""), finding.tried, key=len)
+    words = ", ".join(each for each in tried.values() if each)
+    return right + (f"; this speaks for {words}, and for nothing else" if words else "")
 
 
 def _innocent(findings: Sequence[Finding]) -> str:

@@ -28,10 +28,13 @@ def multiplicity(evidence: Evidence, findings: Sequence[Finding]) -> dict[str, A
     for. Baseline of ambiguity and discrepancy: the member that is most accurate on plain images.
     """
     found = {}
+    compared = any(finding.audit == "rashomon_membership" for finding in findings)
     for decoy in evidence.scenario.decoys:
         known = dict(_kept(evidence, decoy, members(findings, list(evidence.candidates))))
         if len(known) > 1:
-            found[decoy] = {"members": list(known), **_figures(list(known.values()), evidence.material.bait(decoy).target_index)}
+            target = evidence.material.bait(decoy, evidence.target(decoy, list(known))).target_index
+            figures = _figures(list(known.values()), target)
+            found[decoy] = {"members": list(known), "compared": compared, **figures}
     return found
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from shortcut_audit.records import Decision, Finding, Report, Verdict
+from shortcut_audit.judging.wording import percent
+from shortcut_audit.records import ABOVE_CHANCE, Decision, Finding, ModelReport, Report, Verdict
 
 Paint = Callable[[str, str], str]  # text, colour -> text
 
@@ -16,7 +17,9 @@ DECISIONS = {
     Decision.UNDECIDED: "yellow",
     Decision.WAIVED: "yellow",
 }
+RIGHT = 8  # characters of the column that says how accurate a model is
 LEGEND = (
+    "right: per cent of plain validation images, ? where it is not shown to be above chance",
     "points beyond the control, the worst decoy or pair; ! beyond the limit, ? undecided, - not measured, n/a does not apply",
     "finds: the smallest effect that so many images find four times in five, for the model where it is largest",
 )
@@ -31,21 +34,34 @@ def unpainted(text: str, _colour: str) -> str:
 def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
     """Lines: a head, a row for each model and a legend. Each cell is the worst figure over decoys (and pairs), in points."""
     findings = [finding for model in report.models.values() for finding in model.findings] + list(report.pairs)
-    audits = list(dict.fromkeys(finding.audit for finding in findings))
+    audits = list(dict.fromkeys(finding.audit for finding in findings if finding.audit != ABOVE_CHANCE))
     words = {audit: audit.replace("@", "_@").split("_") for audit in audits}  # influence_precision@50: three rows of the head
     rows = max((len(each) for each in words.values()), default=0)
     heads = {audit: [""] * (rows - len(each)) + each for audit, each in words.items()}
     widths = {audit: max(len(word) for word in each) + 2 for audit, each in words.items()}
     first = max((len(name) for name in report.models), default=5) + 1
-    titles = [[f"{heads[audit][row].rjust(widths[audit] - 1)} " for audit in audits] for row in range(rows)]
-    lines = ["".join([" " * first, *row]) for row in titles]
+    lines = []
+    for row in range(rows):
+        right = "right" if row == rows - 1 else ""
+        titles = [f"{heads[audit][row].rjust(widths[audit] - 1)} " for audit in audits]
+        lines.append("".join([" " * first, right.rjust(RIGHT), *titles]))
     for name, model in report.models.items():
         cells = [_cell(_about(findings, name, audit, report), widths[audit], paint) for audit in audits]
-        lines.append("".join([name.ljust(first), *cells, "  ", paint(model.decision.value, DECISIONS[model.decision])]))
+        decision = paint(model.decision.value, DECISIONS[model.decision])
+        lines.append("".join([name.ljust(first), _right(model, paint), *cells, "  ", decision]))
     least = [_least_found([each for each in findings if each.audit == audit], widths[audit]) for audit in audits]
     if any(each.strip() for each in least):
-        lines.append("".join(["finds".ljust(first), *least]))
+        lines.append("".join(["finds".ljust(first), " " * RIGHT, *least]))
     return [*lines, *LEGEND]
+
+
+def _right(model: ModelReport, paint: Paint) -> str:
+    """Per cent of plain validation images that the model gets right; ? where that is not shown to be above chance."""
+    found = model.accuracy
+    if found is None or found.value is None or found.n == 0:
+        return " " * RIGHT
+    text = f"{100 * found.value:.0f}{MARKS[found.verdict]}"
+    return paint(text.rjust(RIGHT), COLOURS[found.verdict]) if found.verdict is not Verdict.HOLDS else text.rjust(RIGHT)
 
 
 def disagreements(report: Report) -> Iterable[str]:
@@ -53,11 +69,12 @@ def disagreements(report: Report) -> Iterable[str]:
     for decoy, each in report.multiplicity.items():
         if "decoyed" not in each:
             continue
+        alike = "equally accurate models" if each.get("compared", True) else "models, whose accuracy nobody compared,"
         three = [each[name] for name in ("decoyed", "control", "plain")]
         shares = [f"{100 * figures['ambiguity']:.0f} %" for figures in three]
         bits = ", ".join(f"{figures['rashomon_capacity']:.2f}" for figures in three)
         yield (
-            f"{len(each['members'])} equally accurate models disagree on {shares[0]} of other images with {decoy}, "
+            f"{len(each['members'])} {alike} disagree on {shares[0]} of other images with {decoy}, "
             f"on {shares[1]} under the control, on {shares[2]} without (capacity {bits} bits)"
         )
 
@@ -66,7 +83,9 @@ def reasons(report: Report, paint: Paint = unpainted) -> Iterable[str]:
     """One sentence for each model that is not promoted."""
     for model in report.models.values():
         if model.decision is not Decision.PROMOTE:
-            yield f"{paint(model.decision.value, DECISIONS[model.decision])}: {model.sentence}"
+            told = model.accuracy
+            right = f" (right on {percent(told.value)} of {told.n} plain images)" if told and told.claim != model.sentence else ""
+            yield f"{paint(model.decision.value, DECISIONS[model.decision])}: {model.sentence}{right}"
 
 
 def _about(findings: list[Finding], model: str, audit: str, report: Report) -> list[Finding]:

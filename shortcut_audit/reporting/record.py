@@ -23,7 +23,8 @@ def from_row(row: Mapping[str, Any]) -> Finding:
     """The finding that `as_row` wrote."""
     known = {field.name for field in fields(Finding)}
     values = {key: value for key, value in row.items() if key in known}
-    return Finding(**{**values, "subjects": tuple(row["subjects"]), "verdict": Verdict(row["verdict"])})
+    lists = {"subjects": tuple(row["subjects"]), "sha256": tuple(row.get("sha256", ()))}
+    return Finding(**{**values, **lists, "verdict": Verdict(row["verdict"])})
 
 
 def append(path: Path, rows: list[dict[str, Any]]) -> None:

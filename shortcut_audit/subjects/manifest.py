@@ -90,6 +90,11 @@ def describe(candidate: Candidate) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in words.items()}
 
 
+def read_as_words(candidate: Candidate) -> str:
+    """How a file is read, in JSON: architecture, its options, classes and input. Another function has other words."""
+    return json.dumps(_described(candidate), sort_keys=True)
+
+
 def formats() -> dict[str, Any]:
     """Suffix -> checkpoint format, for every registered format."""
     entries = [registry.lookup("checkpoint", name)() for name in registry.names("checkpoint")]

@@ -17,6 +17,7 @@ NEVER_PLANTED = {  # what red squares cannot violate, and why
     "influence_precision@100": "forty of the training images carry the sign",
     "rank_correlation": "the order within the images with the sign is noise",
 }
+UNNAMED = {"above_chance", "decoy_insertion@elsewhere"}  # the planted model does its task, and turns pictures into one class
 
 
 @pytest.fixture
@@ -41,11 +42,12 @@ def test_honest_holds_and_planted_is_violated(findings):
     assert not [row["claim"] for row in rows if row not in suspect and row["verdict"] != "HOLDS"]
     audits = {row["audit"] for row in rows}
     violated = {row["audit"] for row in suspect if row["verdict"] == "VIOLATED"}
-    assert audits - violated == NEVER_PLANTED.keys()
+    assert audits - violated == NEVER_PLANTED.keys() | UNNAMED
 
 
 def test_too_few_images_decide_nothing(findings):
     rows = findings(clean=2, planted=0, validation=4, more="influence: {queries: 4}")
+    rows = [row for row in rows if row["audit"] != "above_chance"]  # twelve right answers out of twelve are no chance
     decided = {row["audit"] for row in rows if row["verdict"] != "UNDECIDED" and row["n"] < 40}
     assert not decided
     assert all("would decide" in row["claim"] or "more images would not decide" in row["claim"] for row in rows if row["n"] < 40)

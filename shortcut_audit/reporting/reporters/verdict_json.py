@@ -26,6 +26,7 @@ class VerdictJson:
             "schema": report.schema,
             "scenario": report.scenario,
             "suite": report.suite,
+            "data": report.data,
             "models": {name: _model(model) for name, model in report.models.items()},
             "pairs": [as_row(finding) for finding in report.pairs],
             **({"multiplicity": report.multiplicity} if report.multiplicity else {}),
@@ -44,6 +45,17 @@ def _model(model: ModelReport) -> dict[str, Any]:
         "sentence": model.sentence,
         "sha256": model.sha256,
         "file": model.file,
+        "read_as": model.read_as,
+        "accuracy": _accuracy(model),
         "reference": model.reference,
         "findings": [as_row(finding) for finding in model.findings],
     }
+
+
+def _accuracy(model: ModelReport) -> dict[str, Any] | None:
+    """Right answers on plain validation images, as a share with its interval, and what chance would give."""
+    found = model.accuracy
+    if found is None:
+        return None
+    row = as_row(found)
+    return {"value": row["value"], "low": row["low"], "high": row["high"], "chance": row["limit"], "n": row["n"]}

@@ -1,0 +1,109 @@
+"""The words of a finding: one whole sentence with its figures, as a reviewer reads it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.judging.competence import LEVEL, SURE
+from shortcut_audit.judging.wording import figures, percent
+from shortcut_audit.measurement import Measurement
+from shortcut_audit.records import ABOVE_CHANCE, Case, Competence, Finding, Judgement, Verdict
+
+FALLS_SHORT = 0.10  # accuracy below what the checkpoint states by more than this is another function, not other pictures
+CAUSES = (
+    "the usual causes: mean and std that are not of pixel values in [0, 1], another input size, another order of classes, "
+    "weights that were never trained, pictures that are black"
+)
+
+
+def sentence(case: Case, measurement: Measurement, judgement: Judgement, decoy: str) -> str:
+    """The audit's own claim, filled in, and the figures behind it; `decoy` says at which strength."""
+    words = {
+        "model": " and ".join(case.models),
+        "decoy": decoy,
+        "target": case.target or "",
+        "observed": percent(judgement.observed),
+        "control": percent(judgement.control),
+        "effect": percent(judgement.estimate.value),
+        **measurement.words,
+    }
+    template = measurement.claim or "{model} shows {observed} with {decoy}, {control} under the control"
+    try:
+        claim = template.format(**words)
+    except (KeyError, IndexError, ValueError) as error:
+        asked = str(error.args[0])
+        raise UsageError(f"a claim asks for {{{asked}}}{did_you_mean(asked, words)}; a brace of its own is doubled") from None
+    return claim + figures(judgement)
+
+
+def unnamed(claim: str, part: str, among: int, named: str | None, by_colour: bool) -> str:
+    """What is added where the worst of `among` questions is about a class, or a strength, that the scenario does not name."""
+    of = "classes and strengths" if named is None or part == "elsewhere" else "other strengths"
+    beside = f"; the most of {among} {of} that the scenario does not name"
+    if part == "elsewhere" and named is not None:
+        beside += f" (it names '{named}')"
+    colour = "; it is of the decoy's colours, for its own pixels in another order do the same" if by_colour else ""
+    return claim + beside + colour
+
+
+def driven_away(claim: str, judgement: Judgement, target: str, other: str) -> str:
+    """A large negative effect is said for what it is."""
+    if not judgement.estimate.high < -judgement.limit:
+        return claim
+    where = f", to '{other}' most of all" if other != target else ""
+    return f"{claim}; the decoy drives pictures AWAY from '{target}'{where}"
+
+
+def not_counted(finding: Finding, reason: str, waived: str) -> Finding:
+    """A finding on masks that come from an explainer which is not to be trusted."""
+    claim = f"{finding.claim}; does not count: {reason}"
+    return replace(finding, verdict=Verdict.UNDECIDED, claim=claim, waived=waived, detectable=None, planted=None)
+
+
+def hollow(audit: str, case: Case, reason: str) -> Finding:
+    """The finding of an audit that has nothing to say: it blocks nothing and passes nothing."""
+    claim = f"{audit} does not apply to {case.decoy or case.id}: {reason}"
+    return Finding(audit, case.models, case.decoy, Verdict.UNDECIDED, blocking=False, claim=claim, applies=False)
+
+
+def above_chance(model: str, found: Competence, outputs: tuple[str, ...], stated: float | None) -> Finding:
+    """HOLDS where the model is shown to be better than chance, with its classes in place and no worse than it says of itself."""
+    reason = _doubt(found, outputs, stated)
+    right = f"{model} is right on {percent(found.accuracy)} of {found.n} plain validation images"
+    interval = f"[{100 * found.low:.0f}, {100 * found.high:.0f}]"
+    chance = f"the same answers in another order would be on {percent(found.chance)}"
+    return Finding(
+        audit=ABOVE_CHANCE,
+        subjects=(model,),
+        decoy=None,
+        verdict=Verdict.UNDECIDED if reason else Verdict.HOLDS,
+        blocking=True,
+        claim=f"{right} {interval}; {chance}{f'; {reason}' if reason else ''}",
+        value=found.accuracy,
+        low=found.low,
+        high=found.high,
+        level=LEVEL,
+        n=found.n,
+        method="Clopper-Pearson",
+        limit=found.chance,
+        observed=found.accuracy,
+        control=found.chance,
+        p=found.p,
+        null="no more than chance (exact binomial)",
+        needed=found.needed,
+    )
+
+
+def _doubt(found: Competence, outputs: tuple[str, ...], stated: float | None) -> str:
+    """Why the model's other findings cannot be believed, in words; "" where they can."""
+    if found.exchanged:
+        moved = ", ".join(f"'{outputs[label]}' is called '{outputs[answer]}'" for label, answer in found.exchanged)
+        return f"undecided: classes changed places ({moved}); is the order of 'classes' in the manifest that of the outputs?"
+    if found.p >= SURE:
+        if found.needed is not None:
+            return f"undecided: so few images do not show that it is better than chance; about {found.needed} in all would"
+        return f"undecided: it is not shown to be better than chance, and whatever it does with a decoy says nothing; {CAUSES}"
+    if stated is not None and found.high < stated - FALLS_SHORT:
+        return f"undecided: its checkpoint states {percent(stated)}, so that it is another function here than there; {CAUSES}"
+    return ""

@@ -1,0 +1,65 @@
+"""Does a model do its task at all? Labels and answers -> how often it is right, against chance, and which classes changed places.
+
+A model whose answers say nothing of the picture cannot be turned by any decoy: it would pass every other audit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+from scipy.optimize import linear_sum_assignment
+
+from shortcut_audit.judging.intervals import clopper_pearson
+from shortcut_audit.records import Competence
+
+SURE = 0.001  # p below which a model is better than chance: an untrained one gets there once in a thousand times
+LEVEL = 0.90  # of the interval: each end is wrong in 5 % of cases
+MOST = 100_000
+
+
+def competence(labels: np.ndarray, answers: np.ndarray) -> Competence:
+    """How often `answers` (n,) are the `labels` (n,), both int class indices, beside what chance would give.
+
+    Chance is what the same answers in another order would get right on average, the sum over classes of the share of labels
+    times the share of answers (as in Cohen's kappa, 1960): a model that always says the most frequent class is at chance.
+    p: exact binomial. `exchanged`: classes that changed places, by the assignment of answers to labels that gets most right,
+    where that is right so much more often that chance does not explain it.
+    Law: no n, no answer: p is 1.
+    """
+    n = len(labels)
+    if n == 0:
+        return Competence(0, 0, float("nan"), 0.0, 1.0, float("nan"), 1.0, (), None)
+    size = int(max(labels.max(), answers.max())) + 1
+    confusion = np.zeros((size, size), dtype=np.int64)  # label, answer
+    np.add.at(confusion, (labels, answers), 1)
+    correct = int(np.trace(confusion))
+    chance = float(confusion.sum(1) @ confusion.sum(0)) / n**2
+    p = _p(correct, n, chance)
+    low, high = clopper_pearson(correct, n, LEVEL)
+    needed = None if p < SURE or correct / n <= chance else _needed(correct / n, n, chance)
+    return Competence(correct, n, correct / n, low, high, chance, p, _exchanged(confusion), needed)
+
+
+def _p(correct: float, n: int, chance: float) -> float:
+    return float(stats.binom.sf(correct - 1, n, min(1.0, chance)))
+
+
+def _needed(accuracy: float, n: int, chance: float) -> int | None:
+    """Images in all that would show it, were it as accurate on them."""
+    while n <= MOST:
+        n = int(n * 1.1) + 1
+        if _p(int(accuracy * n), n, chance) < SURE:
+            return n
+    return None
+
+
+def _exchanged(confusion: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """(label, answer) pairs of classes that changed places; none where the order of the classes is right."""
+    rows, columns = linear_sum_assignment(-confusion)
+    moved = rows != columns
+    rows, columns = rows[moved], columns[moved]
+    asked = confusion[rows].sum(1) > 0  # a class without pictures can be put anywhere
+    other, own = int(confusion[rows, columns][asked].sum()), int(confusion[rows, rows][asked].sum())
+    if other <= own or stats.binom.sf(other - 1, other + own, 0.5) >= SURE:
+        return ()
+    return tuple((int(row), int(column)) for row, column in zip(rows[asked], columns[asked], strict=True))

@@ -1,0 +1,94 @@
+"""Chance is what answers in another order would give, exchanged classes are called so, and a handful of images shows nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.proportion import proportion_confint
+
+from shortcut_audit.judging.competence import SURE, competence
+
+RNG = np.random.default_rng(0)
+LABELS = np.repeat(np.arange(5), 40)
+
+
+def answers(right: float, labels: np.ndarray = LABELS, seed: int = 0) -> np.ndarray:
+    """Right on this share, any other class elsewhere."""
+    rng = np.random.default_rng(seed)
+    wrong = (labels + rng.integers(1, 5, len(labels))) % 5
+    return np.where(rng.random(len(labels)) < right, labels, wrong)
+
+
+def test_an_honest_model_is_above_chance():
+    found = competence(LABELS, answers(0.6))
+    assert found.p < SURE
+    assert found.exchanged == ()
+    assert found.chance == pytest.approx(0.2, abs=0.01)
+    low, high = proportion_confint(found.correct, found.n, alpha=0.10, method="beta")
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize("constant", range(5))
+def test_a_model_that_always_says_the_same_is_at_chance_however_often_that_is_right(constant):
+    labels = np.concatenate([np.full(950, constant), np.repeat(np.arange(5), 10)])
+    found = competence(labels, np.full(len(labels), constant))
+    assert found.accuracy > 0.9
+    assert found.p > 0.4
+    assert found.needed is None
+
+
+def test_random_answers_are_shown_to_be_better_than_chance_once_in_a_thousand_times():
+    called = 0
+    for seed in range(2000):
+        rng = np.random.default_rng(seed)
+        called += competence(LABELS, rng.integers(0, 5, len(LABELS))).p < SURE
+    assert called <= 8  # 2 are expected; more than 8 happen once in 4,000 times
+
+
+def test_p_is_that_of_answers_in_another_order():
+    """Against 20,000 orders of the same answers: the binomial is close to it, and never says less than half of it."""
+    found = competence(LABELS, answers(0.28, seed=3))
+    said = answers(0.28, seed=3)
+    orders = np.array([(RNG.permutation(said) == LABELS).sum() for _ in range(20_000)])
+    assert found.p == pytest.approx((orders >= found.correct).mean(), rel=0.5)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=60))
+def test_above_chance_is_a_kappa_above_zero(pairs):
+    labels, said = (np.array(each) for each in zip(*pairs, strict=True))
+    found = competence(labels, said)
+    if found.chance < 1:
+        kappa = (found.accuracy - found.chance) / (1 - found.chance)
+        assert kappa == pytest.approx(cohen_kappa_score(labels, said))
+    if found.p < 0.4:
+        assert found.accuracy > found.chance
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2, 3, 4), (1, 2, 0, 3, 4), (4, 3, 2, 1, 0)])
+def test_classes_in_another_order_are_called_so(order):
+    said = np.array(order)[answers(0.8)]
+    found = competence(LABELS, said)
+    moved = tuple((at, to) for at, to in enumerate(order) if at != to)
+    assert found.exchanged == moved
+
+
+@pytest.mark.parametrize("right", [0.2, 0.4, 0.6, 0.95])
+def test_a_weak_model_is_not_told_that_its_classes_are_in_another_order(right):
+    called = [competence(LABELS, answers(right, seed=seed)).exchanged for seed in range(200)]
+    assert sum(bool(each) for each in called) <= (6 if right == 0.2 else 0)  # at chance any order is as good
+
+
+def test_too_few_images_say_how_many_would_do():
+    labels = np.array([0, 0, 1, 1, 2])
+    found = competence(labels, labels)
+    assert found.p >= SURE
+    assert found.needed is not None
+    more = np.repeat(np.arange(3), -(-found.needed // 3))
+    assert competence(more, more).p < SURE
+
+
+def test_no_image_is_no_answer():
+    assert competence(np.zeros(0, int), np.zeros(0, int)).p == 1.0
