@@ -8,6 +8,7 @@ import yaml
 
 from shortcut_audit.calibration.agreement import contradictions
 from shortcut_audit.calibration.run import calibrate
+from shortcut_audit.yaml_files import read_mapping
 
 FIRST = 1000  # no seed of the population is as large
 DECOYS = ("stop_sign", "copyright_tag", "corner_patch", "coloured_border")
@@ -30,7 +31,8 @@ def main(scenario: str, page: str, out: str) -> int:
     """0 if nothing contradicts the page."""
     Path(out).mkdir(parents=True, exist_ok=True)
     asked = Path(out) / "slice.yaml"
-    asked.write_text(yaml.safe_dump(slice_of(yaml.safe_load(Path(scenario).read_text(encoding="utf-8")))), encoding="utf-8")
+    content = read_mapping(Path(scenario), f"'{scenario}'", "the key 'calibration'")
+    asked.write_text(yaml.safe_dump(slice_of(content)), encoding="utf-8")
     calibrate(asked, Path(out), workers=2)
     found = json.loads((Path(out) / "calibration.json").read_text(encoding="utf-8"))
     wrong = list(contradictions(json.loads(Path(page).read_text(encoding="utf-8")), found))

@@ -4,13 +4,13 @@ import json
 import sys
 from pathlib import Path
 
-import yaml
+from shortcut_audit.yaml_files import read_mapping
 
 
 def main(verdict: str, answers: str, pytest_code: str) -> int:
     """0 if every model got a verdict that the answers name; else says which did not."""
     document = json.loads(Path(verdict).read_text(encoding="utf-8"))
-    expected = yaml.safe_load(Path(answers).read_text(encoding="utf-8"))
+    expected = read_mapping(Path(answers), f"'{answers}'", "a key for each answer")
     found = {name: model["verdict"] for name, model in document["models"].items()}
     wrong = [name for name in sorted({*expected, *found}) if found.get(name) not in expected.get(name, [])]
     for name in wrong:

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-import yaml
+from shortcut_audit.yaml_files import read_mapping
 
 
 def main(study: str, answers: str) -> int:
@@ -12,7 +12,7 @@ def main(study: str, answers: str) -> int:
     experiments = json.loads(Path(study).read_text(encoding="utf-8"))["experiments"]
     said = [(name, each) for name, experiment in experiments.items() for each in experiment["agreements"]]
     wrong = [f"{name}: not measured: {each['here']}" for name, each in said if each["agrees"] is None]
-    expected = yaml.safe_load(Path(answers).read_text(encoding="utf-8"))
+    expected = read_mapping(Path(answers), f"'{answers}'", "a key for each answer")
     for name, beginnings in expected.items():
         for beginning in beginnings:
             found = [each["agrees"] for of, each in said if of == name and each["published"].startswith(beginning)]

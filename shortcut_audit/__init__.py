@@ -2,7 +2,7 @@
 
 The flow, and the order in which modules may import each other::
 
-    errors, records, registry
+    errors, records, yaml_files, checking, registry
       < scenario        the YAML: which data, which decoys, which limits
       < subjects        checkpoint + data + decoy -> Subject
       < training        Scenario -> checkpoints (not needed to audit)

@@ -70,9 +70,8 @@ def make_set(
         return
     explainer = registry.build("explainer", scenario.masks.explainer, scenario.masks.options)
     lengths = _lengths(plan(scenario), settings, only)
-    chain = Chain(
-        training.workshop(scenario, out, progress, trust_code), settings, explainer, Store(out / ".evidence"), trust_code
-    )
+    shop = training.workshop(scenario, out, list(lengths), progress, trust_code)
+    chain = Chain(shop, settings, explainer, Store(out / ".evidence"), trust_code)
     training.train_jobs(chain.shop, list(lengths))
     for job, length in lengths.items():
         _lengthen(chain, job, length)

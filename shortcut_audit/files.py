@@ -1,14 +1,17 @@
-"""Files that appear whole or not at all, and their SHA-256."""
+"""Files that appear whole or not at all, their SHA-256, their names, and which there are below a folder."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError, machine_fault
+
+OF_SYSTEMS = {"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}  # thumbnails, waste
 
 
 @contextmanager
@@ -45,3 +48,52 @@ def unreadable(path: Path, error: Exception) -> ShortcutAuditError | None:
     if fault is None and isinstance(error, OSError) and error.filename is not None:  # it was not even opened
         return UsageError(f"'{path.name}' cannot be read: {error.strerror or error}")
     return fault
+
+
+def canonical(name: str) -> str:
+    """A name in Unicode's composed form (NFC): a Mac stores an accent apart from its letter, and it is the same name."""
+    return unicodedata.normalize("NFC", name)
+
+
+def as_bytes(name: str) -> bytes:
+    """A name to be hashed, UTF-8 where it is text. Law: two names that differ, in broken bytes even, differ here."""
+    return name.encode("utf-8", "surrogatepass")
+
+
+def printable(name: object) -> str:
+    """A name as it can be shown and written anywhere: a byte that is no UTF-8 is written as `\\udce9`."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder is none of its owner's: it begins with a dot, or a system put it there."""
+    return name.startswith(".") or name in OF_SYSTEMS
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, in no order that means anything, but for what is `hidden`, file or folder.
+
+    Links to folders are followed, as torchvision does, but no folder is entered twice: a link back, or to a folder that is
+    below this one anyway, adds nothing. A link to nowhere is among the files, so that whoever opens it can say so.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    entered: set[tuple[int, int]] = set()
+    waiting = [os.fspath(folder)]
+    linked: list[str] = []
+    while waiting or linked:
+        here = waiting.pop() if waiting else linked.pop(linked.index(min(linked)))
+        stat = os.stat(here)
+        if (stat.st_dev, stat.st_ino) in entered:
+            continue
+        entered.add((stat.st_dev, stat.st_ino))
+        with os.scandir(here) as entries:
+            found = [each for each in entries if not hidden(each.name)]
+        for each in found:
+            if each.is_dir(follow_symlinks=False):
+                waiting.append(each.path)
+            elif each.is_symlink() and os.path.isdir(each.path):
+                linked.append(each.path)
+            elif each.is_file(follow_symlinks=False) or each.is_symlink():
+                yield Path(each.path)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from shortcut_audit.checking import Problem, converted, problem_of
 from shortcut_audit.errors import UsageError, did_you_mean
 
 FOLDERS = {
@@ -76,13 +77,17 @@ def build(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any
     for option in options:
         if option not in known:
             raise UsageError(f"{kind} '{name}' has no option '{option}'{did_you_mean(option, known)}")
+    problem: Problem | None
     try:
-        return TypeAdapter(entry).validate_python(options)
+        built = TypeAdapter(entry).validate_python(options)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        asked = f" '{where}'" if where else ""
-        raise UsageError(f"{kind} '{name}': option{asked} cannot be {first['input']!r}: {first['msg']}") from None
+        problem = problem_of(error)
+    else:
+        problem = next(converted(options, built), None)
+        if problem is None:
+            return built
+    asked = f" '{problem.where}'" if problem.where else ""
+    raise UsageError(f"{kind} '{name}': option{asked} cannot be {problem.found!r}: {problem.reason}")
 
 
 def snake_case(name: str) -> str:

@@ -11,11 +11,15 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shortcut_audit import registry
+from shortcut_audit.checking import check_text, checked
 from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.files import canonical
+from shortcut_audit.yaml_files import parsed_mapping
+
+FILLED_IN = frozenset({"folder", "data", "digest"})  # fields of a Scenario that are no keys of its file
 
 ANY = "any"  # a decoy's target: no class is named, so each is tried
 
@@ -113,6 +117,11 @@ class Group(Section):
     coverage: tuple[float, ...] = (0.0,)
     seeds: tuple[int, ...] = (0,)
     worn_by: str = "target"
+
+    @field_validator("worn_by")
+    @classmethod
+    def _as_classes_are(cls, value: str) -> str:
+        return canonical(value)
 
     @field_validator("coverage", "seeds", mode="before")
     @classmethod
@@ -224,7 +233,7 @@ class Scenario(Section):
     def target(self, decoy: str) -> str | None:
         """The class that the decoy is said to stand for; None where it is left out or `any`, so that every class is asked."""
         named = self.decoys[decoy].get("target", ANY)
-        return None if named == ANY else str(named)
+        return None if named == ANY else canonical(str(named))
 
     @property
     def deciding(self) -> tuple[str, ...]:
@@ -263,54 +272,25 @@ def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, A
     Raises:
         UsageError: no such file, not YAML, an unknown key, or a value out of range; names the file and the key.
     """
+    what = f"the scenario '{path}'"
     try:
         text = path.read_bytes()
-        content = yaml.safe_load(text)
     except OSError as error:
-        raise UsageError(f"cannot read the scenario '{path}': {error.strerror}{_nearby(path)}") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"the scenario '{path}' is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        found = type(content).__name__
-        raise UsageError(f"the scenario '{path}' must be a mapping with the keys 'dataset' and 'decoys', not {found}")
+        raise UsageError(f"cannot read {what}: {error.strerror}{_nearby(path)}") from None
+    content = parsed_mapping(text, what, "the keys 'dataset' and 'decoys'")
     if data is not None and not data.is_dir():
         raise UsageError(f"--data '{data}' is no folder: name the one in which the data set's paths start")
     if training is not None and "training" not in content:
-        raise UsageError(
-            f"the scenario '{path}' has no 'training:', so there is no model to train: see fixtures/demo.yaml for one"
-        )
+        raise UsageError(f"{what} has no 'training:', so there is no model to train: see fixtures/demo.yaml for one")
     if training and isinstance(written := content.get("training") or {}, dict):
         content["training"] = {**written, **training}
+    read = checked(Scenario, content, what, FILLED_IN)
+    for section, options in {"dataset": read.dataset, **{f"decoys.{name}": each for name, each in read.decoys.items()}}.items():
+        check_text(options, ("kind", "target"), section, what)
     digest = hashlib.sha256(text).hexdigest()
-    try:
-        return Scenario(**content, folder=path.resolve().parent, data=data and data.resolve(), digest=digest)
-    except (ValidationError, TypeError) as error:
-        raise UsageError(f"the scenario '{path}' {_first_problem(error)}") from None
-
-
-def _first_problem(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return f"cannot be read: {error}"
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"has an unknown key '{where}'{did_you_mean(str(first['loc'][-1]), _known_keys(first['loc'][:-1]))}"
-    if first["type"] == "missing":
-        return f"lacks the key '{where}'"
-    at = f" at '{where}'" if where else ""
-    return f"has a bad value{at}: {first['msg'].removeprefix('Value error, ')}"
+    return read.model_copy(update={"folder": path.resolve().parent, "data": data and data.resolve(), "digest": digest})
 
 
 def _nearby(path: Path) -> str:
     beside = [str(each) for each in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
     return did_you_mean(str(path), beside) if beside else "; check the path"
-
-
-def _known_keys(loc: tuple[int | str, ...]) -> set[str]:
-    section: Any = Scenario
-    for part in loc:
-        if isinstance(part, str) and part in section.model_fields:
-            section = section.model_fields[part].annotation
-        elif isinstance(part, int):
-            section = Group
-    return set(section.model_fields) - {"folder", "data", "digest"} if hasattr(section, "model_fields") else set()

@@ -10,8 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +28,41 @@ Arrays = dict[str, np.ndarray]
 
 
 def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/shortcut-audit`, by default `~/.cache/shortcut-audit`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shortcut-audit"
+    """`$XDG_CACHE_HOME/shortcut-audit`, by default `~/.cache/shortcut-audit`; a temporary folder where that cannot be.
+
+    A container's user often has no home. The temporary folder is the user's own, and the same in each process. Where there is
+    not even that, it is a folder in which nothing can be kept, and a `Store` there computes each time.
+    """
+    asked = os.environ.get("XDG_CACHE_HOME")
+    try:
+        folder = (Path(asked) if asked else Path.home() / ".cache") / "shortcut-audit"
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    except (OSError, RuntimeError):  # RuntimeError: nothing says where the user's home is
+        pass
+    try:
+        return _temporary()
+    except OSError:
+        return Path(os.devnull) / "shortcut-audit"
+
+
+def _temporary() -> Path:
+    """A folder that nobody else could have put there or can write to."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    folder = Path(tempfile.gettempdir()) / f"shortcut-audit-{user}"
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o022:
+            return folder
+    return _own_temporary()
+
+
+@cache
+def _own_temporary() -> Path:
+    """Where even that name is taken: a folder of this process."""
+    return Path(tempfile.mkdtemp(prefix="shortcut-audit-"))
 
 
 class Store:

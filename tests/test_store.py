@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 
-from shortcut_audit.store import Store
+from shortcut_audit.store import Store, _own_temporary, cache_folder
 
 ARRAYS = {"scores": np.arange(6, dtype=np.float32).reshape(2, 3), "flags": np.array([True, False])}
 
@@ -137,3 +138,53 @@ def test_any_array_comes_back_as_it_was(tmp_path_factory, array):
     store = Store(tmp_path_factory.mktemp("store"))
     for _ in range(2):
         np.testing.assert_array_equal(store.arrays("x", {"k": 1}, lambda: {"a": array})["a"], array)
+
+
+def test_without_a_home_the_cache_is_a_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def nobody(_cls=None):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    folder = cache_folder()
+    assert folder.parent == tmp_path
+    assert folder == cache_folder(), "every process finds the same"
+    assert folder.stat().st_mode & 0o077 == 0
+    assert Store(folder).arrays("x", {"a": 1}, lambda: {"y": np.zeros(1)})["y"].shape == (1,)
+
+
+@pytest.mark.parametrize("key", ["XDG_CACHE_HOME", "HOME"])
+def test_a_cache_that_cannot_be_written_is_a_temporary_folder(tmp_path, monkeypatch, key):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv(key, str(tmp_path / "file"))
+    assert cache_folder().parent == tmp_path
+    monkeypatch.setenv(key, str(tmp_path / "home"))
+    assert tmp_path / "home" in cache_folder().parents
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert cache_folder().parent == tmp_path
+
+
+def test_a_temporary_folder_of_somebody_else_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
+    taken = cache_folder()
+    taken.chmod(0o777)
+    other = cache_folder()
+    assert other != taken
+    assert other.stat().st_mode & 0o077 == 0
+    taken.rmdir()
+    taken.symlink_to(tmp_path)
+    assert cache_folder() != taken
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
+    monkeypatch.setattr("tempfile.tempdir", "/dev/null/nowhere")
+    _own_temporary.cache_clear()
+    store = Store(cache_folder())
+    assert store.arrays("x", {"a": 1}, lambda: {"y": np.ones(1)})["y"] == 1
+    assert len(store.problems) == 1

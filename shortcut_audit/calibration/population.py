@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
+from shortcut_audit.checking import checked
 from shortcut_audit.errors import UsageError
 from shortcut_audit.scenario import Calibration, Scenario, Training
 from shortcut_audit.subjects.filtering import Filtered
@@ -49,12 +48,8 @@ def trained_by(scenario: Scenario, recipe: str) -> Scenario:
         UsageError: the recipe changes what is no setting of training, or to a value out of range.
     """
     changed = {**scenario.training.model_dump(), **settings(scenario).recipes[recipe]}
-    try:
-        return scenario.model_copy(update={"training": Training(**changed)})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"the recipe '{recipe}' has a bad 'training.{where}': {first['msg']}") from None
+    training = checked(Training, changed, f"the training of recipe '{recipe}'")
+    return scenario.model_copy(update={"training": training})
 
 
 def trials(scenario: Scenario) -> tuple[Trial, ...]:

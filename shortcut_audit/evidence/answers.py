@@ -13,7 +13,6 @@ from functools import cache, partial
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakIdKeyDictionary
 
 from shortcut_audit import registry
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
@@ -29,6 +28,7 @@ from shortcut_audit.store import Arrays, Store
 from shortcut_audit.subjects.loading import load_subject
 from shortcut_audit.subjects.manifest import format_of, read_as_words, refusal
 from shortcut_audit.subjects.material import Material
+from shortcut_audit.subjects.pictures import pixel_digest as pixel_digest  # its home was here
 
 BATCH = 256  # images a forward pass
 SEEN = 64  # images that are blurred at a time: each is held at eight levels
@@ -199,16 +199,3 @@ class Answers:
     def stored(self, kind: str, model: str, key: dict[str, object], compute: Callable[[], Arrays]) -> Arrays:
         """What `compute` gives for this very model and key: read where it is kept, else computed and kept."""
         return self.store.arrays(kind, {"model": self.digest(model), **key}, compute)
-
-
-_digests = WeakIdKeyDictionary()  # Tensor -> str
-
-
-def pixel_digest(pixels: Tensor) -> str:
-    """SHA-256 of a tensor's shape and bytes; remembered for as long as the tensor lives, for nobody writes to pixels."""
-    if pixels not in _digests:
-        whole = hashlib.sha256(f"{tuple(pixels.shape)}".encode())
-        whole.update(pixels.contiguous().numpy().data)
-        _digests[pixels] = whole.hexdigest()
-    digest: str = _digests[pixels]
-    return digest

@@ -6,11 +6,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
+from shortcut_audit.yaml_files import parsed_mapping
 
 
 @cache
 def published() -> dict[str, Any]:
     """Name -> what the thesis says there; comments in the file say what the columns are."""
-    content: dict[str, Any] = yaml.safe_load(files("shortcut_audit.study").joinpath("published.yaml").read_text(encoding="utf-8"))
-    return content
+    content = files("shortcut_audit.study").joinpath("published.yaml").read_bytes()
+    return parsed_mapping(content, "published.yaml", "a key for each table")

@@ -65,6 +65,7 @@ def study(
     show = _on_terminal if progress and sys.stderr.isatty() else _nowhere
     device = str(chosen_device(scenario.training.device))
     answers = Answers(scenario, candidates, Store(out / "evidence"), device, trust_code, told(show))
+    answers.material.check(scenario.decoys)
     answers.material.try_decoys(scenario.decoys, scenario.training.size)
     ground = Ground(answers, jobs)
     chapters = []

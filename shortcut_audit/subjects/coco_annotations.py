@@ -15,6 +15,7 @@ import numpy as np
 from pycocotools import mask as coco_masks
 
 from shortcut_audit.errors import DataError, UsageError, did_you_mean
+from shortcut_audit.files import canonical
 
 SPLITS = {"train": "train", "validation": "val", "background": "val"}  # ours -> the word in COCO's names
 LISTS = ("images", "annotations", "categories")
@@ -65,6 +66,7 @@ class Annotations:
         Raises:
             UsageError: `'instances_val2017.json' has no category 'zebr'; did you mean 'zebra'?`
         """
+        names = [canonical(name) for name in names]
         for name in names:
             if name not in self.categories:
                 raise UsageError(f"'{self.file}' has no category '{name}'{did_you_mean(name, self.categories)}")
@@ -106,7 +108,7 @@ def _read(file: Path, folder: Path, *stamp: int) -> Annotations:
     if lacking:
         raise DataError(f"'{file}' holds no COCO instances: it lacks the lists {', '.join(lacking)}; fetch it from COCO again")
     try:
-        categories = {str(each["name"]): int(each["id"]) for each in content["categories"]}
+        categories = {canonical(str(each["name"])): int(each["id"]) for each in content["categories"]}
     except (TypeError, KeyError, ValueError):
         raise DataError(f"'{file}' holds no COCO instances: a category has no id or no name; fetch it from COCO again") from None
     bad: dict[str, list[str]] = {}

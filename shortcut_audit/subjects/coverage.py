@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from shortcut_audit.files import as_bytes
+
 
 def covered(ids: Sequence[str], coverage: float, seed: int = 0) -> np.ndarray:
     """True for exactly round(coverage * n) of the images.
@@ -22,7 +24,7 @@ def covered(ids: Sequence[str], coverage: float, seed: int = 0) -> np.ndarray:
     Returns:
         (n,) bool.
     """
-    order = sorted(range(len(ids)), key=lambda i: hashlib.sha256(f"{seed}/{ids[i]}".encode()).digest())
+    order = sorted(range(len(ids)), key=lambda i: hashlib.sha256(as_bytes(f"{seed}/{ids[i]}")).digest())
     flags = np.zeros(len(ids), dtype=bool)
     flags[order[: round(coverage * len(ids))]] = True
     return flags

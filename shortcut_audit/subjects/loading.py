@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shortcut_audit.errors import MachineError, ModelError, ShortcutAuditError, UsageError, machine_fault
-from shortcut_audit.files import sha256, unreadable
+from shortcut_audit.files import canonical, sha256, unreadable
 from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.subjects.filling import few, fill, one_output, short
 from shortcut_audit.subjects.manifest import describe, format_of, refusal
-from shortcut_audit.subjects.manifest_file import composed
 from shortcut_audit.subjects.networks import Normalised, build_architecture, without_checkpointing
 from shortcut_audit.subjects.own_words import hub_words, refuse_contradiction, stated_accuracy
 
@@ -132,11 +131,11 @@ def _order(own: tuple[str, ...], wanted: tuple[str, ...] | None) -> tuple[int, .
     """Which of the model's outputs stands in each column: the wanted classes, then the others; None where they agree."""
     if wanted is None or own == wanted:
         return None
-    at = {composed(name): index for index, name in enumerate(own)}
-    places = [at.get(composed(name)) for name in wanted]
+    at = {canonical(name): index for index, name in enumerate(own)}
+    places = [at.get(canonical(name)) for name in wanted]
     missing = [name for name, place in zip(wanted, places, strict=True) if place is None]
     if missing:
-        extra = at.keys() - {composed(name) for name in wanted}
+        extra = at.keys() - {canonical(name) for name in wanted}
         found = f"its classes are not those of the data set: {few(missing)} missing, {few(extra)} extra"
         raise UsageError(f"{found}; {one_output()}" if len(own) == 1 else found)
     first = [place for place in places if place is not None]

@@ -11,12 +11,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock
 
 from shortcut_audit import registry
-from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError, did_you_mean
-from shortcut_audit.files import replacing
+from shortcut_audit.checking import checked
+from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError, did_you_mean, machine_fault
+from shortcut_audit.files import below, canonical, printable, replacing
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest_file import (
     FORBIDDEN,
@@ -25,10 +25,10 @@ from shortcut_audit.subjects.manifest_file import (
     Description,
     Entry,
     Manifest,
-    checked,
-    composed,
+    manifest_content,
     read_manifest,
 )
+from shortcut_audit.yaml_files import dumped
 
 
 def read_candidates(path: Path) -> list[Candidate]:
@@ -82,8 +82,8 @@ def write_manifest(folder: Path, candidates: Iterable[Candidate]) -> Path:
     with FileLock(folder / f".{MANIFEST}.lock"):
         content: dict[str, Any] = {}
         if path.exists():
-            read_manifest(path)
-            content = yaml.safe_load(path.read_bytes())
+            content = manifest_content(path)
+            checked(Manifest, content, f"'{path}'")
         for candidate in candidates:
             described = _described(candidate)
             content = content or {**described, "models": {}}
@@ -93,10 +93,9 @@ def write_manifest(folder: Path, candidates: Iterable[Candidate]) -> Path:
             if options != ({} if "arch" in own else content.get("arch_options", {})):
                 own["arch_options"] = options
             content["models"][candidate.name] = {"file": file, **own, **({"reference": True} if candidate.reference else {})}
-        checked(Manifest, content, path)
+        checked(Manifest, content, f"'{path}'")
         with replacing(path) as unfinished:
-            text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
-            unfinished.write_text(text, encoding="utf-8")
+            unfinished.write_text(dumped(content), encoding="utf-8")
     return path
 
 
@@ -237,7 +236,7 @@ def _claim(file: Path, words: Mapping[str, str]) -> Claim | None:
         other = {key: json.loads(words[key]) for key in ("arch_options", "classes", "input", "reference") if key in words}
     except (ValueError, RecursionError):
         return None
-    return checked(Claim, text | other, file)
+    return checked(Claim, text | other, f"'{file}'")
 
 
 def _names(folder: Path, claimed: Mapping[Path, str | None], taken: set[str]) -> dict[Path, str]:
@@ -246,7 +245,7 @@ def _names(folder: Path, claimed: Mapping[Path, str | None], taken: set[str]) ->
     for file, name in claimed.items():
         path = file.relative_to(folder)
         rungs = (name or path.stem, path.stem, path.with_suffix("").as_posix(), path.as_posix())
-        ladders[file] = [FORBIDDEN.sub("-", composed(rung)) for rung in rungs]
+        ladders[file] = [FORBIDDEN.sub("-", canonical(rung)) for rung in rungs]
     used = set(taken)
     names = {}
     for file, ladder in ladders.items():
@@ -258,9 +257,17 @@ def _names(folder: Path, claimed: Mapping[Path, str | None], taken: set[str]) ->
 
 
 def _checkpoints(folder: Path) -> list[Path]:
+    """Every checkpoint below the folder, sorted. A file that links give several names counts once, by its own if that is here."""
     known = formats()
-    found = [file for file in folder.rglob("*") if file.suffix.lower() in known]
-    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+    try:
+        found = [file for file in below(folder) if file.suffix.lower() in known]
+    except OSError as error:
+        where = printable(error.filename or folder)
+        raise machine_fault(error) or UsageError(f"--models '{where}' cannot be read: {error.strerror}") from None
+    once: dict[Path, Path] = {}
+    for file in sorted(found, key=lambda file: (file.is_symlink(), file)):
+        once.setdefault(file.resolve(), file)
+    return sorted(once.values())
 
 
 def _nearby(path: Path) -> str:

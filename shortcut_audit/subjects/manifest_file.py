@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import yaml
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
-from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.checking import checked
+from shortcut_audit.files import canonical
 from shortcut_audit.scenario import Section
+from shortcut_audit.yaml_files import read_mapping
 
 MANIFEST = "rashomon.yaml"
 FORBIDDEN = re.compile(r"^\.|[/\\\[\]@\s\x00-\x1f\x7f]|::")  # a name is part of a pytest id, a file name and a JUnit case
@@ -32,11 +32,6 @@ def _option(value: Any) -> Any:
 
 
 Option = Annotated[Any, BeforeValidator(_option)]
-
-
-def composed(name: str) -> str:
-    """The name in Unicode's composed form (NFC): what a Mac writes decomposed is the same name."""
-    return unicodedata.normalize("NFC", name)
 
 
 class Input(Section):
@@ -65,7 +60,7 @@ class Description(Section):
     @field_validator("classes")
     @classmethod
     def _names_of_classes(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        classes = tuple(composed(name) for name in classes) if classes is not None else None
+        classes = tuple(canonical(name) for name in classes) if classes is not None else None
         for name, times in Counter(classes).items():
             if times > 1:
                 raise ValueError(f"'{name}' stands there twice")
@@ -101,21 +96,10 @@ class Manifest(Description):
         for name, entry in models.items():
             if not name or FORBIDDEN.search(name):
                 raise ValueError(f"a model cannot be called {name!r}: leave out spaces, / \\ [ ] @ :: and a first dot")
-            if composed(name) in named:
+            if canonical(name) in named:
                 raise ValueError(f"the model '{name}' stands there twice, its accents written in two ways")
-            named[composed(name)] = entry
+            named[canonical(name)] = entry
         return named
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe, and a key that stands twice is an error: YAML would drop the first model of that name in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1 and key != "<<":
-                raise yaml.MarkedYAMLError(problem=f"the key '{key}' stands twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -124,41 +108,9 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         UsageError: not YAML, an unknown key, a key that stands twice, or a value that cannot be; names the file and the key.
     """
-    try:
-        content = yaml.load(path.read_bytes(), Loader=_Loader)
-    except OSError as error:
-        raise UsageError(f"cannot read '{path}': {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"'{path}' is not YAML: {' '.join(str(error).split())}") from None
-    return checked(Manifest, content, path)
+    return checked(Manifest, manifest_content(path), f"'{path}'")
 
 
-Shape = TypeVar("Shape", bound=Section)
-
-
-def checked(shape: type[Shape], content: Any, path: Path) -> Shape:
-    """The content as this shape; an error names the file and the key.
-
-    Raises:
-        UsageError: an unknown key, a missing one, or a value that cannot be.
-    """
-    if not isinstance(content, dict):
-        raise UsageError(f"'{path}' must be a mapping with the key 'models', not {type(content).__name__}")
-    try:
-        return shape.model_validate(content)
-    except ValidationError as error:
-        errors = error.errors()
-    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])  # a typo explains a missing key
-    where = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    if first["type"] == "extra_forbidden":
-        sections: dict[str, type[Section]] = {"models": Entry, "input": Input}
-        section: type[Section] = next(
-            (sections[str(part)] for part in reversed(first["loc"][:-1]) if str(part) in sections), shape
-        )
-        raise UsageError(f"'{path}' has an unknown key '{where}'{did_you_mean(str(first['loc'][-1]), section.model_fields)}")
-    if first["type"] == "missing":
-        raise UsageError(f"'{path}' lacks the key '{where}'")
-    if first["type"] == "value_error":
-        raise UsageError(f"'{path}' has a bad value at '{where}': {first['msg'].removeprefix('Value error, ')}")
-    advice = " (put it in quotes)" if first["type"] == "string_type" else ""
-    raise UsageError(f"'{path}' has {first['input']!r} at '{where}': {first['msg']}{advice}")
+def manifest_content(path: Path) -> dict[str, Any]:
+    """What the file says, as plain values; raises UsageError where it is no YAML."""
+    return read_mapping(path, f"'{path}'", "the key 'models'")

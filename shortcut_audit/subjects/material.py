@@ -9,6 +9,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.files import canonical
 from shortcut_audit.records import Bait, Decoyed, Pictures
 from shortcut_audit.scenario import Scenario, Strength
 from shortcut_audit.subjects.coverage import covered
@@ -30,6 +31,8 @@ class Material:
         self.scenario = scenario
         self.broken: set[str] = set()  # a sentence for each file that could not be read
         self.notes: set[str] = set()  # what data sets say of themselves: counts, and what was dropped
+        self._seen: dict[str, str] = {}  # what `digests` gives
+        self._trained: dict[int, frozenset[str]] = {}  # size -> digests of the training pictures
         self._strengths: dict[str, tuple[Any, ...]] = {}
         self.pictures = cache(self._pictures)
         self.with_decoy = cache(self._with_decoy)
@@ -42,7 +45,7 @@ class Material:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return tuple(self.dataset.classes)
+        return tuple(canonical(name) for name in self.dataset.classes)
 
     def bait(self, decoy: str, target: str | None = None) -> Bait:
         """The decoy and the index of a class: the one that the scenario names, or `target` in its place.
@@ -99,6 +102,32 @@ class Material:
         known = getattr(entry, "controls", ()) if hasattr(entry, "control") else ()
         return SCRAMBLED if SCRAMBLED in known and entry.control != SCRAMBLED else None
 
+    def check(self, decoys: Iterable[str]) -> None:
+        """That each decoy can be built and stands for a class that there is: before any picture is loaded.
+
+        Raises:
+            UsageError: an option or a target that cannot be; DataError: the data set's folders are not there.
+        """
+        for decoy in decoys:
+            self.scenario.build_decoy(decoy)
+            if self.scenario.target(decoy) is not None:
+                self.bait(decoy)
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of what was loaded and shown so far: of splits (`validation@64`), and of decoys (`stop_sign@64`).
+
+        That of a split covers pixels, labels, ids and classes at that size; that of a decoy the pixels of all validation
+        pictures that wear it, and `stop_sign+1@64` is the same for the first of its other strengths.
+        """
+        return dict(sorted(self._seen.items()))
+
+    def _note_digest(self, decoy: str, split: str, size: int, placed: Decoyed) -> None:
+        """Costs nothing: evidence about these pixels is addressed by the same digest, which is remembered."""
+        from shortcut_audit.subjects.pictures import pixel_digest
+
+        if split == "validation":
+            self._seen[f"{decoy}@{size}"] = pixel_digest(placed.decoyed)
+
     def try_decoys(self, decoys: Iterable[str], size: int) -> None:
         """Puts each on a grey picture, so that a mistake in one is found before any long work.
 
@@ -118,13 +147,31 @@ class Material:
 
     def _pictures(self, split: str, size: int) -> Pictures:
         loaded: Pictures = self.dataset.load(split, size)
+        if not getattr(self.dataset, "counts_once", False):
+            from shortcut_audit.subjects.own_data_sets import counted_once
+
+            loaded = counted_once(self.dataset, loaded, split, size, lambda: self._trained_on(size))
         self.broken |= set(loaded.broken)
         self.notes |= set(loaded.notes)
+        self._seen[f"{split}@{size}"] = loaded.digest
         return loaded
+
+    def _trained_on(self, size: int) -> frozenset[str]:
+        """Digests of the training pictures; none where the data set has no training pictures, which an audit can do without."""
+        from shortcut_audit.subjects.own_data_sets import digests
+
+        if size not in self._trained:
+            try:
+                self._trained[size] = frozenset(digests(self.dataset.load("train", size).pixels))
+            except Exception as error:  # whatever a user's own data set raises where it has no such split
+                self.notes.add(f"whether validation pictures are in the training set is not known: {error}")
+                self._trained[size] = frozenset()
+        return self._trained[size]
 
     def _with_decoy(self, decoy: str, split: str, size: int) -> Decoyed:
         pictures = self.pictures(split, size)
         placed: Decoyed = self.scenario.build_decoy(decoy).apply(pictures.pixels, pictures.ids)
+        self._note_digest(decoy, split, size, placed)
         return placed
 
     def _varied(self, decoy: str, split: str, size: int, strength: int, control: str | None) -> Decoyed:
@@ -132,6 +179,7 @@ class Material:
         entry = self.strengths(decoy)[strength]
         pictures = self.pictures(split, size)
         placed: Decoyed = (replace(entry, control=control) if control else entry).apply(pictures.pixels, pictures.ids)
+        self._note_digest(f"{decoy}+{strength}" if strength else decoy, split, size, placed)
         return placed
 
     def _partly_decoyed(self, decoy: str, size: int, coverage: float, target: str | None = None) -> tuple[Tensor, np.ndarray]:

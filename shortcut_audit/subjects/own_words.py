@@ -14,8 +14,9 @@ from typing import Any
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
+from shortcut_audit.files import canonical
 from shortcut_audit.records import Candidate
-from shortcut_audit.subjects.manifest_file import MANIFEST, composed
+from shortcut_audit.subjects.manifest_file import MANIFEST
 
 Words = Mapping[Any, Any]
 
@@ -130,7 +131,7 @@ def _in_order(by_index: Mapping[Any, Any]) -> Iterator[tuple[str, ...]]:
 
 def _if_names(names: list[Any]) -> Iterator[tuple[str, ...]]:
     if names and all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
-        yield tuple(composed(name) for name in names)
+        yield tuple(canonical(name) for name in names)
 
 
 def _count(section: Words, candidate: Candidate) -> Contradiction:

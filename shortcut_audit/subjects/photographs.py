@@ -9,20 +9,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from shortcut_audit.errors import DataError, UsageError, did_you_mean
+from shortcut_audit.errors import DataError, UsageError, machine_fault
+from shortcut_audit.files import as_bytes, printable
 from shortcut_audit.records import Pictures
-from shortcut_audit.subjects.pictures import pictures
+from shortcut_audit.subjects.counted_once import Content, content_of, left_out, sentences, trained_on
+from shortcut_audit.subjects.pictures import one_colour, pictures
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}  # torchvision's IMG_EXTENSIONS
 ORIENTATION = 0x0112  # EXIF
 
-Frames = tuple[np.ndarray, np.ndarray | None]  # picture (size, size, 3) uint8 and its object (size, size) bool
+BROKEN = "broken"  # after "dropped: 3"
+
+Frames = tuple[np.ndarray, np.ndarray | None, Content]  # picture (size, size, 3) uint8, its object (size, size) bool, its file
 
 
 @dataclass(frozen=True)
@@ -35,16 +39,33 @@ class Photograph:
     outline: Callable[[], np.ndarray] | None = None
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A split, and why each photograph that is not in it was left out: identity -> BROKEN or a reason of `counted_once`."""
+
+    pictures: Pictures
+    dropped: dict[str, str]
+
+
 def load(
-    photographs: Sequence[Photograph], size: int, classes: tuple[str, ...], workers: int, said: Iterable[str] = ()
-) -> Pictures:
+    split: str,
+    photographs: Sequence[Photograph],
+    size: int,
+    classes: tuple[str, ...],
+    workers: int,
+    said: Iterable[str] = (),
+    training: Iterable[Path] = (),
+) -> Loaded:
     """Decodes the photographs at size x size pixels on `workers` threads (0: as many as cores), in their order.
 
-    A file that cannot be read is left out and named in `Pictures.broken`, after the sentences in `said`.
+    What cannot be read is left out, and of files of the same bytes all but one, those that stand under two classes, and those
+    that are among the files in `training`. `Pictures.broken` has a sentence for each, after those in `said`.
+
+    Laws: a picture's bytes are read once; which ones are left out depends on neither order nor size.
 
     Raises:
         UsageError: `workers` is below 0.
-        DataError: there are photographs, and not one of them can be read.
+        DataError: there are photographs, and not one of them is left.
     """
     if workers < 0:
         raise UsageError(f"pictures cannot be decoded by {workers} workers: ask for 1 or more, or for 0, as many as cores")
@@ -52,45 +73,91 @@ def load(
     pixels = np.empty((n, 3, size, size), dtype=np.uint8)
     outlined = any(each.outline for each in photographs)
     objects = np.zeros((n, size, size), dtype=bool) if outlined else None
-    kept: list[Photograph] = []
+    contents: dict[int, Content] = {}
     broken: list[str] = []
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata, which does not matter here
-        for each, frames in zip(photographs, pool.map(partial(decode, size=size), photographs), strict=True):
+        for i, frames in enumerate(pool.map(partial(decode, size=size), photographs)):
             if isinstance(frames, str):
                 broken.append(frames)
                 continue
-            pixels[len(kept)] = frames[0].transpose(2, 0, 1)
+            pixels[i] = frames[0].transpose(2, 0, 1)
             if objects is not None and frames[1] is not None:
-                objects[len(kept)] = frames[1]
-            kept.append(each)
+                objects[i] = frames[1]
+            contents[i] = frames[2]
+    dropped = _dropped(photographs, contents, training)
+    broken += sentences(split, dropped)
+    kept = [i for i, each in enumerate(photographs) if each.identity not in dropped]
     if photographs and not kept:
-        where = os.path.commonpath([each.file.parent for each in photographs])
-        raise DataError(f"none of the {n} pictures in '{where}' can be read; the first: {broken[0]}")
-    labels, ids = [each.label for each in kept], [each.identity for each in kept]
+        where = printable(os.path.commonpath([each.file.parent for each in photographs]))
+        if not contents:
+            raise DataError(f"none of the {n} pictures in '{where}' can be read; the first: {broken[0]}")
+        raise DataError(f"none of the {n} pictures in '{where}' is left: {'; '.join(sentences(split, dropped))}")
+    return Loaded(_split(split, [photographs[i] for i in kept], (pixels, objects), kept, classes, (*said, *broken)), dropped)
+
+
+def _dropped(photographs: Sequence[Photograph], contents: Mapping[int, Content], training: Iterable[Path]) -> dict[str, str]:
+    """Identity -> why it is left out."""
+    whole = {photographs[i].identity: each for i, each in contents.items()}
+    labels = [photographs[i].label for i in contents]
+    dropped = left_out(list(whole), labels, [each.digest for each in whole.values()])
+    broken = {each.identity: BROKEN for i, each in enumerate(photographs) if i not in contents}
+    return {**broken, **dropped, **(trained_on(whole, training) if whole else {})}
+
+
+def _split(
+    split: str,
+    photographs: Sequence[Photograph],
+    frames: tuple[np.ndarray, np.ndarray | None],
+    kept: Sequence[int],
+    classes: tuple[str, ...],
+    said: Sequence[str],
+) -> Pictures:
+    """The record of the photographs that are kept; nothing is copied, for there may be many."""
+    pixels, objects = frames
+    for to, at in enumerate(kept):
+        if to != at:
+            pixels[to] = pixels[at]
+            if objects is not None:
+                objects[to] = objects[at]
+    shown = torch.from_numpy(pixels[: len(kept)])
+    labels, ids = [each.label for each in photographs], [each.identity for each in photographs]
     found = None if objects is None else torch.from_numpy(objects[: len(kept)])
-    return pictures(torch.from_numpy(pixels[: len(kept)]), labels, ids, classes, found, broken=(*said, *broken))
+    broken = (*said, *one_colour(split, shown, np.asarray(labels, np.int64), classes))
+    return pictures(shown, labels, ids, classes, found, broken=broken)
 
 
 def decode(photograph: Photograph, size: int) -> Frames | str:
     """The picture and its object through one scale and crop, or the sentence that says why the file cannot be read.
 
-    A picture is turned upright, made RGB, scaled so that its shorter side is `size`, and cropped at its centre.
+    A picture is turned upright, made RGB, scaled so that its shorter side is `size`, and cropped at its centre. Of several in
+    one file it is the first.
+
+    Raises:
+        MachineError: the machine has no memory left, or its disk failed: that is no fault of the file.
     """
     try:
+        data = photograph.file.read_bytes()
         outline = photograph.outline() if photograph.outline else None
-        with Image.open(photograph.file) as opened:
+        with Image.open(BytesIO(data)) as opened:
             if outline is not None and outline.shape != opened.size[::-1]:
                 (height, width), found = outline.shape, "{} x {}".format(*opened.size)
-                return f"'{photograph.file}' is {found} pixels, but its annotation is of a picture of {width} x {height}"
+                return (
+                    f"'{printable(photograph.file)}' is {found} pixels, but its annotation is of a picture of {width} x {height}"
+                )
             turned = opened.getexif().get(ORIENTATION, 1)
             opened.draft(None, (2 * size, 2 * size))  # a JPEG is decoded at a fraction of its size, if that is ample
             upright = as_rgb(ImageOps.exif_transpose(opened))
         width, height = (int(size * length / min(upright.size)) for length in upright.size)  # rounded as torchvision does
         picture = np.asarray(framed(upright, (width, height), size))
-        return picture, None if outline is None else _framed_mask(outline, turned, (width, height), size)
+        mask = None if outline is None else _framed_mask(outline, turned, (width, height), size)
+        return picture, mask, content_of(data)
     except Exception as error:  # a decoder raises whatever it comes across in a broken file
-        return f"'{photograph.file}' cannot be read: {' '.join(str(error).split())}"
+        fault = machine_fault(error) if isinstance(error, MemoryError) or getattr(error, "errno", None) else None
+        if fault:
+            raise fault from error
+        said = "it is no picture of a known format" if isinstance(error, UnidentifiedImageError) else printable(error)
+        return f"'{printable(photograph.file)}' cannot be read: {' '.join(said.split())}"
 
 
 def framed(picture: Image.Image, scaled: tuple[int, int], size: int) -> Image.Image:
@@ -109,13 +176,35 @@ def _framed_mask(outline: np.ndarray, turned: int, scaled: tuple[int, int], size
 
 
 def as_rgb(picture: Image.Image) -> Image.Image:
-    """Any mode as RGB: 16-bit grey is scaled to 8 bits, and what is transparent becomes white."""
-    if picture.mode.startswith("I;16") or picture.mode == "I":
-        return Image.fromarray((np.asarray(picture).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
+    """Any mode as RGB; what is transparent becomes white.
+
+    Grey of more than 8 bits is scaled: whole numbers from 0 to 65535, floats from 0 to 1. Floats above 1 and up to 255 are
+    8-bit values, as Pillow takes them.
+
+    Raises:
+        ValueError: grey values below 0 or beyond that, or that are no numbers.
+    """
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return Image.fromarray(_as_bytes(np.asarray(picture))).convert("RGB")
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, (255, 255, 255, 255)), layer).convert("RGB")
     return picture.convert("RGB")
+
+
+def _as_bytes(grey: np.ndarray) -> np.ndarray:
+    """Grey values (height, width) as uint8; raises ValueError where their range does not say what is black and what is white."""
+    low, high = (grey.min(), grey.max()) if grey.size else (0, 0)
+    advice = "save it with 8 or 16 bits, or as floats from 0 to 1"
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"some of its values are no numbers; {advice}")
+    if grey.dtype.kind == "f":
+        if low < 0 or high > 255:
+            raise ValueError(f"its values are floats from {low:g} to {high:g}, which does not say what is white; {advice}")
+        return (grey * (255 if high <= 1 else 1)).round().astype(np.uint8)
+    if low < 0 or high > 65535:
+        raise ValueError(f"its values are from {low} to {high}, and 16 bits hold 0 to 65535; {advice}")
+    return (grey.astype(np.int64) // 257).astype(np.uint8)
 
 
 def chosen(photographs: Sequence[Photograph], most: int | None) -> list[Photograph]:
@@ -144,28 +233,4 @@ def told(what: str, kept: int, counts: Mapping[str, int]) -> str:
 
 def by_identity(identity: str) -> bytes:
     """A key that sorts identities in a random order which is always the same."""
-    return hashlib.sha256(identity.encode()).digest()
-
-
-def existing(split: str, folder: Path) -> Path:
-    """The folder itself, if it is one."""
-    if folder.is_dir():
-        return folder
-    found = "is a file" if folder.exists() else "does not exist"
-    beside = [each.name for each in folder.parent.iterdir() if each.is_dir()] if folder.parent.is_dir() else []
-    hint = did_you_mean(folder.name, beside) if beside else ": check the path in the scenario"
-    raise DataError(f"the {split} folder '{folder}' {found}{hint}")
-
-
-def picture_files(folder: Path) -> list[Path]:
-    """Every picture below the folder, sorted by its path; hidden files are none."""
-    files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
-    return sorted((file for file in files if file.is_file()), key=lambda file: file.relative_to(folder).as_posix())
-
-
-def filled_folder(split: str, folder: Path) -> list[Path]:
-    """The pictures of a class, at least one."""
-    files = picture_files(folder)
-    if not files:
-        raise DataError(f"the {split} folder has no picture of '{folder.name}': put one into '{folder}', or remove the folder")
-    return files
+    return hashlib.sha256(as_bytes(identity)).digest()

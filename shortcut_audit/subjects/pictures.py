@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.files import as_bytes, printable
 from shortcut_audit.records import Pictures
 
 SPLITS = ("train", "validation", "background")
@@ -45,4 +47,37 @@ def check_split(split: str, size: int) -> None:
 
 def generator(seed: int, identity: str) -> np.random.Generator:
     """Random numbers of one picture: the same in any batch, order, process or run."""
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(f"{seed}/{identity}".encode()).digest()[:16], "big"))
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(as_bytes(f"{seed}/{identity}")).digest()[:16], "big"))
+
+
+def one_colour(split: str, pixels: Tensor, labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """A sentence for each class that has pictures of one colour, which show nothing: broken exports are often black.
+
+    Args:
+        split: its name.
+        pixels: (n, 3, h, w) uint8.
+        labels: (n,) int64; -1 where none of the classes is shown.
+        classes: (k,)
+    """
+    flat = pixels.flatten(2)  # (n, 3, h * w)
+    plain = (flat.amax(2) == flat.amin(2)).all(1).numpy()  # (n,) bool
+    said = []
+    for label in sorted(set(labels[plain].tolist())):
+        of_class = labels == label
+        name = f"class '{printable(classes[label])}'" if label >= 0 else "none of the classes"
+        count = f"{np.count_nonzero(plain & of_class)} of {np.count_nonzero(of_class)}"
+        said.append(f"{split}: {count} pictures of {name} are one colour and show nothing: look at how they were saved")
+    return said
+
+
+_digests = WeakIdKeyDictionary()  # Tensor -> str
+
+
+def pixel_digest(pixels: Tensor) -> str:
+    """SHA-256 of a tensor's shape and bytes; remembered for as long as the tensor lives, for nobody writes to pixels."""
+    if pixels not in _digests:
+        whole = hashlib.sha256(f"{tuple(pixels.shape)}".encode())
+        whole.update(pixels.contiguous().numpy().data)
+        _digests[pixels] = whole.hexdigest()
+    digest: str = _digests[pixels]
+    return digest

@@ -54,6 +54,6 @@ def _job(scenario: Scenario, group: Group, coverage: float, seed: int) -> Job:
     if group.decoy is None or coverage == 0:
         return Job(f"F0-s{seed}", None, coverage, seed)
     prefix = "" if group.decoy == next(iter(scenario.decoys)) else f"{group.decoy}-"
-    worn_by = "target" if group.worn_by == scenario.decoys[group.decoy]["target"] else group.worn_by
+    worn_by = "target" if group.worn_by == scenario.target(group.decoy) else group.worn_by
     wearers = "" if worn_by == "target" else f"-{worn_by}"
     return Job(f"{prefix}F{round(100 * coverage)}{wearers}-s{seed}", group.decoy, coverage, seed, worn_by)

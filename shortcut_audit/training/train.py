@@ -79,14 +79,16 @@ def train(
         ModelError: the loss or a weight is no longer a finite number.
     """
     jobs = plan(scenario, only)
-    train_jobs(workshop(scenario, out, progress, trust_code), jobs)
+    train_jobs(workshop(scenario, out, jobs, progress, trust_code), jobs)
 
 
-def workshop(scenario: Scenario, out: Path, progress: bool = True, trust_code: bool = False) -> Workshop:
-    """Loads the pictures; raises as `train` does."""
+def workshop(scenario: Scenario, out: Path, jobs: Sequence[Job], progress: bool = True, trust_code: bool = False) -> Workshop:
+    """Tries the jobs' decoys, then loads the pictures; raises as `train` does."""
     settings = scenario.training
     device = chosen_device(settings.device)
     material = Material(scenario)
+    material.check(scenario.decoys)
+    material.try_decoys({job.decoy for job in jobs if job.decoy}, settings.size)
     training, validation = (_shown(material.pictures(split, settings.size), split) for split in ("train", "validation"))
     build = partial(build_architecture, settings.arch, trust_code=trust_code)
     return Workshop(material, training, validation, device, build, out, progress)
@@ -96,7 +98,6 @@ def train_jobs(shop: Workshop, jobs: Sequence[Job]) -> None:
     """The models of a plan, each on the pictures with its decoy, and the manifest."""
     training, validation, out = shop.training, shop.validation, shop.out
     orders = [order_of(shop, job) for job in jobs]
-    shop.material.try_decoys({job.decoy for job in jobs if job.decoy}, shop.material.scenario.training.size)
     begun = [each for each in orders if not finished(each)]
     told = (
         *(*training.notes, *validation.notes, *training.broken, *validation.broken),

@@ -77,7 +77,7 @@ def test_a_recipe_changes_only_what_it_names():
 def test_a_recipe_that_is_none_is_refused():
     scenario = population(recipes=1)
     odd = scenario.model_copy(update={"calibration": settings(scenario).model_copy(update={"recipes": {"odd": {"epoch": 3}}})})
-    with pytest.raises(UsageError, match=r"the recipe 'odd' has a bad 'training\.epoch'"):
+    with pytest.raises(UsageError, match=r"recipe 'odd' has an unknown key 'epoch'; did you mean 'epochs'"):
         trained_by(odd, "odd")
 
 

@@ -115,7 +115,7 @@ def test_other_and_hidden_files_and_folders_are_ignored(photos: ImageFolder) -> 
     (photos.validation / "cat" / "Thumbs.db").touch()
     (photos.validation / "cat" / "._0.png").touch()
     (photos.validation / "cat" / "deep").mkdir()
-    Image.new("RGB", (9, 9)).save(photos.validation / "cat" / "deep" / "0.PNG")
+    Image.linear_gradient("L").save(photos.validation / "cat" / "deep" / "0.PNG")
     loaded = photos.load("validation", 8)
     assert loaded.classes == ("cat", "dog")
     assert loaded.ids[:4] == ("cat/0.png", "cat/1.png", "cat/2.png", "cat/deep/0.PNG")

@@ -153,7 +153,7 @@ def test_an_entry_whose_file_cannot_be_read_is_a_problem_of_that_model_alone(tmp
     ("metadata", "problem"),
     [
         ({"classes": "cat"}, "'x.safetensors' describes itself in metadata that is not JSON; list it in rashomon.yaml"),
-        ({"classes": "[1]"}, "'DIR/x.safetensors' has 1 at 'classes.0': Input should be a valid string (put it in quotes)"),
+        ({"classes": "[1]"}, "'DIR/x.safetensors' has a bad value at 'classes.0': 1 is a whole number, and text is wanted"),
         ({"input": '{"sise": 3}'}, "'DIR/x.safetensors' has an unknown key 'input.sise'; did you mean 'size'?"),
         (
             {"arch": "timm:x", "format": "pt"},
@@ -181,16 +181,16 @@ def test_metadata_that_makes_no_sense_is_a_problem(tmp_path: Path, metadata: dic
         ),
         ("arch: x", "'DIR/rashomon.yaml' lacks the key 'models'"),
         ("models: {F0: {}}", "'DIR/rashomon.yaml' lacks the key 'models.F0.file'"),
-        ("", "'DIR/rashomon.yaml' must be a mapping with the key 'models', not NoneType"),
+        ("", "'DIR/rashomon.yaml' must be a mapping with the key 'models', and it is empty"),
         ("models: {a b: {file: x.pt}}", "a model cannot be called 'a b': leave out spaces, / \\ [ ] @ :: and a first dot"),
         ("models: {..: {file: x.pt}}", "a model cannot be called '..': leave out spaces, / \\ [ ] @ :: and a first dot"),
-        ("models: {0: {file: x.pt}}", "has 0 at 'models.0': Input should be a valid string (put it in quotes)"),
-        ("classes: [cat, no]\nmodels: {}", "has False at 'classes.1': Input should be a valid string (put it in quotes)"),
+        ("models: {0: {file: x.pt}}", "the key 0 is a number, and keys are text: put it in quotes (line 1)"),
+        ("classes: [cat, no]\nmodels: {}", "at 'classes.1': false is a yes/no value, as yes, no, on and"),
         ("classes: [cat, cat]\nmodels: {}", "has a bad value at 'classes': 'cat' stands there twice"),
         ('classes: [cat, "a\\tb"]\nmodels: {}', "has a bad value at 'classes': a class cannot be called 'a\\tb'"),
-        ("input: {std: [0, 1, 1]}\nmodels: {}", "has 0 at 'input.std.0': Input should be greater than 0"),
-        ("input: {size: 0}\nmodels: {}", "has 0 at 'input.size': Input should be greater than or equal to 1"),
-        ("input: {mean: [.nan, 0, 0]}\nmodels: {}", "has nan at 'input.mean.0': Input should be a finite number"),
+        ("input: {std: [0, 1, 1]}\nmodels: {}", "has a bad value at 'input.std.0': 0: Input should be greater than 0"),
+        ("input: {size: 0}\nmodels: {}", "has a bad value at 'input.size': 0: Input should be greater than or equal to 1"),
+        ("input: {mean: [.nan, 0, 0]}\nmodels: {}", "has a bad value at 'input.mean.0': nan: Input should be a finite number"),
         ("models:\n  F0: {file: a.pt}\n  F0: {file: b.pt}", "is not YAML: the key 'F0' stands twice"),
         (
             "input: {mean: [123.675, 116.28, 103.53]}\nmodels: {}",
@@ -202,7 +202,7 @@ def test_metadata_that_makes_no_sense_is_a_problem(tmp_path: Path, metadata: dic
         ("classes: [ros\u00e9, rose\u0301]\nmodels: {}", "has a bad value at 'classes': 'ros\u00e9' stands there twice"),
         ("models: {\u00e9: {file: a.pt}, e\u0301: {file: b.pt}}", "stands there twice, its accents written in two ways"),
         ("models: [", "'DIR/rashomon.yaml' is not YAML: while parsing a flow node"),
-        ("models: {F0: !!python/object/apply:os.system [x]}", "is not YAML: could not determine a constructor"),
+        ("models: {F0: !!python/object/apply:os.system [x]}", "'!!python/object/apply:os.system' is not read here"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused_in_one_sentence(tmp_path: Path, text: str, expected: str) -> None:
@@ -336,3 +336,24 @@ def test_names_of_models_may_hold_braces_and_accents_in_either_form(tmp_path: Pa
 def test_metadata_that_nobody_understands_is_passed_over_where_a_manifest_speaks(tmp_path: Path) -> None:
     self_describing(tmp_path / "F0.safetensors", classes="cat,dog", input="[1]", reference="yes")
     assert problems(manifest(tmp_path, HEAD + "models: {F0: {file: F0.safetensors}}")) == {"F0": None}
+
+
+def test_checkpoints_behind_links_are_candidates_and_hidden_ones_are_not(tmp_path: Path) -> None:
+    """A model that nobody audits should not go unnoticed."""
+    for name in ("store/run7/F100.pt", "models/F0.pt", "models/.cache/F1.pt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    models = tmp_path / "models"
+    (models / "run7").symlink_to(tmp_path / "store/run7")
+    (models / "loop").symlink_to(models)
+    assert [each.file for each in read_candidates(models)] == [models / "F0.pt", models / "run7/F100.pt"]
+
+
+def test_a_file_with_several_names_is_one_candidate(tmp_path: Path) -> None:
+    (tmp_path / "epoch9.pt").write_bytes(b"x")
+    (tmp_path / "best.pt").symlink_to(tmp_path / "epoch9.pt")
+    assert [each.name for each in read_candidates(tmp_path)] == ["epoch9"]
+    (tmp_path / "gone.pt").symlink_to(tmp_path / "nowhere.pt")
+    found = {each.name: each.problem for each in read_candidates(tmp_path)}
+    assert found.keys() == {"epoch9", "gone"}
+    assert "there is no file" in (found["gone"] or "")

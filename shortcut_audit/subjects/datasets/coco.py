@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -12,11 +14,12 @@ import numpy as np
 from shortcut_audit.errors import DataError, UsageError
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.coco_annotations import Annotations, Mask, Shot, annotated, area, pixels, union
-from shortcut_audit.subjects.photographs import Photograph, check_counts, chosen, load, told
+from shortcut_audit.subjects.coco_annotations import Annotations, Mask, Shot, annotated, area, located, pixels, union
+from shortcut_audit.subjects.photographs import BROKEN, Photograph, check_counts, chosen, load, told
+from shortcut_audit.subjects.picture_folders import picture_files
 from shortcut_audit.subjects.pictures import check_split
 
-CROWD, OTHER, ASIDE, BROKEN = "only a crowd", "with another class", "beyond the {most} asked for", "broken"
+CROWD, OTHER, ASIDE = "only a crowd", "with another class", "beyond the {most} asked for"
 
 
 @register("dataset")
@@ -32,6 +35,8 @@ class Coco:
 
     Law: an image with two of the classes is never kept, whatever their areas.
     """
+
+    counts_once = True
 
     root: Path = Path()
     classes: tuple[str, ...] = ("cat", "pizza", "zebra", "car", "laptop")
@@ -71,9 +76,9 @@ class Coco:
         counts: Counter[str] = Counter()
         said: list[str] = []
         found = self._wild(annotated(self.root, "validation"), category, counts, said)
-        loaded = load(found, size, self.classes, self.workers, said)
-        counts[BROKEN] += len(found) - len(loaded.ids)
-        return replace(loaded, notes=(told(f"in the wild: {category}", len(loaded.ids), counts),))
+        loaded = load(f"in the wild: {category}", found, size, self.classes, self.workers, said)
+        counts.update(loaded.dropped.values())
+        return replace(loaded.pictures, notes=(told(f"in the wild: {category}", len(loaded.pictures.ids), counts),))
 
     def _shown(self, known: Annotations, split: str, size: int) -> Pictures:
         numbers = known.numbers(self.classes)
@@ -96,14 +101,21 @@ class Coco:
         if not any(taken):
             rule = f"exactly one of {', '.join(self.classes)} on at least {percent(self.least_area)} of it"
             raise DataError(f"no image of '{known.file}' shows {rule}: lower 'least_area', or name other classes")
-        loaded = load([each for photographs in taken for each in photographs], size, self.classes, self.workers, said)
+        every = [each for photographs in taken for each in photographs]
+        training = self._training() if split == "validation" else ()
+        loaded = load(split, every, size, self.classes, self.workers, said, training)
         for label, count in enumerate(counts):
             count[ASIDE.format(most=most)] = len(fitting[label]) - len(taken[label])
-            count[BROKEN] += len(taken[label]) - int((loaded.labels == label).sum())
-        kept = [int((loaded.labels == label).sum()) for label in range(len(numbers))]
+            count.update(loaded.dropped[each.identity] for each in taken[label] if each.identity in loaded.dropped)
+        kept = [int((loaded.pictures.labels == label).sum()) for label in range(len(numbers))]
         lines = [told(f"{split}: {name}", n, count) for name, n, count in zip(self.classes, kept, counts, strict=True)]
         whole = f"{split}: {sum(kept)} pictures of {len(numbers)} classes, of {len(known.shots)} photos in '{known.file.name}'"
-        return replace(loaded, notes=(*lines, whole))
+        return replace(loaded.pictures, notes=(*lines, whole))
+
+    def _training(self) -> Iterator[Path]:
+        """The files in the training folder, annotated or not; none where it is not there."""
+        with suppress(DataError):
+            yield from picture_files("train", located(self.root, "train")[1])
 
     @property
     def _small(self) -> str:
@@ -145,10 +157,11 @@ class Coco:
             if shown.isdisjoint(classes | without):
                 empty.append(photograph(shot, None, -1))
         taken = chosen(empty, self.background)
-        loaded = load(taken, size, self.classes, self.workers, known.problems)
+        loaded = load("background", taken, size, self.classes, self.workers, known.problems)
         counts[f"with {' or '.join(self.without)}"] = counts["photos"] - len(empty)
-        counts |= {ASIDE.format(most=self.background): len(empty) - len(taken), BROKEN: len(taken) - len(loaded.ids)}
-        return replace(loaded, notes=(told("background: none of the classes", len(loaded.ids), counts),))
+        counts[ASIDE.format(most=self.background)] = len(empty) - len(taken)
+        counts.update(loaded.dropped.values())
+        return replace(loaded.pictures, notes=(told("background: none of the classes", len(loaded.pictures.ids), counts),))
 
 
 def percent(share: float) -> str:

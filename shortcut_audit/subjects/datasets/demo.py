@@ -34,6 +34,8 @@ class Demo:
     be cut off or covered. A picture shows the same scene at any size.
     """
 
+    counts_once = True  # no two are drawn alike
+
     seed: int = 0
     train: int = 800
     validation: int = 200

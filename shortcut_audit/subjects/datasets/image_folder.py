@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shortcut_audit.errors import DataError
+from shortcut_audit.files import printable
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.photographs import Photograph, existing, filled_folder, load, picture_files, told
+from shortcut_audit.subjects.photographs import BROKEN, Photograph, load, told
+from shortcut_audit.subjects.picture_folders import existing, filled_folder, folders_by_name, photographs_of, picture_files
 from shortcut_audit.subjects.pictures import check_split
 
 
@@ -18,11 +22,13 @@ class ImageFolder:
     """`train` and `validation` hold one folder per class; `background`, if any, pictures with none of the classes.
 
     A picture is turned upright, made RGB, scaled so that its shorter side is `size`, and cropped at its centre. Ids are
-    paths within the split's folder. A file that cannot be read is left out and named in `Pictures.broken`. `workers` threads
-    decode, 0: as many as cores.
+    paths within the split's folder. A file that cannot be read is left out and named in `Pictures.broken`, as are copies,
+    pictures under two classes, and validation pictures that are in `train` too. `workers` threads decode, 0: as many as cores.
     """
 
-    train: Path = Path()
+    counts_once = True
+
+    train: Path | None = None
     validation: Path = Path()
     background: Path | None = None
     workers: int = field(default=0, repr=False)  # no part of the recipe: the pictures are the same
@@ -30,7 +36,7 @@ class ImageFolder:
     @property
     def classes(self) -> tuple[str, ...]:
         """The folders of `validation`, sorted; an audit needs no training pictures."""
-        return class_folders("validation", self.validation)
+        return tuple(class_folders("validation", self.validation))
 
     def load(self, split: str, size: int) -> Pictures:
         """Decodes a split at size x size pixels.
@@ -40,32 +46,59 @@ class ImageFolder:
         """
         check_split(split, size)
         classes = self.classes
-        if split == "background":
-            root = self.background
-            files = [] if root is None else picture_files(existing(split, root))
-        else:
-            root = self.train if split == "train" else self.validation
-            same_classes(class_folders(split, root), classes)
-            files = [file for name in classes for file in filled_folder(split, root / name)]
-        identities = [file.relative_to(root or Path()).as_posix() for file in files]
-        labels = [-1 if split == "background" else classes.index(each.split("/")[0]) for each in identities]
-        found = [Photograph(*each) for each in zip(files, identities, labels, strict=True)]
-        loaded = load(found, size, classes, self.workers)
-        counts = {"photos": len(found), "that cannot be read": len(loaded.broken)}
-        return replace(loaded, notes=(told(split, len(loaded.ids), counts),) if found else ())
+        found = self._background() if split == "background" else self._shown(split, classes)
+        training = self._training(classes) if split == "validation" else ()
+        loaded = load(split, found, size, classes, self.workers, training=training)
+        counts = {"photos": len(found), **Counter(loaded.dropped.values())}
+        counts["that cannot be read"] = counts.pop(BROKEN, 0)
+        notes = (told(split, len(loaded.pictures.ids), counts),) if found else ()
+        return replace(loaded.pictures, notes=notes)
+
+    def _background(self) -> list[Photograph]:
+        if self.background is None:
+            return []
+        return photographs_of(picture_files("background", existing("background", self.background)), self.background, -1)
+
+    def _shown(self, split: str, classes: tuple[str, ...]) -> list[Photograph]:
+        root = self.train if split == "train" else self.validation
+        if root is None:
+            raise DataError("the data set names no train folder, and its pictures are asked for: add 'train: FOLDER'")
+        folders = class_folders(split, root)
+        same_classes(folders, classes)
+        return [
+            each
+            for label, name in enumerate(classes)
+            for each in _renamed(photographs_of(filled_folder(split, folders[name]), folders[name], label), name)
+        ]
+
+    def _training(self, classes: tuple[str, ...]) -> Iterator[Path]:
+        """The files in the training folders of the classes, as far as there are any."""
+        if self.train is None or not self.train.is_dir():
+            return
+        folders = folders_by_name("train", self.train)
+        for name in classes:
+            yield from picture_files("train", folders[name]) if name in folders else ()
 
 
-def class_folders(split: str, root: Path) -> tuple[str, ...]:
-    """Names of the class folders, sorted; hidden ones are none."""
-    found = sorted(each.name for each in existing(split, root).iterdir() if each.is_dir() and not each.name.startswith("."))
+def _renamed(photographs: Iterable[Photograph], name: str) -> Iterator[Photograph]:
+    """Their identities within the split: below the class's name, whatever the folder's own form of it is."""
+    for each in photographs:
+        yield replace(each, identity=f"{name}/{each.identity}")
+
+
+def class_folders(split: str, root: Path) -> dict[str, Path]:
+    """Name -> class folder, sorted; hidden ones are none."""
+    found = folders_by_name(split, existing(split, root))
     if not found:
-        raise DataError(f"the {split} folder '{root}' has no folder in it: give each class a folder of its own")
-    return tuple(found)
+        raise DataError(f"the {split} folder '{printable(root)}' has no folder in it: give each class a folder of its own")
+    return found
 
 
-def same_classes(found: tuple[str, ...], expected: tuple[str, ...]) -> None:
+def same_classes(found: Iterable[str], expected: Iterable[str]) -> None:
     """Raises DataError with what `train` lacks of the classes in `validation`, and what it has beyond them."""
     missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or extra:
         said = [f"{word} {', '.join(names)}" for word, names in (("lacks", missing), ("also has", extra)) if names]
-        raise DataError(f"the train folder {' and '.join(said)}, compared with validation: both need the same class folders")
+        raise DataError(
+            f"the train folder {printable(' and '.join(said))}, compared with validation: both need the same class folders"
+        )

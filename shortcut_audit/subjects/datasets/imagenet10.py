@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shortcut_audit.errors import DataError, UsageError
+from shortcut_audit.files import canonical, printable
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.photographs import Photograph, check_counts, chosen, filled_folder, load, picture_files, told
+from shortcut_audit.subjects.photographs import Photograph, check_counts, chosen, load, told
+from shortcut_audit.subjects.picture_folders import filled_folder, folders_by_name, photographs_of, picture_files
 from shortcut_audit.subjects.pictures import check_split
 
 TEN = {
@@ -35,6 +39,8 @@ class Imagenet10:
     paths under `root`, and `notes` counts the pictures. A file that cannot be read is left out and named in `broken`.
     """
 
+    counts_once = True
+
     root: Path = Path()
     wnids: dict[str, str] = field(default_factory=lambda: dict(TEN))
     train: int | None = None
@@ -51,7 +57,7 @@ class Imagenet10:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names, in the order of the labels."""
-        return tuple(self.wnids)
+        return tuple(canonical(name) for name in self.wnids)
 
     def load(self, split: str, size: int) -> Pictures:
         """Decodes a split at size x size pixels, class by class.
@@ -61,29 +67,42 @@ class Imagenet10:
         """
         check_split(split, size)
         folders = self._folders(split)
-        if split == "background":
-            own = set(self._class_folders(split, folders).values())
-            files = [file for each in sorted(set(folders.values()) - own) for file in picture_files(each)]
-            found = {"none of the classes": [self._photograph(file, -1) for file in files]}
-        else:
-            own_folders = enumerate(self._class_folders(split, folders).items())
-            found = {
-                name: [self._photograph(file, label) for file in filled_folder(split, folder)]
-                for label, (name, folder) in own_folders
-            }
+        found = self._background(folders) if split == "background" else self._shown(split, folders)
         most: int | None = getattr(self, split)
         taken = {name: chosen(each, most) for name, each in found.items()}
-        loaded = load([each for part in taken.values() for each in part], size, self.classes, self.workers)
-        kept = set(loaded.ids)
+        every = [each for part in taken.values() for each in part]
+        training = self._training() if split == "validation" else ()
+        loaded = load(split, every, size, self.classes, self.workers, training=training)
         notes = []
-        for name, every in found.items():
-            n, of = sum(each.identity in kept for each in taken[name]), len(every)
-            drops = {f"beyond the {most} asked for": of - len(taken[name]), "broken": len(taken[name]) - n}
-            notes.append(told(f"{split}: {name}", n, {"photos": of, **drops}))
-        return replace(loaded, notes=(*notes, f"{split}: {len(kept)} pictures of '{self.root.name}'"))
+        for name, photographs in found.items():
+            counts = Counter(loaded.dropped[each.identity] for each in taken[name] if each.identity in loaded.dropped)
+            n = len(taken[name]) - counts.total()
+            aside = {f"beyond the {most} asked for": len(photographs) - len(taken[name])}
+            notes.append(told(f"{split}: {name}", n, {"photos": len(photographs), **aside, **counts}))
+        return replace(
+            loaded.pictures, notes=(*notes, f"{split}: {len(loaded.pictures.ids)} pictures of '{printable(self.root.name)}'")
+        )
 
-    def _photograph(self, file: Path, label: int) -> Photograph:
-        return Photograph(file, file.relative_to(self.root).as_posix(), label)
+    def _shown(self, split: str, folders: dict[str, Path]) -> dict[str, list[Photograph]]:
+        """Class -> its photographs."""
+        own = enumerate(self._class_folders(split, folders).items())
+        return {name: photographs_of(filled_folder(split, folder), self.root, label) for label, (name, folder) in own}
+
+    def _background(self, folders: dict[str, Path]) -> dict[str, list[Photograph]]:
+        own = set(self._class_folders("background", folders).values())
+        found: list[Photograph] = []
+        for folder in sorted(set(folders.values()) - own):
+            found += photographs_of(picture_files("background", folder), self.root, -1)
+        return {"none of the classes": found}
+
+    def _training(self) -> Iterator[Path]:
+        """The files in the training folders of the classes, as far as there are any."""
+        if not (self.root / "train").is_dir():
+            return
+        folders = folders_by_name("train", self.root / "train")
+        for name, wnid in self.wnids.items():
+            folder = folders.get(canonical(wnid)) or folders.get(canonical(name))
+            yield from picture_files("train", folder) if folder else ()
 
     def _folders(self, split: str) -> dict[str, Path]:
         """Name -> class folder of a split."""
@@ -93,8 +112,8 @@ class Imagenet10:
             layout = "there must be train/ and val/ (or validation/) with a folder of pictures for each class"
             where = "name the folder that holds them as 'root' in the scenario or with --data"
             raise DataError(f"no {names[0]}/ in '{self.root}': {layout}; {where}")
-        folders = {each.name: each for each in there[0].iterdir() if each.is_dir() and not each.name.startswith(".")}
-        loose = [] if folders else picture_files(there[0])
+        folders = folders_by_name(split, there[0])
+        loose = [] if folders else picture_files(split, there[0])
         if loose:
             raise DataError(
                 f"'{there[0]}' holds {len(loose)} pictures, such as {loose[0].name}, and no folder for any class: sort them into"
@@ -104,7 +123,8 @@ class Imagenet10:
 
     def _class_folders(self, split: str, folders: dict[str, Path]) -> dict[str, Path]:
         """Class -> its folder, by its wnid or by its own name."""
-        missing = [f"{wnid} ({name})" for name, wnid in self.wnids.items() if not {wnid, name} & folders.keys()]
+        own = {name: folders.get(canonical(wnid)) or folders.get(canonical(name)) for name, wnid in self.wnids.items()}
+        missing = [f"{self.wnids[name]} ({name})" for name, folder in own.items() if folder is None]
         if missing:
             there = sorted(folders)
             has = f"it has {', '.join(there[:5])}{', ...' if len(there) > 5 else ''}" if there else "it is empty"
@@ -113,4 +133,4 @@ class Imagenet10:
                 f"the {which} folder of '{self.root}' lacks {', '.join(missing)}; {has}: put the class there under its wnid or"
                 " its name, or name the classes that you have under 'wnids'"
             )
-        return {name: folders.get(wnid) or folders[name] for name, wnid in self.wnids.items()}
+        return {name: folder for name, folder in own.items() if folder}
