@@ -21,7 +21,7 @@ from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging import judge, p_value, sound_references
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.judging.wording import figures, percent
-from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, waiver
+from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, comparable, waiver
 from shortcut_audit.records import Candidate, Case, Finding, Judgement, Limit, Verdict
 
 EXPLAINED = {"masks", "transfer"}  # evidence that is worth as much as the explainer
@@ -140,7 +140,7 @@ class Harness:
 
     def measure(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case) -> Audit:
         """What the audit function hands over for any case; `given` are the arguments that do not depend on it."""
-        key = (function.__module__, function.__qualname__, repr(sorted(given.items())), case)
+        key = _key(function, given, case)
         if key not in self._measured:
             audit = Audit()
             names = inspect.signature(function).parameters
@@ -149,8 +149,12 @@ class Harness:
             self._measured[key] = audit
         return self._measured[key]
 
-    def judge(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, audit: str) -> list[Finding]:
-        """Every check of one audit on one case, judged."""
+    def judge(
+        self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, audit: str, measured: Audit | None = None
+    ) -> list[Finding]:
+        """Every check of one audit on one case, judged; `measured` is what pytest's own call of the function handed over."""
+        if measured is not None:
+            self._measured[_key(function, given, case)] = measured
         asked = self.measure(function, given, case)
         if bool(asked.measurements) is bool(asked.pointless):
             done = "checked and said that it does not apply" if asked.pointless else "checked nothing"
@@ -189,7 +193,7 @@ class Harness:
         named = [name for name, candidate in self.evidence.candidates.items() if candidate.reference]
         effects = {}
         for group in combinations(named or self.evidence.candidates, len(case.models)):
-            if set(group) == set(case.models):
+            if set(group) == set(case.models) or not self._comparable(group):
                 continue
             try:
                 others = self.measure(function, given, Case(group, case.decoy)).measurements
@@ -200,6 +204,10 @@ class Harness:
         if not named:
             return Clean(rashomon=list(effects.values()))
         return Clean(references=[effects[name] for name in sound_references(effects, measurement.limit.value)])
+
+    def _comparable(self, group: Sequence[str]) -> bool:
+        """Whether the models of a pair can be asked about the same pictures; one model always can."""
+        return comparable(self.evidence.candidates[group[0]], self.evidence.candidates[group[-1]])
 
     def _siblings(self, case: Case) -> list[Case]:
         if case.decoy is None:
@@ -248,6 +256,10 @@ class Harness:
         except (KeyError, IndexError) as error:
             raise UsageError(f"a claim asks for {{{error.args[0]}}}{did_you_mean(str(error.args[0]), words)}") from None
         return claim + figures(judgement)
+
+
+def _key(function: Callable[..., Any], given: Mapping[str, Any], case: Case) -> tuple[Any, ...]:
+    return function.__module__, function.__qualname__, repr(sorted(given.items())), case
 
 
 def _not_counted(finding: Finding, reason: str, waived: str) -> Finding:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 OUT_OF_MEMORY = re.compile(
-    r"out of memory|(can't|cannot|could not|unable to|failed to) (re)?allocate|not enough memory|bad_alloc|os error 12\b", re.IGNORECASE
+    r"out of memory|(can't|cannot|could not|unable to|failed to) (re)?allocate|not enough memory|bad_alloc|os error 12\b",
+    re.IGNORECASE,
 )
 OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT}
 
@@ -51,7 +52,9 @@ def machine_fault(error: BaseException | None) -> MachineError | None:
         return error
     said = " ".join(str(error).split())[:200]
     if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(said):
-        return MachineError(f"this machine has too little memory ({said or type(error).__name__}): free some, or take a larger one")
+        return MachineError(
+            f"this machine has too little memory ({said or type(error).__name__}): free some, or take a larger one"
+        )
     if isinstance(error, OSError) and error.errno in OF_THE_DISK:
         return MachineError(f"this machine's disk or file share failed ({said}): the same command goes on once it works")
     if isinstance(error, ImportError):

@@ -42,6 +42,7 @@ def read_report(path: Path) -> Report:
             exit_code=document["exit_code"],
             multiplicity=document.get("multiplicity", {}),
             schema=document["schema"],
+            finished=document["finished"],
         )
     except OSError as error:
         raise UsageError(f"cannot read '{path}': {error.strerror}; run `pytest audits/ --models DIR` first") from None

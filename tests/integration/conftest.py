@@ -36,8 +36,8 @@ class Repository:
         return self.pytester.path
 
     def audit(self, *arguments: str, models: str = "models") -> pytest.RunResult:
-        """`pytest audits/ --models models --trust-code ...`."""
-        return self.pytester.runpytest("audits", f"--models={models}", "--trust-code", *arguments)
+        """`pytest audits/ --models models --audit-trust-code ...`."""
+        return self.pytester.runpytest("audits", f"--models={models}", "--audit-trust-code", *arguments)
 
     def verdict(self) -> dict[str, Any]:
         """The verdict file of the last run."""

@@ -24,6 +24,7 @@ class VerdictJson:
         """Writes the file in one piece and returns its path."""
         document = {
             "schema": report.schema,
+            "finished": report.finished,
             "scenario": report.scenario,
             "suite": report.suite,
             "models": {name: _model(model) for name, model in report.models.items()},
