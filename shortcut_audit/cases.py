@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from shortcut_audit.errors import ModelError, UsageError, did_you_mean
+from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging import judge, p_value, sound_references
 from shortcut_audit.judging.trust import distrusted
-from shortcut_audit.judging.wording import figures, percent
+from shortcut_audit.judging.wording import figures, filled, percent
 from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, comparable, waiver
 from shortcut_audit.records import Candidate, Case, Finding, Judgement, Limit, Verdict
 
@@ -251,11 +251,7 @@ class Harness:
             "effect": percent(judgement.estimate.value),
         }
         template = measurement.claim or "{model} shows {observed} with {decoy}, {control} under the control"
-        try:
-            claim = template.format(**words)
-        except (KeyError, IndexError) as error:
-            raise UsageError(f"a claim asks for {{{error.args[0]}}}{did_you_mean(str(error.args[0]), words)}") from None
-        return claim + figures(judgement)
+        return filled(template, words, self.evidence.candidates) + figures(judgement)
 
 
 def _key(function: Callable[..., Any], given: Mapping[str, Any], case: Case) -> tuple[Any, ...]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from shortcut_audit.plugin.recorder import Recorder
-from shortcut_audit.plugin.running import RUN, fixtures_only, only_looks, why_no_run
-from shortcut_audit.plugin.startup import ASKED
+from shortcut_audit.plugin.running import RUN, fixtures_only, why_no_run
+from shortcut_audit.plugin.startup import ASKED, only_looks
 from shortcut_audit.records import Case
 from shortcut_audit.session import CASE
 
@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if run is not None and not audits and not session.testsfailed and not config.stash[ASKED].by_ini:
         raise pytest.UsageError("no audit was collected for --models: name their folder, as in `pytest audits/ --models DIR`")
     recorder = config.pluginmanager.get_plugin("shortcut-audit-recorder")
-    if audits and isinstance(recorder, Recorder) and not only_looks(config):
+    if audits and isinstance(recorder, Recorder) and not only_looks(config.option):
         recorder.wake(check=True)
 
 

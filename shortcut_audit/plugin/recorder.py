@@ -99,9 +99,7 @@ class Recorder:
         if begins is None:
             return
         if self.wake(check=False):  # xdist: the controller has collected nothing
-            for plugin in self.config.pluginmanager.get_plugins():
-                if getattr(plugin, "logfile", None) and hasattr(plugin, "node_reporter"):
-                    plugin.pytest_runtest_logreport(report)
+            self._into_junit(report)
         if begins:
             self.run.forget(report.nodeid)
         self.run.add(report.nodeid, getattr(report, "findings", []))
@@ -118,7 +116,9 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        if self.awake and session.exitstatus != pytest.ExitCode.USAGE_ERROR:
+        if self.awake and session.exitstatus == pytest.ExitCode.USAGE_ERROR:
+            self._into_junit(_failed("audit verdict", "nothing was audited: pytest was asked for what it cannot do, and said so"))
+        elif self.awake:
             self._finish(session)
         try:
             return (yield)
@@ -152,12 +152,14 @@ class Recorder:
 
     def _fail(self, session: pytest.Session, name: str, sentence: str) -> None:
         """One more failed case, so that JUnit and exit code say what the verdict file says."""
-        nodeid = f"shortcut_audit::{name}"
-        keywords: dict[str, Any] = {}
         failed = session.testsfailed
-        report = pytest.TestReport(nodeid, ("shortcut_audit", None, name), keywords, "failed", sentence, "call")
-        self.config.hook.pytest_runtest_logreport(report=report)
+        self.config.hook.pytest_runtest_logreport(report=_failed(name, sentence))
         session.testsfailed = max(session.testsfailed, failed + 1)
+
+    def _into_junit(self, report: pytest.TestReport) -> None:
+        for plugin in self.config.pluginmanager.get_plugins():
+            if getattr(plugin, "logfile", None) and hasattr(plugin, "node_reporter"):
+                plugin.pytest_runtest_logreport(report)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.run.report is None:
@@ -173,6 +175,12 @@ class Recorder:
             self.old.drop()
         else:
             self.old.put_back()
+
+
+def _failed(name: str, sentence: str) -> pytest.TestReport:
+    keywords: dict[str, Any] = {}
+    place = ("shortcut_audit", None, name)
+    return pytest.TestReport(f"shortcut_audit::{name}", place, keywords, "failed", sentence, "call")
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -12,7 +12,7 @@ from shortcut_audit import errors
 from shortcut_audit.plugin import options
 from shortcut_audit.plugin.options import Asked
 from shortcut_audit.plugin.recorder import Recorder
-from shortcut_audit.plugin.startup import ASKED, DISPLACED, NOTE, OLD_VERDICT
+from shortcut_audit.plugin.startup import ASKED, DISPLACED, NOTE, OLD_VERDICT, only_looks
 from shortcut_audit.reporting.conclusion import report_files
 from shortcut_audit.session import Run
 from shortcut_audit.withdrawn import Withdrawn
@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if asked is None:
         _old_verdict(config).put_back()
         return
-    if only_looks(config) or hasattr(config, "workerinput"):
+    if only_looks(config.option) or hasattr(config, "workerinput"):
         _make_run(config, asked)
         return
     if not asked.by_ini:
@@ -75,11 +75,6 @@ def _make_run(config: pytest.Config, asked: Asked) -> Run | None:
         return None
     config.stash[RUN] = run
     return run
-
-
-def only_looks(config: pytest.Config) -> bool:
-    """Whether this run lists something and runs no test."""
-    return bool(config.option.collectonly or config.option.help or fixtures_only(config))
 
 
 def fixtures_only(config: pytest.Config) -> bool:

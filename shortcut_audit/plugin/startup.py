@@ -67,10 +67,15 @@ def _take(config: pytest.Config, parser: pytest.Parser, arguments: list[str]) ->
         options.refuse_former(rest, options.owned_options(parser))
 
 
+def only_looks(option: Any) -> bool:
+    """Whether this run lists something and runs no test."""
+    return any(getattr(option, name, False) for name in ONLY_LOOKED_AT)
+
+
 def _outdated(config: pytest.Config, asked: Asked) -> list[Path]:
     """The files of an earlier run that this one will write; none where nothing is to be run."""
     known = config.known_args_namespace
-    if any(getattr(known, name, False) for name in ONLY_LOOKED_AT):
+    if only_looks(known):
         return []
     if asked.by_ini and not (asked.folder / VERDICT_FILES[0]).is_file():
         return []  # who knows whether these are our keys
