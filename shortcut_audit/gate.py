@@ -21,6 +21,7 @@ from shortcut_audit.reporting.record import from_row
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest import read_as_words, read_candidates
 from shortcut_audit.subjects.manifest_file import MANIFEST
+from shortcut_audit.subjects.material import Material
 
 ENDED = (0, 1)  # exit codes of a run that came to its end
 PASSES = (Decision.PROMOTE, Decision.WAIVED)
@@ -167,24 +168,30 @@ def _is_audit(file: Path) -> bool:
 
 def _other_data(audited: Mapping[str, str], scenario: Path, folder: Path) -> Iterator[str]:
     """The pictures are loaded and decoyed once more."""
-    from shortcut_audit.subjects.material import Material
-
     if not audited:
         yield "the verdict does not say which pictures were shown"
     material = Material(load_scenario(scenario, folder))
     for name in audited:
-        shown, _, size = name.rpartition("@")
         try:
-            if shown in material.scenario.decoys:
-                material.with_decoy(shown, "validation", int(size))
-            else:
-                material.pictures(shown, int(size))
+            _show(material, name)
         except ShortcutAuditError as error:
             yield f"the pictures cannot be compared: {error}"
             return
     found = material.digests()
     for name in sorted(name for name in audited if found.get(name) != audited[name]):
         yield f"the pictures of {name} (name@pixels) are not those that were audited"
+
+
+def _show(material: Material, name: str) -> None:
+    """Makes what one of `Material.digests` is about: `validation@64`, `stop_sign@64` or `stop_sign+1@64`."""
+    shown, _, size = name.rpartition("@")
+    decoy, _, strength = shown.rpartition("+")
+    if shown in material.scenario.decoys:
+        material.with_decoy(shown, "validation", int(size))
+    elif decoy in material.scenario.decoys:
+        material.varied(decoy, "validation", int(size), int(strength), None)
+    else:
+        material.pictures(shown, int(size))
 
 
 def _not_compared(document: Mapping[str, Any], row: Mapping[str, Any], file: Path, asked: Asked) -> Iterator[str]:
