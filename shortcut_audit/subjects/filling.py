@@ -81,7 +81,8 @@ def _chosen(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> tu
     _refuse_second_model(prefix, own, counts, needed)
     chosen = {name: tensors[there[prefix + bare]] for bare, name in wanted.items() if prefix + bare in there}
     missing = [wanted[bare] for bare in needed if prefix + bare not in there]
-    return chosen, missing, [there[key] for key in there if key not in own and not _is_beside(key)]
+    left = [key for key in there if key not in own]
+    return chosen, missing, [there[key] for key in left if not _is_left_out(key, prefix)]
 
 
 def _refuse_second_model(prefix: str, own: set[str], counts: Mapping[str, int], needed: set[str]) -> None:
@@ -122,6 +123,11 @@ def _prefixes(there: Iterable[str], needed: set[str]) -> Counter[str]:
             if ".".join(parts[at:]) in needed:
                 counts["".join(f"{part}." for part in parts[:at])] += 1
     return counts
+
+
+def _is_left_out(key: str, prefix: str) -> bool:
+    """Whether training keeps it beside the model; inside the model only its first part may say so, for it is no layer's."""
+    return _is_beside(key.removeprefix(prefix).partition(".")[0]) if key.startswith(prefix) else _is_beside(key)
 
 
 def _is_beside(key: str) -> bool:
