@@ -286,9 +286,10 @@ class Report:
     models: dict[str, ModelReport]
     pairs: tuple[Finding, ...]
     scenario: dict[str, str]  # path, digest
-    suite: dict[str, str]  # digest of the audit files
+    suite: dict[str, Any]  # digest of the audits' files, and each file's own
     provenance: dict[str, Any] = field(default_factory=dict)
     exit_code: int = 0
     data: dict[str, str] = field(default_factory=dict)  # split or decoy, and size -> digest of the pictures
     multiplicity: dict[str, Any] = field(default_factory=dict)  # decoy -> how far the set's members disagree
     schema: int = 1
+    finished: bool = True  # False: the run was interrupted, so that nobody is promoted

@@ -17,9 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortcut_audit.errors import UsageError
+from shortcut_audit.files import canonical
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest import MANIFEST, describe, read_candidates, write_manifest
-from shortcut_audit.subjects.manifest_file import FORBIDDEN, composed
+from shortcut_audit.subjects.manifest_file import FORBIDDEN
 
 HEAD = "arch: torchvision:resnet18\nclasses: [cat, dog]\ninput: {size: 32}\n"
 
@@ -229,7 +230,7 @@ def test_the_order_of_candidates_does_not_depend_on_the_order_of_the_folder(tmp_
 
 
 names = st.text(string.ascii_letters + string.digits + "-_.+é中", min_size=1, max_size=12).filter(lambda name: name[0] != ".")
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).map(composed).filter(str.isprintable)
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).map(canonical).filter(str.isprintable)
 shares = st.floats(0, 1, allow_nan=False)
 deviations = st.floats(1e-6, 1)
 plain = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.floats(allow_nan=False, allow_infinity=False), texts)

@@ -25,6 +25,7 @@ class VerdictJson:
         """Writes the file in one piece and returns its path."""
         document = {
             "schema": report.schema,
+            "finished": report.finished,
             "scenario": report.scenario,
             "suite": report.suite,
             "data": report.data,
