@@ -42,9 +42,11 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], classes: int) -> None:
         raise UsageError(f"the file's tensors are not the architecture's: {found}; is 'arch' right?")
     _refuse_types(chosen, expected)
     try:
-        model.load_state_dict(chosen, strict=False)
+        lacking = set(model.load_state_dict(chosen, strict=False).missing_keys) & expected.keys()
     except Exception as error:  # sparse or otherwise odd tensors
         raise machine_fault(error) or UsageError(f"its tensors cannot be loaded: {short(error)}") from None
+    if untouched := [name for name in lacking if not name.endswith(DISPENSABLE)]:
+        raise UsageError(f"the file has no tensors for {few(untouched)} of the architecture; is 'arch' right?")
     for name, tensor in model.state_dict().items():
         if isinstance(tensor, Tensor) and not torch.isfinite(tensor).all():
             raise ModelError(f"{int((~torch.isfinite(tensor)).sum())} values of '{name}' are not finite")
@@ -64,8 +66,11 @@ def short(error: BaseException) -> str:
 
 def _chosen(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str], list[str]]:
     """The architecture's tensors by its own names, those of them that the file lacks, and the names that are too much."""
-    there = _unwrapped(tensors)
     wanted = {_bare(name): name for name in expected}
+    if len(wanted) < len(expected):  # it calls parts of its own as wrappers are called: names stay as they are
+        wanted, there = {name: name for name in expected}, {key: key for key in tensors}
+    else:
+        there = _unwrapped(tensors)
     needed = {bare for bare in wanted if not bare.endswith(DISPENSABLE)}
     counts = _prefixes(there, needed)
     if len(needed) not in counts.values():

@@ -91,6 +91,20 @@ def test_a_factory_s_wrapper_takes_the_bare_weights_of_what_it_wraps() -> None:
     assert same(filled(prefixed("module.inside.net."), Grey()).inside["net"])  # type: ignore[index, union-attr]
 
 
+def test_no_weight_stays_random_where_parts_are_called_as_wrappers_are() -> None:
+    class Twin(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(2, 3)
+            self.module = nn.ModuleDict({"fc": nn.Linear(2, 3)})
+
+    trained = Twin().state_dict()
+    model = filled(trained, Twin())
+    assert all(torch.equal(each, trained[name]) for name, each in model.state_dict().items())
+    assert same(filled(prefixed("net."), nn.ModuleDict({"module": SmallResnet(3)}))["module"])  # type: ignore[index]
+    assert "fc.weight missing" in refusal({name: each for name, each in trained.items() if name != "fc.weight"}, Twin())
+
+
 def test_a_yes_or_no_wrapped_as_advised_loads() -> None:
     class Two(nn.Module):
         def __init__(self) -> None:
