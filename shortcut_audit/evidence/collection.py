@@ -8,7 +8,7 @@ from functools import cache, partial
 import numpy as np
 import torch
 
-from shortcut_audit.errors import ModelError
+from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.answers import Answers, pixel_digest
 from shortcut_audit.evidence.revealing import top_area
 from shortcut_audit.evidence.sanity_networks import COPIES, Versions, sanity_masks
@@ -105,7 +105,7 @@ class Evidence(Answers):
             try:
                 validation = self.material.pictures("validation", self._size(name))
                 right[name] = self.logits(name, validation.pixels).argmax(1) == validation.labels
-            except ModelError:
+            except (ModelError, UsageError):
                 if name == model:
                     raise
         best = max(sorted(right), key=lambda name: float(right[name].mean()))

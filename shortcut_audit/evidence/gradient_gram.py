@@ -89,7 +89,6 @@ def gradient_gram(
     chosen = {name: modules[name] for name in group_of}
     task = Task(queries, training, group_of, tuple(layers), batch or _fitting_batch(training[0]), query_block, report)
     reason = next((reason for name, layer in chosen.items() if (reason := unsupported(name, layer))), None)
-    require_gradient(network, as_input(queries[0][:1], network), weights=True)
     with borrowed(network), exact_products():
         if reason is None:
             try:
@@ -102,6 +101,7 @@ def gradient_gram(
                     return task.through(source, wanted)
             except UnfitError as unfit:
                 reason = str(unfit)
+        require_gradient(network, as_input(queries[0][:1], network), weights=True)
         log.info("gradients through vmap(grad), because %s", reason)
         return task.through(PerSampleSource(network, chosen, scalar, reason), None)
 

@@ -11,6 +11,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from shortcut_audit.evidence.factors import Factor, Form, Rows, chunks
+from shortcut_audit.evidence.lean_network import require_gradient
 from shortcut_audit.evidence.partial_gradient import Scalar, as_input, cotangents
 
 Piece = tuple[str, slice, tuple[Factor, ...]]  # layer, which images of the batch, their factors
@@ -64,8 +65,8 @@ def capture(
 
     def watch(name: str) -> Callable[..., Any]:
         def hook(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if name in inputs or len(arguments) != 1:
-                raise UnfitError(f"{name} is called more than once, or not with one tensor")
+            if name in inputs or len(arguments) != 1 or not torch.is_grad_enabled():
+                raise UnfitError(f"{name} is called more than once, without gradients, or not with one tensor")
             inputs[name] = arguments[0].detach()
             if not output.requires_grad:  # the first on its path: autograd starts here, at a copy that may be changed in place
                 starts.append(output.detach().requires_grad_())
@@ -82,6 +83,8 @@ def capture(
             if starts and logits.requires_grad:
                 seed = cotangents(logits.detach(), labels.to(logits.device), scalar)
                 torch.autograd.grad(logits, starts, seed, allow_unused=True)
+            elif starts:
+                require_gradient(network, images, weights=True)
     finally:
         for handle in handles:
             handle.remove()
@@ -144,6 +147,8 @@ def plain_squares(
             logits = network(images)
         if logits.requires_grad:
             torch.autograd.backward(logits, cotangents(logits.detach(), labels.to(logits.device), scalar))
+        else:
+            require_gradient(network, images, weights=True)
     finally:
         for handle in handles:
             handle.remove()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from shortcut_audit.errors import ModelError
+from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.answers import pixel_digest
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging.predictive_multiplicity import ambiguity, discrepancy, rashomon_capacity, viable_prediction_range
@@ -54,7 +54,7 @@ def _kept(evidence: Evidence, decoy: str, names: Sequence[str]) -> Iterator[tupl
                 for each in _asked(evidence, decoy, size)
             ):
                 yield name, evidence.predictions(name, decoy)
-        except ModelError:
+        except (ModelError, UsageError):
             continue  # said in its own findings
 
 

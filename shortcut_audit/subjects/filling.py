@@ -42,9 +42,11 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], classes: int) -> None:
         raise UsageError(f"the file's tensors are not the architecture's: {found}; is 'arch' right?")
     _refuse_types(chosen, expected)
     try:
-        model.load_state_dict(chosen, strict=False)
+        lacking = set(model.load_state_dict(chosen, strict=False).missing_keys) & expected.keys()
     except Exception as error:  # sparse or otherwise odd tensors
         raise machine_fault(error) or UsageError(f"its tensors cannot be loaded: {short(error)}") from None
+    if untouched := [name for name in lacking if not name.endswith(DISPENSABLE)]:
+        raise UsageError(f"the file has no tensors for {few(untouched)} of the architecture; is 'arch' right?")
     for name, tensor in model.state_dict().items():
         if isinstance(tensor, Tensor) and not torch.isfinite(tensor).all():
             raise ModelError(f"{int((~torch.isfinite(tensor)).sum())} values of '{name}' are not finite")
@@ -64,8 +66,11 @@ def short(error: BaseException) -> str:
 
 def _chosen(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str], list[str]]:
     """The architecture's tensors by its own names, those of them that the file lacks, and the names that are too much."""
-    there = _unwrapped(tensors)
     wanted = {_bare(name): name for name in expected}
+    if len(wanted) < len(expected):  # it calls parts of its own as wrappers are called: names stay as they are
+        wanted, there = {name: name for name in expected}, {key: key for key in tensors}
+    else:
+        there = _unwrapped(tensors)
     needed = {bare for bare in wanted if not bare.endswith(DISPENSABLE)}
     counts = _prefixes(there, needed)
     if len(needed) not in counts.values():
@@ -81,7 +86,8 @@ def _chosen(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> tu
     _refuse_second_model(prefix, own, counts, needed)
     chosen = {name: tensors[there[prefix + bare]] for bare, name in wanted.items() if prefix + bare in there}
     missing = [wanted[bare] for bare in needed if prefix + bare not in there]
-    return chosen, missing, [there[key] for key in there if key not in own and not _is_beside(key)]
+    left = [key for key in there if key not in own]
+    return chosen, missing, [there[key] for key in left if not _is_left_out(key, prefix)]
 
 
 def _refuse_second_model(prefix: str, own: set[str], counts: Mapping[str, int], needed: set[str]) -> None:
@@ -122,6 +128,11 @@ def _prefixes(there: Iterable[str], needed: set[str]) -> Counter[str]:
             if ".".join(parts[at:]) in needed:
                 counts["".join(f"{part}." for part in parts[:at])] += 1
     return counts
+
+
+def _is_left_out(key: str, prefix: str) -> bool:
+    """Whether training keeps it beside the model; inside the model only its first part may say so, for it is no layer's."""
+    return _is_beside(key.removeprefix(prefix).partition(".")[0]) if key.startswith(prefix) else _is_beside(key)
 
 
 def _is_beside(key: str) -> bool:

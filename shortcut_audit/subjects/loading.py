@@ -17,7 +17,7 @@ from shortcut_audit.subjects.manifest import describe, format_of, refusal
 from shortcut_audit.subjects.networks import Normalised, build_architecture, without_checkpointing
 from shortcut_audit.subjects.own_words import hub_words, refuse_contradiction, stated_accuracy
 
-TRIED = 6  # pictures that each model is asked about before anything is measured
+TRIED = 4  # pictures that each model is asked about before anything is measured
 TOLERANCE = 0.01  # of the spread of the logits; rounding is below a thousandth, TF32 included, and a dropped unit above a tenth
 
 

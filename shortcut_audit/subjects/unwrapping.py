@@ -6,6 +6,7 @@ import argparse
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,8 +16,9 @@ from torch import Tensor
 from shortcut_audit.errors import ModelError, UsageError
 
 BESIDE = re.compile(  # a part of a path under which training keeps what is no model
-    r"(.*_)?(optim\w*|opt|(lr_?)?sched\w*|(grad_?)?scaler|amp|criterion|criteria|loss(es)?|loss_fn|metrics?|acc|accuracy|confmat"
-    r"|confusion(_matrix)?)((_.*)?|\d*)|n_averaged|num_updates",
+    r"(.*_)?(optim|optimi[sz]ers?|opt|(lr_?)?sched(ulers?)?|(grad_?)?scaler|amp"
+    r"|criterion|criteria|loss(es)?|loss_fn|ce|bce|cross_entropy|pos_weights?|class_weights?"
+    r"|metrics?|acc|accuracy|f1|auroc|precision|recall|confmat|confusion(_matrix)?)((_.*)?|\d*)|n_averaged|num_updates",
     re.IGNORECASE,
 )
 MOST_NODES, MOST_NESTED = 1_000_000, 100  # lists that hold each other could be walked for ever
@@ -132,7 +134,9 @@ def _nothing_in(content: Any, name: str) -> str:
 
 def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, Tensor):
-        return value.item() if value.numel() == 1 and not value.is_complex() and not value.is_quantized else None
+        with suppress(Exception):  # of a kind that has no values here
+            return value.item() if value.numel() == 1 and not value.is_complex() else None
+        return None
     if isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, argparse.Namespace):

@@ -17,8 +17,10 @@ import torch
 from torchvision.models.resnet import BasicBlock
 
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
+from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.checkpoints.state_dict import StateDict
+from shortcut_audit.subjects.loading import load_subject
 
 WEIGHTS = OrderedDict(w=torch.arange(3.0), b=torch.ones(1))
 
@@ -182,3 +184,15 @@ def test_a_pickle_called_safetensors_and_the_reverse_are_refused(tmp_path: Path)
     torch.save(WEIGHTS, buffer)
     (tmp_path / "F2.safetensors").write_bytes(buffer.getvalue())
     assert refusal(Safetensors(), tmp_path / "F2.safetensors").startswith("'F2.safetensors' is not a whole safetensors file")
+
+
+def test_tensors_of_odd_kinds_are_a_sentence(tmp_path: Path) -> None:
+    meta = {"w": torch.ones(3, 3, device="meta"), "n": torch.ones((), device="meta")}
+    file = saved(tmp_path, {"model": meta, "acc": torch.ones((), device="meta")})
+    assert StateDict().words(file) == {"model": {}}
+    candidate = Candidate("F0", file, "shortcut_audit:small_resnet", ("a", "b"), 32)
+    with pytest.raises(ShortcutAuditError, match=r"^F0: "):
+        load_subject(candidate)
+    torch.save({"w": torch.sparse_coo_tensor([[0], [1]], [1.0], (2, 2), check_invariants=True), "b": torch.ones(2)}, file)
+    with pytest.raises(ShortcutAuditError, match=r"^F0: "):
+        load_subject(candidate)

@@ -16,7 +16,15 @@ from shortcut_audit.subjects.small_resnet import SmallResnet
 
 MODEL = SmallResnet(3).state_dict()
 MODEL["bn1.running_mean"] = torch.arange(16.0)
-LEFT_OUT = ("criterion.weight", "loss_fn.pos_weight", "train_acc.tp", "val_metrics.acc.total", "n_averaged", "confmat.confmat")
+LEFT_OUT = (
+    "criterion.weight",
+    "loss_fn.pos_weight",
+    "train_acc.tp",
+    "val_metrics.acc.total",
+    "n_averaged",
+    "confmat.confmat",
+    "class_weights",
+)
 
 
 def filled(tensors: dict[str, Tensor], model: nn.Module | None = None) -> nn.Module:
@@ -83,6 +91,37 @@ def test_a_factory_s_wrapper_takes_the_bare_weights_of_what_it_wraps() -> None:
     assert same(filled(prefixed("module.inside.net."), Grey()).inside["net"])  # type: ignore[index, union-attr]
 
 
+def test_no_weight_stays_random_where_parts_are_called_as_wrappers_are() -> None:
+    class Twin(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(2, 3)
+            self.module = nn.ModuleDict({"fc": nn.Linear(2, 3)})
+
+    trained = Twin().state_dict()
+    model = filled(trained, Twin())
+    assert all(torch.equal(each, trained[name]) for name, each in model.state_dict().items())
+    assert same(filled(prefixed("net."), nn.ModuleDict({"module": SmallResnet(3)}))["module"])  # type: ignore[index]
+    assert "fc.weight missing" in refusal({name: each for name, each in trained.items() if name != "fc.weight"}, Twin())
+
+
+def test_a_yes_or_no_wrapped_as_advised_loads() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = SmallResnet(1)
+
+        def forward(self, images: Tensor) -> Tensor:
+            said: Tensor = self.net(images)
+            return torch.cat([torch.zeros_like(said), said], 1)
+
+    one = SmallResnet(1).eval()
+    model = Two().eval()
+    fill(model, one.state_dict(), 2)
+    pictures = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(model(pictures).softmax(1)[:, 1:], one(pictures).sigmoid())
+
+
 @pytest.mark.parametrize("other", ["ema_model.", "teacher.net.", "module.ema.", ""])
 def test_two_models_under_two_prefixes_are_refused(other: str) -> None:
     second = {key: each + 1 for key, each in MODEL.items()}
@@ -100,6 +139,8 @@ def test_what_is_missing_or_too_much_is_named() -> None:
     assert refusal({**lacking, "embed": torch.ones(1)}) == (
         "the file's tensors are not the architecture's: fc.bias missing, embed unexpected; is 'arch' right?"
     )
+    inside = {**prefixed("model."), "model.layer1.loss.weight": torch.ones(3, 3)}
+    assert "none missing, model.layer1.loss.weight unexpected" in refusal(inside)
     assert "none missing, model.neck.weight unexpected" in refusal({**prefixed("model."), "model.neck.weight": torch.ones(3, 3)})
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 from zipfile import ZipFile, is_zipfile
 
-from shortcut_audit.errors import ModelError, ShortcutAuditError
+from shortcut_audit.errors import ModelError, ShortcutAuditError, machine_fault
 from shortcut_audit.files import refuse_placeholder, replacing, unreadable
 from shortcut_audit.registry import register
 
@@ -61,7 +61,13 @@ class StateDict:
         """
         from shortcut_audit.subjects.unwrapping import one_model
 
-        return one_model(_content(path), path.name)
+        content = _content(path)
+        try:
+            return one_model(content, path.name)
+        except ShortcutAuditError:
+            raise
+        except Exception as error:  # tensors without shape or values, as no state dict has them
+            raise machine_fault(error) or ModelError(_refusal(path, error)) from None
 
     def write(self, path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
         """Writes the file whole or not at all; the same tensors give the same bytes. The metadata has no place in it."""
