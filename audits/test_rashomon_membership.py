@@ -9,6 +9,5 @@ def test_rashomon_membership(accuracy, scenario, audit):
         accuracy.own,
         at_most(scenario.rashomon.epsilon),
         references=False,
-        claim="{model} gets {control} of plain validation images right, {observed} is the best ({best})",
-        words={"best": accuracy.best_name},
+        claim=f"{{model}} gets {{control}} of plain validation images right, {{observed}} is the best ({accuracy.best_name})",
     )

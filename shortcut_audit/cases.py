@@ -9,7 +9,7 @@ were selected, on their order, or on the number of workers.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -20,13 +20,13 @@ from shortcut_audit import claims
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging import judge, p_value, sound_references
-from shortcut_audit.judging.competence import SURE, competence
+from shortcut_audit.judging.competence import SURE, Competence, competence
 from shortcut_audit.judging.references import limits_of_the_unnamed, most_innocent
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.measurement import Audit, Clean, Measurement
-from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, waiver
+from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, comparable, waiver
 from shortcut_audit.questions import NAMED, Family, Question, family
-from shortcut_audit.records import Case, Competence, Finding, Judgement, Limit, Verdict
+from shortcut_audit.records import Case, Finding, Judgement, Limit, Verdict
 
 __all__ = ["Audit", "Harness"]
 
@@ -185,13 +185,17 @@ class Harness:
         named = [name for name, candidate in self.evidence.candidates.items() if candidate.reference]
         effects = {}
         for group in combinations(named or self.evidence.candidates, len(case.models)):
-            if set(group) != set(case.models):
+            if set(group) != set(case.models) and self._comparable(group):
                 effects["+".join(group)] = self._effect(check, replace(case, models=group))
         effects = {name: effect for name, effect in effects.items() if not np.isnan(effect)}
         if not named:
             return measurement, Clean(rashomon=tuple(effects.values()))
         sound = sound_references(effects, measurement.limit.value)
         return measurement, Clean(references=tuple(effects[name] for name in sound))
+
+    def _comparable(self, group: Sequence[str]) -> bool:
+        """Whether the models of a pair can be asked about the same pictures; one model always can."""
+        return comparable(self.evidence.candidates[group[0]], self.evidence.candidates[group[-1]])
 
     def _effect(self, check: Check, case: Case) -> float:
         """NaN where there is none to compare with: a model that cannot be asked, or that is at chance."""
@@ -230,7 +234,7 @@ class Harness:
     def _sentence(self, check: Check, case: Case, judgement: Judgement) -> str:
         measurement = self.measure(check.function, check.given, case).measurements[check.at]
         decoy = self.evidence.material.worded(case.decoy, case.strength) if case.decoy else ""
-        return claims.sentence(case, measurement, judgement, decoy)
+        return claims.sentence(case, measurement, judgement, decoy, self.evidence.candidates)
 
     def _finding(self, audit: str, case: Case, judgement: Judgement, claim: str) -> Finding:
         estimate = judgement.estimate

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from shortcut_audit.errors import UsageError, did_you_mean
-from shortcut_audit.judging.competence import LEVEL, SURE
-from shortcut_audit.judging.wording import figures, percent
+from shortcut_audit.judging.competence import LEVEL, SURE, Competence
+from shortcut_audit.judging.wording import figures, filled, percent
 from shortcut_audit.measurement import Measurement
-from shortcut_audit.records import ABOVE_CHANCE, Case, Competence, Finding, Judgement, Verdict
+from shortcut_audit.records import ABOVE_CHANCE, Case, Finding, Judgement, Verdict
 
 FALLS_SHORT = 0.10  # accuracy below what the checkpoint states by more than this is another function, not other pictures
 CAUSES = (
@@ -17,8 +17,11 @@ CAUSES = (
 )
 
 
-def sentence(case: Case, measurement: Measurement, judgement: Judgement, decoy: str) -> str:
-    """The audit's own claim, filled in, and the figures behind it; `decoy` says at which strength."""
+def sentence(case: Case, measurement: Measurement, judgement: Judgement, decoy: str, names: Iterable[str]) -> str:
+    """The audit's own claim, filled in, and the figures behind it.
+
+    decoy: as it is named, and at which strength. names: of all models, whose braces ask for nothing.
+    """
     words = {
         "model": " and ".join(case.models),
         "decoy": decoy,
@@ -26,15 +29,9 @@ def sentence(case: Case, measurement: Measurement, judgement: Judgement, decoy: 
         "observed": percent(judgement.observed),
         "control": percent(judgement.control),
         "effect": percent(judgement.estimate.value),
-        **measurement.words,
     }
     template = measurement.claim or "{model} shows {observed} with {decoy}, {control} under the control"
-    try:
-        claim = template.format(**words)
-    except (KeyError, IndexError, ValueError) as error:
-        asked = str(error.args[0])
-        raise UsageError(f"a claim asks for {{{asked}}}{did_you_mean(asked, words)}; a brace of its own is doubled") from None
-    return claim + figures(judgement)
+    return filled(template, words, names) + figures(judgement)
 
 
 def unnamed(claim: str, part: str, among: int, named: str | None, by_colour: bool) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shortcut_audit import __version__
-from shortcut_audit.errors import ShortcutAuditError, UsageError, did_you_mean
+from shortcut_audit.errors import ShortcutAuditError
 
 if TYPE_CHECKING:
     from shortcut_audit.scenario import Scenario
@@ -62,16 +61,23 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
     calibrate.set_defaults(command=_calibrate)
 
-    gate = commands.add_parser("gate", help="exit 0 only if this very checkpoint may be promoted")
-    gate.add_argument("verdict", type=Path, help="reports/verdict.json")
-    gate.add_argument("--model", required=True, metavar="NAME")
-    gate.add_argument("--file", type=Path, help="the checkpoint to promote (default: where it was when it was audited)")
-    gate.set_defaults(command=_gate)
+    _add_gate(commands)
 
     report = commands.add_parser("report", help="write the report's files again, from the record")
     report.add_argument("reports", type=Path, help="the folder that holds record.jsonl and verdict.json")
     report.set_defaults(command=_report)
     return parser
+
+
+def _add_gate(commands: Any) -> None:
+    gate = commands.add_parser("gate", help="exit 0 only if this very checkpoint may be promoted")
+    gate.add_argument("verdict", type=Path, help="reports/verdict.json")
+    gate.add_argument("--model", required=True, metavar="NAME")
+    gate.add_argument("--file", type=Path, help="the checkpoint to promote (default: where it was when it was audited)")
+    gate.add_argument("--scenario", type=Path, metavar="FILE", help="refuse a verdict that another scenario led to")
+    gate.add_argument("--audits", type=Path, metavar="DIR", help="refuse a verdict that other audits led to")
+    gate.add_argument("--data", type=Path, metavar="DIR", help="refuse a verdict on other pictures (needs --scenario)")
+    gate.set_defaults(command=_gate)
 
 
 def _add_overrides(command: argparse.ArgumentParser) -> None:
@@ -117,31 +123,11 @@ def _calibrate(asked: argparse.Namespace) -> int:
 
 
 def _gate(asked: argparse.Namespace) -> int:
-    from shortcut_audit.files import sha256
+    from shortcut_audit.gate import Asked, gate
 
-    models = _verdicts(asked.verdict)
-    if asked.model not in models:
-        raise UsageError(f"'{asked.verdict}' has no verdict on '{asked.model}'{did_you_mean(asked.model, models)}")
-    verdict = models[asked.model]
-    file = asked.file or Path(verdict["file"])
-    if not file.is_file():
-        raise UsageError(f"the checkpoint '{file}' is not there; name it with --file")
-    if sha256(file) != verdict["sha256"]:
-        print(f"refused: '{file}' is not the checkpoint that was audited as {asked.model} (its SHA-256 differs)")
-        return 1
-    promoted = verdict["verdict"] in ("promote", "waived")
-    print(f"{verdict['verdict']}: {verdict['sentence']}")
-    return 0 if promoted else 1
-
-
-def _verdicts(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        models: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))["models"]
-    except OSError as error:
-        raise UsageError(f"cannot read '{path}': {error.strerror}; a missing report is a failed gate") from None
-    except (json.JSONDecodeError, KeyError, TypeError):
-        raise UsageError(f"'{path}' is no verdict file; run `pytest audits/ --models DIR` again") from None
-    return models
+    answer = gate(asked.verdict, Asked(asked.model, asked.file, asked.scenario, asked.audits, asked.data))
+    print("\n".join(answer.lines))
+    return 0 if answer.passes else 1
 
 
 def _report(asked: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shortcut_audit.errors import ModelError
+from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError, machine_fault
 
 OF_SYSTEMS = {"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}  # thumbnails, waste
 
@@ -33,13 +33,21 @@ def sha256(path: Path) -> str:
 
 
 def refuse_placeholder(path: Path) -> None:
-    """Raises ModelError where the file is empty or only Git LFS's note of where it would be."""
+    """Raises ModelError where the file is empty, UsageError where it is only Git LFS's note of where it would be."""
     with path.open("rb") as file:
         start = file.read(100)
     if not start:
         raise ModelError(f"'{path.name}' is empty")
-    if b"git-lfs" in start:
-        raise ModelError(f"'{path.name}' is only a Git LFS pointer; fetch the file itself with: git lfs pull")
+    if start.startswith(b"version ") and b"git-lfs" in start:
+        raise UsageError(f"'{path.name}' is only a Git LFS pointer; fetch the file itself with: git lfs pull")
+
+
+def unreadable(path: Path, error: Exception) -> ShortcutAuditError | None:
+    """The sentence for a file that was not read because of the machine or the folder; None where its bytes are at fault."""
+    fault = machine_fault(error)
+    if fault is None and isinstance(error, OSError) and error.filename is not None:  # it was not even opened
+        return UsageError(f"'{path.name}' cannot be read: {error.strerror or error}")
+    return fault
 
 
 def canonical(name: str) -> str:

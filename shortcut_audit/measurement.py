@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ class Measurement:
     claim: str
     null: Callable[[], np.ndarray] | None  # makes (draws,) effects under permuted labels
     references: bool
-    words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def effect(self) -> float:
@@ -66,7 +65,6 @@ class Audit:
         claim: str = "",
         null: Callable[[], np.ndarray] | None = None,
         references: bool = True,
-        words: Mapping[str, str] | None = None,
     ) -> None:
         """The mean of `values` less that of `control` must be shown to be inside the limit.
 
@@ -78,8 +76,6 @@ class Audit:
             null: makes (draws,) effects under permuted labels, where images are not independent; called only where no
                 reference models say what an innocent effect is.
             references: whether clean reference models say what an innocent effect is.
-            words: more to fill in. A name or a class that somebody else chose belongs here, not into the claim itself, where a
-                brace in it would be taken for a place to fill in.
         """
         if not isinstance(limit, Limit):
             raise UsageError(f"audit.check needs a limit such as at_most(0.10), not {limit!r}")
@@ -88,4 +84,4 @@ class Audit:
             control = np.broadcast_to(np.asarray(control), values.shape)
         if values.ndim != 1:
             raise UsageError(f"audit.check needs one number per image, shape (n,), not an array of shape {values.shape}")
-        self.measurements.append(Measurement(values, control, limit, claim, null, references, words or {}))
+        self.measurements.append(Measurement(values, control, limit, claim, null, references))

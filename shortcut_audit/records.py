@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Candidate:
     """A checkpoint as the manifest or its own metadata describes it; nothing of it is loaded yet.
 
-    `problem` is the one sentence that says why it cannot be described (None where it can).
+    `problem` is the one sentence that says why it cannot be described (None where it can); `broken` says whose fault that is:
+    the file's own (corrupt: the model is rejected), or else the manifest's, the folder's or the machine's (not audited).
     """
 
     name: str
@@ -31,18 +32,24 @@ class Candidate:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     reference: bool = False
     problem: str | None = None
+    broken: bool = False
+    arch_options: tuple[tuple[str, Any], ...] = ()  # sorted keyword arguments of the architecture; lists are tuples
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model under test: images (n, 3, size, size) float32 in [0, 1] -> logits (n, k), eval mode, normalisation inside."""
+    """A model under test: images (n, 3, size, size) float32 in [0, 1] -> logits (n, k), eval mode, normalisation inside.
+
+    The first columns are the data set's classes in their order; a model that knows more has the rest behind them, in its own.
+    """
 
     name: str
     network: nn.Module
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # (k,) what each column of the logits stands for
     size: int
     reference: bool
-    sha256: str
+    sha256: str  # of the very bytes that the tensors came from
+    stated_accuracy: float | None = None  # share in [0, 1] that the checkpoint says of itself; the least, if it gives several
 
 
 @dataclass(frozen=True)
@@ -153,26 +160,8 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Competence:
-    """How often a model is right on n plain validation images, and how often chance would be."""
-
-    correct: int
-    n: int
-    accuracy: float  # correct / n
-    low: float  # of the interval of the accuracy
-    high: float
-    chance: float  # a share: what the same answers in another order would get right
-    p: float  # one-sided, of no more than chance
-    exchanged: tuple[tuple[int, int], ...]  # (label, answer): classes that changed places
-    needed: int | None  # images in all that would show it, where these are too few
-
-
-@dataclass(frozen=True)
 class Case:
-    """What one test is about: a model or a pair of models, and a decoy where the audit asks for one.
-
-    A deciding audit is also asked about other classes than the decoy's own and other strengths than the one that is named.
-    """
+    """What one test is about: a model or a pair of models, a decoy where the audit asks for one, and what else is asked of it."""
 
     models: tuple[str, ...]
     decoy: str | None = None
@@ -289,11 +278,6 @@ class ModelReport:
     findings: tuple[Finding, ...]
     read_as: dict[str, Any] = field(default_factory=dict)  # architecture, classes and input: how the file was read
 
-    @property
-    def accuracy(self) -> Finding | None:
-        """How often it is right on plain images, beside chance; None where it was not asked."""
-        return next((each for each in self.findings if each.audit == ABOVE_CHANCE and not each.error), None)
-
 
 @dataclass(frozen=True)
 class Report:
@@ -302,9 +286,10 @@ class Report:
     models: dict[str, ModelReport]
     pairs: tuple[Finding, ...]
     scenario: dict[str, str]  # path, digest
-    suite: dict[str, str]  # digest of the audit files
+    suite: dict[str, Any]  # digest of the audits' files, and each file's own
     provenance: dict[str, Any] = field(default_factory=dict)
     exit_code: int = 0
     data: dict[str, str] = field(default_factory=dict)  # split or decoy, and size -> digest of the pictures
     multiplicity: dict[str, Any] = field(default_factory=dict)  # decoy -> how far the set's members disagree
     schema: int = 1
+    finished: bool = True  # False: the run was interrupted, so that nobody is promoted

@@ -5,9 +5,11 @@ torch is imported when the first case needs evidence, not before.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from shortcut_audit import registry
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
-from shortcut_audit.planning import VALUES, blocks, plan
+from shortcut_audit.planning import CASE, VALUES, audit_name, blocks, not_compared, plan, without_a_case
 from shortcut_audit.progress import told
-from shortcut_audit.records import Case, Decision, Finding, Report, Verdict
+from shortcut_audit.records import Case, Finding, Report, Verdict
 from shortcut_audit.reporting import record
+from shortcut_audit.reporting import suite as suites
 from shortcut_audit.reporting.assembly import assemble
+from shortcut_audit.reporting.conclusion import FAILED, INTERRUPTED, NOT_WRITTEN, nobody, not_asked, not_written, report_files
 from shortcut_audit.reporting.matrix import Paint, disagreements, matrix, reasons, unpainted
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest import read_candidates
@@ -30,7 +34,9 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """What `--models`, `--scenario` and `--reports` ask for, and what came of it.
+    """What `--models`, `--scenario` and `--audit-reports` ask for, and what came of it.
+
+    `refusal` is the sentence for which no case may be judged: this process reads other files than the one that began the run.
 
     Raises:
         UsageError: the folder of models is empty or not there, or the scenario cannot be read.
@@ -38,18 +44,34 @@ class Run:
 
     def __init__(self, models: str, scenario: str, reports: Path, settings: Mapping[str, Any]) -> None:
         if not scenario:
-            raise UsageError("audits need a scenario: name one with --scenario FILE, or as `scenario` in the ini file")
+            word = settings.get("scenario_word", "--scenario")
+            raise UsageError(f"audits need a scenario: name one with {word} FILE, or as `scenario` in the ini file")
         self.models = Path(models)
         self.candidates = read_candidates(self.models)
         self.scenario_path = Path(scenario)
         self.scenario = load_scenario(self.scenario_path, settings.get("data"))
         self.reports = reports
         self.settings = settings
-        self.suite: list[Path] = []
+        self.suite = suites.Suite()
         self.progress: Callable[[str], None] | None = None
         self.report: Report | None = None
         self.notes: set[str] = set()  # files that could not be read, evidence that could not be kept
-        self._findings: list[Finding] = []
+        self.doubts: set[str] = set()  # why what was found cannot be relied on: files that changed meanwhile
+        self.data: dict[str, str] = {}  # what models were asked about -> digest of its pictures
+        self.trouble = ""  # why record or report could not be written
+        self.refusal = self._refusal(settings.get("handed"))
+        self._findings: dict[str, list[Finding]] = {}  # by test: of one that is run again the last counts
+
+    def identity(self) -> dict[str, str]:
+        """Digests of what this process read, for the others of the same run to be held against."""
+        described = hashlib.sha256(repr(self.candidates).encode()).hexdigest()
+        return {f"the scenario '{self.scenario_path}'": self.scenario.digest, f"the models in '{self.models}'": described}
+
+    def _refusal(self, handed: Mapping[str, str] | None) -> str:
+        if handed is None or handed == self.identity():
+            return ""
+        other = [what for what, digest in self.identity().items() if handed.get(what) != digest]
+        return f"{' and '.join(other)} changed after the run had begun: nothing was judged, run the audits again"
 
     def header(self) -> str:
         """The line under pytest's own."""
@@ -59,7 +81,17 @@ class Run:
 
     def plan(self, wanted: Collection[str]) -> list[Case]:
         """The cases of an audit that asks for these fixtures."""
+        if "pair" in wanted and (note := not_compared(self.candidates)):
+            self.notes.add(note)
         return plan(wanted, self.candidates, self.scenario)
+
+    def without_a_case(self, function: str, wanted: Collection[str]) -> str:
+        """Why `plan` gives none."""
+        return without_a_case(audit_name(function, {}), wanted, self.candidates, self.scenario)
+
+    def collected(self, audits: Iterable[Path], conftests: Iterable[Path]) -> None:
+        """Takes down what the suite is, before the first audit runs."""
+        self.suite = suites.read_suite(audits, conftests)
 
     def model_of(self, nodeid: str) -> str:
         """The model that a test is mostly about: of a pair the second, which is the one that is not the reference."""
@@ -101,23 +133,36 @@ class Run:
         if "harness" in self.__dict__:
             evidence = self.harness.evidence
             self.notes |= {*evidence.material.broken, *evidence.store.problems}
+            self._saw(evidence.material.digests())
         return sorted(self.notes)
+
+    def _saw(self, data: Mapping[str, str]) -> None:
+        """Pictures that two processes of a run saw differently leave everything in doubt."""
+        for name, digest in data.items():
+            if self.data.setdefault(name, digest) != digest:
+                self.doubts.add(f"the pictures of {name} (name@pixels) changed while the audits ran: run them again")
 
     def handed_over(self) -> dict[str, Any]:
         """What a worker tells the process that writes the report, in plain values."""
-        return {"notes": self.take_notes(), "suite": [str(path) for path in self.suite]}
+        suite = {"audits": list(self.suite.audits), "files": dict(self.suite.files)}
+        return {"notes": self.take_notes(), "suite": suite, "data": self.data}
 
     def take_over(self, said: Mapping[str, Any]) -> None:
         """Takes what a worker handed over; one that was killed says nothing."""
         self.notes |= set(said.get("notes", ()))
-        self.suite = sorted({*self.suite, *map(Path, said.get("suite", ()))})
+        self._saw(said.get("data", {}))
+        if "suite" in said:
+            theirs = suites.Suite(tuple(said["suite"]["audits"]), said["suite"]["files"])
+            self.doubts |= set(suites.unlike(self.suite, theirs))
+            self.suite = suites.joined(self.suite, theirs)
 
     # ---- findings ----
 
     def judge(self, function: Callable[..., Any], params: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Finding]:
         """Every check of one audit on one case."""
         given = {name: arguments[name] for name in inspect.signature(function).parameters if name not in {*VALUES, "audit"}}
-        return self.harness.judge(function, given, params[CASE], audit_name(function.__name__, params))
+        name = audit_name(function.__name__, params)
+        return self.harness.judge(function, given, params[CASE], name, measured=arguments.get("audit"))
 
     def broken(self, function: str, params: Mapping[str, Any], error: BaseException | None) -> Finding:
         """The finding of a case where nothing could be measured.
@@ -133,16 +178,24 @@ class Run:
 
     # ---- the record and the report ----
 
-    def begin(self) -> None:
-        """Checks that data and decoys are what the scenario says, makes the folder and a new record.
+    def begin(self, check: bool = True) -> None:
+        """Makes the folder and a new record, and checks that data and decoys are what the scenario says.
 
         Raises:
             UsageError, DataError: the folder cannot be written, or the scenario names what is not there.
         """
+        try:
+            self.reports.mkdir(parents=True, exist_ok=True)
+            self._record.write_text("", encoding="utf-8")
+        except OSError as error:
+            why = f"cannot write to '{self.reports}': {error.strerror}; name another folder with --audit-reports"
+            raise UsageError(why) from None
+        if check:
+            self._try_what_is_asked()
+
+    def _try_what_is_asked(self) -> None:
         material = Material(self.scenario)
-        for decoy in self.scenario.decoys:
-            if self.scenario.target(decoy) is not None:
-                material.bait(decoy)
+        material.check(self.scenario.decoys)
         material.try_decoys(self.scenario.decoys, max((each.size for each in self.candidates), default=0) or 64)
         if self.settings.get("device", "auto") != "auto":
             from shortcut_audit.subjects.device import chosen_device
@@ -150,51 +203,81 @@ class Run:
             chosen_device(str(self.settings["device"]))
         registry.build("explainer", self.scenario.masks.explainer, self.scenario.masks.options)
         registry.build("influence", self.scenario.influence.method, self.scenario.influence.options)
-        try:
-            self.reports.mkdir(parents=True, exist_ok=True)
-            self._record.write_text("", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write to '{self.reports}': {error.strerror}; name another folder with --reports") from None
 
     @property
     def _record(self) -> Path:
         return self.reports / "record.jsonl"
 
-    def add(self, rows: list[dict[str, Any]]) -> None:
+    def add(self, case: str, rows: list[dict[str, Any]]) -> None:
         """Takes the findings of one test, and writes them down at once."""
         if rows:
-            record.append(self._record, rows)
-            self._findings += [record.from_row(row) for row in rows]
+            self._findings[case] = [record.from_row(row) for row in rows]
+            self._write_down(lambda: record.append(self._record, rows))
 
-    def _assembled(self) -> Report:
-        return assemble(self._findings, self.candidates, self.scenario, str(self.scenario_path), self.suite)
+    def forget(self, case: str) -> None:
+        """A test begins: what an earlier try of it found does not count."""
+        if self._findings.pop(case, None):
+            self._write_down(lambda: record.forget(self._record, case))
 
-    def left_out(self) -> dict[str, str]:
-        """Models that lack a blocking finding though nothing else stops them: name -> the sentence that says so."""
-        models = self._assembled().models.items()
-        return {
-            name: model.sentence
-            for name, model in models
-            if model.decision is Decision.UNDECIDED and not any(finding.claim == model.sentence for finding in model.findings)
-        }
+    def _write_down(self, write: Callable[[], None]) -> None:
+        if self.trouble:
+            return  # said once
+        try:
+            write()
+        except OSError as error:
+            self.trouble = not_written(error, self._record)
 
-    def finish(self, interrupted: int | None = None) -> Report:
-        """Writes every file of the report; `interrupted` is pytest's exit code where the run did not come to its end."""
-        report = self._assembled()
-        multiplicity = self._multiplicity() if self._findings and interrupted is None else {}
+    def close(self, interrupted: str, code: int, failed: bool) -> Report:
+        """The report of the run as far as it went; nothing is written yet.
+
+        Args:
+            interrupted: why the run did not come to its end, as a sentence; empty where it did. Then nobody is promoted.
+            code: pytest's own exit code, which stands where the run was interrupted.
+            failed: whether pytest counts a failure or an error, an audit's or another test's.
+        """
+        self.doubts |= set(suites.changed(self.suite))
+        found = [finding for findings in self._findings.values() for finding in findings]
+        suite = suites.described(self.suite)
+        report = assemble(found, self.candidates, self.scenario, str(self.scenario_path), suite)
+        multiplicity = self._multiplicity(found) if found and not interrupted else {}
         provenance = {**report.provenance, "notes": self.take_notes()}
-        code = report.exit_code if interrupted is None else interrupted
-        self.report = replace(report, provenance=provenance, exit_code=code, multiplicity=multiplicity)
-        for name in registry.names("reporter"):
-            registry.build("reporter", name).write(self.report, self.reports)
-        return self.report
+        report = replace(report, provenance=provenance, multiplicity=multiplicity, data=self.data, finished=not interrupted)
+        if interrupted:
+            return replace(nobody(report, interrupted), exit_code=code or INTERRUPTED)
+        if self.doubts:
+            return replace(nobody(report, "; ".join(sorted(self.doubts))), exit_code=FAILED)
+        return replace(report, exit_code=report.exit_code or (FAILED if failed else 0))
 
-    def _multiplicity(self) -> dict[str, Any]:
+    def write(self, report: Report) -> int:
+        """Writes every file of the report and returns the exit code: the report's own, or 3 where not all could be written.
+
+        Law: where one file cannot be written none is left, so that no verdict stands that is not the whole run's.
+        """
+        self.report = report
+        if not self.trouble:
+            try:
+                for name in registry.names("reporter"):
+                    registry.build("reporter", name).write(report, self.reports)
+            except OSError as error:
+                self.trouble = not_written(error, self.reports)
+        return self.withdraw(self.trouble) if self.trouble else report.exit_code
+
+    def withdraw(self, trouble: str) -> int:
+        """Takes the report's files away because of this trouble, and returns the exit code."""
+        self.trouble = trouble
+        for path in report_files(self.reports):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        if self.report is not None:
+            self.report = replace(self.report, exit_code=NOT_WRITTEN, finished=False)
+        return NOT_WRITTEN
+
+    def _multiplicity(self, findings: list[Finding]) -> dict[str, Any]:
         """How far the set's members disagree; what keeps it from being measured is a note, for no verdict depends on it."""
         from shortcut_audit.reporting.divided import multiplicity
 
         try:
-            return multiplicity(self.harness.evidence, self._findings)
+            return multiplicity(self.harness.evidence, findings)
         except (ShortcutAuditError, OSError, ValueError, RuntimeError) as error:
             self.notes.add(f"how far the models disagree could not be measured: {error}")
             return {}
@@ -207,14 +290,6 @@ class Run:
         yield ""
         yield from reasons(self.report, paint)
         yield from disagreements(self.report)
+        yield from not_asked(self.report)
         yield from sorted(self.notes)
-        yield f"verdict: {self.reports / 'verdict.json'}"
-
-
-CASE = "audit_case"  # the parameter that holds a test's case
-
-
-def audit_name(function: str, params: Mapping[str, Any]) -> str:
-    """`test_influence_precision` with k = 50 -> `influence_precision@50`."""
-    rest = [str(value) for name, value in params.items() if name != CASE]
-    return "@".join([function.removeprefix("test_"), *rest])
+        yield f"no verdict: {self.trouble}" if self.trouble else f"verdict: {self.reports / 'verdict.json'}"

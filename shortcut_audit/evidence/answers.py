@@ -26,7 +26,7 @@ from shortcut_audit.scenario import Scenario
 from shortcut_audit.sources import code_of, code_of_module, our_code
 from shortcut_audit.store import Arrays, Store
 from shortcut_audit.subjects.loading import load_subject
-from shortcut_audit.subjects.manifest import format_of, read_as_words
+from shortcut_audit.subjects.manifest import format_of, read_as_words, refusal
 from shortcut_audit.subjects.material import Material
 from shortcut_audit.subjects.pictures import pixel_digest as pixel_digest  # its home was here
 
@@ -91,11 +91,11 @@ class Answers:
         """What is known of the model before it is loaded; its `size` is that of the pictures it takes.
 
         Raises:
-            ModelError: it could not be described.
+            ModelError, UsageError: it could not be described; the first is charged to the model.
         """
         candidate = self.candidates[model]
-        if candidate.problem:
-            raise ModelError(f"{model}: {candidate.problem}")
+        if refused := refusal(candidate):
+            raise refused
         return candidate
 
     def _sha256(self, model: str) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from shortcut_audit.evidence.lean_network import borrowed
+from shortcut_audit.evidence.lean_network import borrowed, require_gradient
 
 Report = Callable[[int, int], None]  # (images done, n)
 Attribute = Callable[[nn.Module, Tensor, Tensor], Tensor]  # (network, images, targets) -> (n, h, w)
@@ -53,6 +53,7 @@ def mapped(attribute: Attribute, network: nn.Module, images: Tensor, targets: Te
     def step(some: Tensor, of: Tensor) -> Tensor:
         return stretched(attribute(network, some.detach().requires_grad_(), of).detach())
 
+    require_gradient(network, images)
     with borrowed(network), torch.enable_grad():
         return joined(in_batches(step, (images, targets), size, report), images)
 

@@ -21,7 +21,7 @@ from shortcut_audit.evidence.gradient_sources import (
     plain_squares,
 )
 from shortcut_audit.evidence.kept_factors import KeptFactors
-from shortcut_audit.evidence.lean_network import borrowed
+from shortcut_audit.evidence.lean_network import borrowed, require_gradient
 from shortcut_audit.evidence.partial_gradient import Scalar, as_input, exact_products, inner_model, owners
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def gradient_gram(
         kept: a store of factors in half precision, which is read first and filled.
 
     Raises:
-        UsageError: a name that fits no layer.
+        UsageError: a name that fits no layer, or answers that carry no gradient.
         DataError: no images, or a label that the scalar needs and that is no class.
         ModelError: gradients that are not finite.
     """
@@ -89,6 +89,7 @@ def gradient_gram(
     chosen = {name: modules[name] for name in group_of}
     task = Task(queries, training, group_of, tuple(layers), batch or _fitting_batch(training[0]), query_block, report)
     reason = next((reason for name, layer in chosen.items() if (reason := unsupported(name, layer))), None)
+    require_gradient(network, as_input(queries[0][:1], network), weights=True)
     with borrowed(network), exact_products():
         if reason is None:
             try:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.experimental.optimization import fuse
 
+from shortcut_audit.errors import UsageError
+
 
 @contextmanager
 def borrowed(network: nn.Module) -> Iterator[None]:
@@ -25,6 +27,24 @@ def borrowed(network: nn.Module) -> Iterator[None]:
             module.training = mode
         for parameter, flag in flags:
             parameter.requires_grad_(flag)
+
+
+def require_gradient(network: nn.Module, images: Tensor, weights: bool = False) -> None:
+    """Sees, on the first of the images (n, 3, h, w), that the logits can be differentiated by the image, or by the weights.
+
+    Raises:
+        UsageError: they cannot: the forward runs under torch.no_grad, say; names the methods that need no gradient.
+    """
+    if not len(images):
+        return
+    with borrowed(network), torch.enable_grad():
+        network.requires_grad_(weights)
+        logits = network(images[:1].detach().clone().requires_grad_(not weights))
+    if not logits.requires_grad:
+        raise UsageError(
+            "the model's answers carry no gradient (its forward runs under torch.no_grad, or detaches them); take what needs "
+            "none: masks: {explainer: rise} or {explainer: occlusion}, influence: {method: deletion}"
+        )
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shortcut_audit.evidence.lean_network import require_gradient
 from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
 
 STEPS = 150  # at most; it stops when the decoy is told from everything else
@@ -76,7 +77,11 @@ def planted(network: nn.Module, pictures: Versions, target: int, seed: int = 0) 
     Each picture comes with the decoy, and with all but the decoy blurred (the logit is to be positive), and plain, blurred and
     under the control (negative), so that nothing else tells. Batch norms keep their statistics. Deterministic; the network
     itself is left as found.
+
+    Raises:
+        UsageError: the network's answers carry no gradient, so that no copy can be trained.
     """
+    require_gradient(network, pictures.plain, weights=True)
     copied = copy.deepcopy(network).eval().requires_grad_(True)
     spreads = [float(each.detach().square().mean().sqrt()) for each in copied.parameters()]
     typical = sum(spreads) / len(spreads)

@@ -5,16 +5,32 @@ A model whose answers say nothing of the picture cannot be turned by any decoy: 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
 from shortcut_audit.judging.intervals import clopper_pearson
-from shortcut_audit.records import Competence
 
 SURE = 0.001  # p below which a model is better than chance: an untrained one gets there once in a thousand times
 LEVEL = 0.90  # of the interval: each end is wrong in 5 % of cases
 MOST = 100_000
+
+
+@dataclass(frozen=True)
+class Competence:
+    """How often a model is right on n plain validation images, and how often chance would be."""
+
+    correct: int
+    n: int
+    accuracy: float  # correct / n
+    low: float  # of the interval of the accuracy
+    high: float
+    chance: float  # a share: what the same answers in another order would get right
+    p: float  # one-sided, of no more than chance
+    exchanged: tuple[tuple[int, int], ...]  # (label, answer): classes that changed places
+    needed: int | None  # images in all that would show it, where these are too few
 
 
 def competence(labels: np.ndarray, answers: np.ndarray) -> Competence:

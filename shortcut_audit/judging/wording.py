@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable, Mapping
 
+from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.records import Judgement, Verdict
+
+BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
 def percent(share: float | None) -> str:
@@ -13,6 +18,27 @@ def percent(share: float | None) -> str:
         return "nothing"
     points = 100 * share
     return f"{points:.1f} %" if 0 < abs(points) < 1 else f"{points:.0f} %"
+
+
+def filled(claim: str, words: Mapping[str, str], names: Iterable[str]) -> str:
+    """The claim with each `{word}` filled in, and `{{` for a brace; braces that are part of one of these names stay.
+
+    Raises:
+        UsageError: the claim asks for a word that there is not.
+    """
+    names = tuple(names)
+
+    def word(match: re.Match[str]) -> str:
+        asked = match[1]
+        if asked is None:
+            return match[0][0]
+        if asked in words:
+            return words[asked]
+        if any(match[0] in name for name in names):
+            return match[0]
+        raise UsageError(f"a claim asks for {{{asked}}}{did_you_mean(asked, words)}")
+
+    return BRACES.sub(word, claim)
 
 
 def figures(judgement: Judgement) -> str:

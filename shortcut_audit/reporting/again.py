@@ -43,6 +43,7 @@ def read_report(path: Path) -> Report:
             data=document.get("data", {}),
             multiplicity=document.get("multiplicity", {}),
             schema=document["schema"],
+            finished=document["finished"],
         )
     except OSError as error:
         raise UsageError(f"cannot read '{path}': {error.strerror}; run `pytest audits/ --models DIR` first") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,7 +23,11 @@ OF_THE_EXPLAINER = "explainer_sanity"  # speaks against the explainer, not again
 
 
 def assemble(
-    findings: Sequence[Finding], candidates: Sequence[Candidate], scenario: Scenario, scenario_path: str, suite: Iterable[Path]
+    findings: Sequence[Finding],
+    candidates: Sequence[Candidate],
+    scenario: Scenario,
+    scenario_path: str,
+    suite: Mapping[str, Any],
 ) -> Report:
     """The report of a run; models without a single finding (nobody selected them) are not in it.
 
@@ -41,7 +45,7 @@ def assemble(
         models=models,
         pairs=pairs,
         scenario={"path": scenario_path, "digest": scenario.digest},
-        suite={"digest": suite_digest(suite)},
+        suite=dict(suite),
         provenance=provenance(),
         exit_code=0 if passed and not stopped else 1,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from shortcut_audit.judging.wording import percent
 from shortcut_audit.records import ABOVE_CHANCE, Decision, Finding, ModelReport, Report, Verdict
 
 Paint = Callable[[str, str], str]  # text, colour -> text
@@ -55,9 +54,14 @@ def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
     return [*lines, *LEGEND]
 
 
+def told_accuracy(model: ModelReport) -> Finding | None:
+    """How often the model is right on plain images, beside chance; None where that was not asked."""
+    return next((each for each in model.findings if each.audit == ABOVE_CHANCE and not each.error), None)
+
+
 def _right(model: ModelReport, paint: Paint) -> str:
     """Per cent of plain validation images that the model gets right; ? where that is not shown to be above chance."""
-    found = model.accuracy
+    found = told_accuracy(model)
     if found is None or found.value is None or found.n == 0:
         return " " * RIGHT
     text = f"{100 * found.value:.0f}{MARKS[found.verdict]}"
@@ -83,8 +87,12 @@ def reasons(report: Report, paint: Paint = unpainted) -> Iterable[str]:
     """One sentence for each model that is not promoted."""
     for model in report.models.values():
         if model.decision is not Decision.PROMOTE:
-            told = model.accuracy
-            right = f" (right on {percent(told.value)} of {told.n} plain images)" if told and told.claim != model.sentence else ""
+            told = told_accuracy(model)
+            right = (
+                f" (right on {100 * (told.value or 0.0):.0f} % of {told.n} plain images)"
+                if told and told.n and told.claim != model.sentence
+                else ""
+            )
             yield f"{paint(model.decision.value, DECISIONS[model.decision])}: {model.sentence}{right}"
 
 

@@ -33,19 +33,28 @@ def append(path: Path, rows: list[dict[str, Any]]) -> None:
         record.writelines(json.dumps(row) + "\n" for row in rows)
 
 
+def forget(path: Path, case: str) -> None:
+    """Says that what stands above of this test does not count: it is run again."""
+    append(path, [{"case": case, "again": True}])
+
+
 def read(path: Path) -> list[Finding]:
-    """All findings of a record; a last line cut off by a crash is left out.
+    """All findings of a record, of a test that was run again the last ones; a line cut off by a crash is left out.
 
     Raises:
         UsageError: there is no record.
     """
     if not path.is_file():
         raise UsageError(f"no record at '{path}': run `pytest audits/ --models DIR` first")
-    findings = []
+    findings: list[Finding] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            findings.append(from_row(json.loads(line)))
-        except (json.JSONDecodeError, KeyError, TypeError):
+            row = json.loads(line)
+            if row.get("again"):
+                findings = [finding for finding in findings if finding.case != row["case"]]
+            else:
+                findings.append(from_row(row))
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             continue
     return findings
 

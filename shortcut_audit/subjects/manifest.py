@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -14,8 +15,8 @@ from filelock import FileLock
 
 from shortcut_audit import registry
 from shortcut_audit.checking import checked
-from shortcut_audit.errors import ModelError, UsageError, did_you_mean, machine_fault
-from shortcut_audit.files import below, printable, replacing
+from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError, did_you_mean, machine_fault
+from shortcut_audit.files import below, canonical, printable, replacing
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest_file import (
     FORBIDDEN,
@@ -57,6 +58,17 @@ def read_candidates(path: Path) -> list[Candidate]:
     return sorted(candidates, key=lambda each: each.name)
 
 
+def refusal(candidate: Candidate) -> ShortcutAuditError | None:
+    """Why this candidate cannot be audited, or None: ModelError where its own bytes are at fault, else UsageError.
+
+    A UsageError leaves the model not audited; it is charged to nobody.
+    """
+    if candidate.problem is None:
+        return None
+    kind = ModelError if candidate.broken else UsageError
+    return kind(f"{candidate.name}: {candidate.problem}")
+
+
 def write_manifest(folder: Path, candidates: Iterable[Candidate]) -> Path:
     """Adds these models to the folder's `rashomon.yaml`, or replaces those of the same names; whole or not at all.
 
@@ -76,7 +88,10 @@ def write_manifest(folder: Path, candidates: Iterable[Candidate]) -> Path:
             described = _described(candidate)
             content = content or {**described, "models": {}}
             file = Path(os.path.relpath(candidate.file, folder)).as_posix()
+            options = described.pop("arch_options", {})
             own = {key: value for key, value in described.items() if value != content.get(key)}
+            if options != ({} if "arch" in own else content.get("arch_options", {})):
+                own["arch_options"] = options
             content["models"][candidate.name] = {"file": file, **own, **({"reference": True} if candidate.reference else {})}
         checked(Manifest, content, f"'{path}'")
         with replacing(path) as unfinished:
@@ -105,46 +120,83 @@ def format_of(file: Path) -> Any:
     """The checkpoint format that reads this file.
 
     Raises:
-        ModelError: no format reads files of this suffix.
+        UsageError: no format reads files of this suffix.
     """
     known = formats()
     if file.suffix.lower() not in known:
-        raise ModelError(f"no checkpoint format reads '{file.name}': there is {', '.join(sorted(known))}")
+        raise UsageError(f"no checkpoint format reads '{file.name}': there is {', '.join(sorted(known))}")
     return known[file.suffix.lower()]
 
 
 def _described(candidate: Candidate) -> dict[str, Any]:
+    options = {name: _listed(value) for name, value in candidate.arch_options}
     normalisation = {"size": candidate.size, "mean": list(candidate.mean), "std": list(candidate.std)}
-    return {"arch": candidate.arch, "classes": list(candidate.classes), "input": normalisation}
+    described = {"arch": candidate.arch, "classes": list(candidate.classes), "input": normalisation}
+    return {**described, "arch_options": options} if options else described
+
+
+def _listed(value: Any) -> Any:
+    """An option with lists in place of tuples, as YAML and JSON write them."""
+    return [_listed(each) for each in value] if isinstance(value, tuple) else value
 
 
 def _candidate(name: str, folder: Path, entry: Entry, manifest: Manifest) -> Candidate:
-    file = folder / entry.file
-    problem, claim = _claim(file)
+    """A model of the manifest; what its file says of itself and nobody understands is left alone, for the manifest speaks."""
+    candidate, claim = Candidate(name, folder / entry.file), Claim()
+    try:
+        words = _words(candidate.file)
+        with suppress(UsageError):
+            claim = _claim(candidate.file, words) or claim
+    except ShortcutAuditError as error:
+        candidate = _spoilt(candidate, error)
     reference = entry.reference if entry.reference is not None else bool(claim.reference)
-    return _merged(Candidate(name, file, reference=reference, problem=problem), [claim, manifest, entry])
+    return _merged(replace(candidate, reference=reference), [claim, manifest, entry])
 
 
 def _unlisted(folder: Path, files: list[Path], manifest: Manifest | None, taken: set[str]) -> list[Candidate]:
     """Candidates from what the files say of themselves, which is not enough where a manifest leaves them out."""
-    claims = {file: _claim(file) for file in files}
+    read = {file: _self_described(file) for file in files}
     candidates = []
-    for file, name in _names(folder, {file: claim.name for file, (_, claim) in claims.items()}, taken).items():
-        problem, claim = claims[file]
+    for file, name in _names(folder, {file: claim.name for file, (_, claim) in read.items()}, taken).items():
+        candidate, claim = read[file]
         if manifest:
             relative = file.relative_to(folder).as_posix()
             problem = f"'{relative}' is not in {MANIFEST}; list it there under 'models', or under 'ignore' if it is no model"
-        candidates.append(_merged(Candidate(name, file, reference=bool(claim.reference), problem=problem), [claim]))
+            candidate = replace(candidate, problem=problem, broken=False)
+        candidates.append(_merged(replace(candidate, name=name, reference=bool(claim.reference)), [claim]))
     return candidates
 
 
+def _self_described(file: Path) -> tuple[Candidate, Claim]:
+    candidate = Candidate("", file)
+    try:
+        claim = _claim(file, _words(file))
+    except ShortcutAuditError as error:
+        return _spoilt(candidate, error), Claim()
+    if claim is None:
+        problem = f"'{file.name}' describes itself in metadata that is not JSON; list it in {MANIFEST}"
+        return replace(candidate, problem=problem), Claim()
+    return candidate, claim
+
+
+def _spoilt(candidate: Candidate, error: ShortcutAuditError) -> Candidate:
+    return replace(candidate, problem=str(error), broken=isinstance(error, ModelError))
+
+
 def _merged(candidate: Candidate, layers: list[Description]) -> Candidate:
-    """Fills in the description; a later layer goes before an earlier one, key by key."""
+    """Fills in the description; a later layer goes before an earlier one, key by key.
+
+    `arch_options` belong to the `arch` that they stand with: a layer that names another arch begins without any.
+    """
     said: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for layer in layers:
+        if layer.arch not in (None, said.get("arch")):
+            options = {}
+        options = layer.arch_options if layer.arch_options is not None else options
         said |= layer.model_dump(exclude_none=True, include={"arch", "classes"})
         said |= layer.input.model_dump(exclude_none=True)
-    filled = replace(candidate, **said)
+    filled = replace(candidate, **said, arch_options=tuple(sorted(options.items())))
     lacking = [
         key for key, value in (("arch", filled.arch), ("classes", filled.classes), ("input size", filled.size)) if not value
     ]
@@ -158,21 +210,33 @@ def _merged(candidate: Candidate, layers: list[Description]) -> Candidate:
     return replace(filled, problem=problem)
 
 
-def _claim(file: Path) -> tuple[str | None, Claim]:
-    """What is wrong with the file at first sight, and what it says of itself."""
+def _words(file: Path) -> Mapping[str, str]:
+    """The metadata that the file carries.
+
+    Raises:
+        UsageError, MachineError: there is no such file, or it cannot be read here.
+        ModelError: it is there, and is broken.
+    """
     if not file.exists():
-        return f"there is no file '{file}'{_nearby(file)}", Claim()
+        raise UsageError(f"there is no file '{file}'{_nearby(file)}")
     if not file.is_file():
-        return f"'{file}' is not a file", Claim()
+        raise UsageError(f"'{file}' is not a file")
+    words: Mapping[str, str] = format_of(file).metadata(file)
+    return words
+
+
+def _claim(file: Path, words: Mapping[str, str]) -> Claim | None:
+    """What a file says of itself; None where its metadata is not the JSON that it should be.
+
+    Raises:
+        UsageError: it is JSON, and says what cannot be.
+    """
+    text = {key: words[key] for key in ("arch", "name") if key in words}
     try:
-        words: Mapping[str, str] = format_of(file).metadata(file)
-        text = {key: words[key] for key in ("arch", "name") if key in words}
-        other = {key: json.loads(words[key]) for key in ("classes", "input", "reference") if key in words}
-        return None, checked(Claim, text | other, f"'{file}'")
-    except (ModelError, UsageError) as error:
-        return str(error), Claim()
+        other = {key: json.loads(words[key]) for key in ("arch_options", "classes", "input", "reference") if key in words}
     except (ValueError, RecursionError):
-        return f"'{file.name}' describes itself in metadata that is not JSON; list it in {MANIFEST}", Claim()
+        return None
+    return checked(Claim, text | other, f"'{file}'")
 
 
 def _names(folder: Path, claimed: Mapping[Path, str | None], taken: set[str]) -> dict[Path, str]:
@@ -181,7 +245,7 @@ def _names(folder: Path, claimed: Mapping[Path, str | None], taken: set[str]) ->
     for file, name in claimed.items():
         path = file.relative_to(folder)
         rungs = (name or path.stem, path.stem, path.with_suffix("").as_posix(), path.as_posix())
-        ladders[file] = [FORBIDDEN.sub("-", rung) for rung in rungs]
+        ladders[file] = [FORBIDDEN.sub("-", canonical(rung)) for rung in rungs]
     used = set(taken)
     names = {}
     for file, ladder in ladders.items():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -9,7 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit import registry
-from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.errors import UsageError, did_you_mean, machine_fault
+
+UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
+OTHER_WEIGHTS = {
+    "weights",
+    "pretrained",
+    "num_classes",
+    "checkpoint_path",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "cache_dir",
+}
+CHECKPOINTING = {"grad_checkpointing", "gradient_checkpointing", "use_checkpoint", "with_cp", "memory_efficient"}
 
 
 class Normalised(nn.Module):
@@ -37,40 +52,84 @@ class Normalised(nn.Module):
         return logits if self.order is None else logits[:, self.order]
 
 
-def build_architecture(arch: str, classes: int, trust_code: bool = False) -> nn.Module:
+def build_architecture(
+    arch: str, classes: int, trust_code: bool = False, options: Mapping[str, Any] | None = None, size: int | None = None
+) -> nn.Module:
     """A network with random weights and `classes` outputs; takes normalised images. Nothing is ever downloaded.
 
     `arch` is `SOURCE:NAME` for a registered source (torchvision, timm, shortcut_audit), or `package.module:factory`, whose
-    `factory(classes)` returns the network; that imports a stranger's code, hence only with `trust_code`.
+    `factory(classes, **options)` returns the network; that imports a stranger's code, hence only with `trust_code`.
+    `options` are keyword arguments of the architecture. Where it is made for pictures of one `size` (side, pixels) it is
+    made for that one, unless an option says otherwise.
 
     Raises:
-        UsageError: no such source, name or factory, or code that is not trusted.
+        UsageError: no such source, name, factory or option, or code that is not trusted.
+        MachineError: an import failed.
     """
+    options = dict(options or {})
     source, colon, name = arch.partition(":")
     sources = registry.names("architecture")
     if not colon or not source or not name:
         raise UsageError(f"arch '{arch}' must be SOURCE:NAME, e.g. 'torchvision:resnet18'; sources are {', '.join(sources)}")
     if source not in sources:
-        return _from_factory(arch, source, name, classes, trust_code, sources)
+        return _from_factory(arch, classes, trust_code, options)
     entry = registry.build("architecture", source)
     known = entry.names()
     if name not in known:
         raise UsageError(f"{source} has no classifier called '{name}'{_hint(name, known)}")
-    network: nn.Module = entry.build(name, classes)
+    for option in sorted(OTHER_WEIGHTS & options.keys()):
+        raise UsageError(f"arch_options cannot have '{option}': all weights come from the checkpoint, and 'classes' counts them")
+    fitting = entry.fitting(name, size, options) if size and hasattr(entry, "fitting") else {}
+    with _options_named(arch, options):
+        network: nn.Module = entry.build(name, classes, **{**fitting, **options})
     return network
 
 
-def _from_factory(arch: str, module: str, name: str, classes: int, trust_code: bool, sources: list[str]) -> nn.Module:
+@contextmanager
+def _options_named(arch: str, options: Mapping[str, Any]) -> Iterator[None]:
+    """A keyword argument that the builder does not take becomes one sentence."""
+    try:
+        yield
+    except TypeError as error:
+        unknown = UNEXPECTED.search(str(error))
+        if not options or not unknown:
+            raise
+        raise UsageError(f"'{arch}' takes no '{unknown[1]}', which arch_options give; leave it out or correct it") from None
+
+
+def _from_factory(arch: str, classes: int, trust_code: bool, options: Mapping[str, Any]) -> nn.Module:
+    module, _, name = arch.partition(":")
     if not trust_code:
-        hint = did_you_mean(module, sources)
-        raise UsageError(f"no source of architectures called '{module}'{hint} (code of your own, '{arch}', needs --trust-code)")
+        hint = did_you_mean(module, registry.names("architecture"))
+        own = f"code of your own, '{arch}', needs --audit-trust-code"
+        raise UsageError(f"no source of architectures called '{module}'{hint} ({own})")
     try:
         factory: Any = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
+        lacking = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+        if isinstance(error, ImportError) and not lacking:
+            raise machine_fault(error) or error from None
         raise UsageError(f"arch '{arch}': {error}; '{module}' must be importable (see PYTHONPATH) and define '{name}'") from None
-    network = factory(classes)
+    with _options_named(arch, options):
+        network = factory(classes, **options)
     if not isinstance(network, nn.Module):
         raise UsageError(f"arch '{arch}': {name}({classes}) must return a torch.nn.Module, not {type(network).__name__}")
+    return network
+
+
+def without_checkpointing(network: nn.Module) -> nn.Module:
+    """The same network, its gradient checkpointing switched off: it saves memory in training, and torch.func cannot pass it.
+
+    Law: the answers stay the same. timm's and Hugging Face's switches are used, and the wrappers of torch.distributed removed.
+    """
+    for module in list(network.modules()):
+        for flag in CHECKPOINTING & vars(module).keys():
+            if isinstance(vars(module)[flag], bool):
+                setattr(module, flag, False)
+        for name, child in list(module.named_children()):
+            while isinstance(inside := getattr(child, "_checkpoint_wrapped_module", None), nn.Module):
+                child = inside
+                setattr(module, name, child)
     return network
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shortcut_audit import registry
-from shortcut_audit.errors import ModelError
+from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
 METADATA = {"name": "F0", "arch": "timm:é", "reference": "true"}
@@ -101,7 +101,7 @@ def test_every_truncation_is_refused_in_one_sentence(entry: Any, tmp_path: Path)
 def test_any_other_bytes_are_refused_in_one_sentence(entry: Any, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / f"F0{entry.suffixes[0]}"
     file.write_bytes(content)
-    with pytest.raises(ModelError, match=f"'{file.name}' ") as caught:
+    with pytest.raises(ShortcutAuditError, match=f"'{file.name}' ") as caught:
         entry.read(file)
     assert "\n" not in str(caught.value)
 
@@ -140,7 +140,7 @@ def test_a_placeholder_a_folder_and_a_missing_file_are_refused(entry: Any, tmp_p
     }
     said = {"missing": refusal(entry, file)}
     file.touch()
-    said["empty"] = refusal(entry, file)
+    said["empty"] = refusal(entry, file, ModelError)
     file.write_text("version git-lfs/spec/v1\noid sha256:4d7a\nsize 12345\n")
     said["pointer"] = refusal(entry, file)
     file.unlink()
@@ -149,9 +149,10 @@ def test_a_placeholder_a_folder_and_a_missing_file_are_refused(entry: Any, tmp_p
     assert said == expected
 
 
-def refusal(entry: Any, file: Path) -> str:
-    with pytest.raises(ModelError) as caught:
+def refusal(entry: Any, file: Path, kind: type[ShortcutAuditError] = UsageError) -> str:
+    with pytest.raises(ShortcutAuditError) as caught:
         entry.read(file)
+    assert type(caught.value) is kind
     return str(caught.value)
 
 

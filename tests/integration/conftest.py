@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,8 @@ class Repository:
         return self.pytester.path
 
     def audit(self, *arguments: str, models: str = "models") -> pytest.RunResult:
-        """`pytest audits/ --models models --trust-code ...`."""
-        return self.pytester.runpytest("audits", f"--models={models}", "--trust-code", *arguments)
+        """`pytest audits/ --models models --audit-trust-code ...`."""
+        return self.pytester.runpytest("audits", f"--models={models}", "--audit-trust-code", *arguments)
 
     def verdict(self) -> dict[str, Any]:
         """The verdict file of the last run."""
@@ -59,7 +60,7 @@ class Repository:
 @pytest.fixture
 def repository(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Repository]:
     """A function that sets one up: how many clean and planted models, how many validation images, more scenario lines."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))  # for the processes that xdist starts
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), str(ROOT)]))  # for the processes that are started
 
     def make(clean: int = 4, planted: int = 1, validation: int = 60, more: str = "") -> Repository:
         made = Repository(pytester)

@@ -103,7 +103,7 @@ def test_audits_without_models_are_a_usage_error(repository):
 def test_models_without_audits_are_a_usage_error(repository):
     made = repository()
     made.path.joinpath("test_other.py").write_text("def test_other(): pass\n")
-    result = made.pytester.runpytest("test_other.py", "--models=models", "--trust-code")
+    result = made.pytester.runpytest("test_other.py", "--models=models", "--audit-trust-code")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*no audit was collected*"])
 
@@ -189,7 +189,7 @@ def test_a_typo_in_what_blocks_is_named(repository):
 
 
 def test_a_device_that_is_not_there_is_one_sentence(repository):
-    result = repository(clean=1).audit("--device=gpu9")
+    result = repository(clean=1).audit("--audit-device=gpu9")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*the device 'gpu9' cannot be used here: *; take 'auto'"])
 

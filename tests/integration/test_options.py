@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from shortcut_audit.reporting.assembly import suite_digest
+from shortcut_audit.reporting.suite import described, read_suite
 
 PLAIN = {"F0-s0": "promote", "F0-s1": "promote", "F0-s2": "promote", "F100-s0": "reject"}
 
 
 @pytest.mark.parametrize(
     "options",
-    [("-n", "2"), ("-W", "error"), ("-p", "no:cacheprovider"), ("--junitxml=other.xml",), ("--device=cpu",)],
+    [("-n", "2"), ("-W", "error"), ("-p", "no:cacheprovider"), ("--junitxml=other.xml",), ("--audit-device=cpu",)],
     ids=" ".join,
 )
 def test_verdicts_do_not_depend_on_options(repository, options):
@@ -19,8 +19,9 @@ def test_verdicts_do_not_depend_on_options(repository, options):
     result = made.audit(*options)
     assert result.ret == 1
     assert made.verdicts() == PLAIN
-    audits = sorted((made.path / "audits").glob("*.py"))
-    assert made.verdict()["suite"]["digest"] == suite_digest(audits)
+    suite = described(read_suite((made.path / "audits").glob("*.py"), [made.path / "conftest.py"]))
+    assert made.verdict()["suite"] == suite
+    assert list(suite["files"]) == ["../conftest.py", "test_decoy_insertion.py", "test_rashomon_membership.py"]
     report = "other.xml" if "--junitxml=other.xml" in options else "reports/junit.xml"
     assert (made.path / report).is_file()
 
@@ -73,8 +74,8 @@ def test_one_model_can_be_selected_whole(repository):
 
 def test_every_option_has_an_ini_twin(repository):
     made = repository(clean=3)
-    made.pytester.makeini("[pytest]\nscenario = scenario.yaml\nmodels = models\nreports = elsewhere\ndevice = cpu\n")
-    result = made.pytester.runpytest("audits", "--trust-code")
+    made.pytester.makeini("[pytest]\nscenario = scenario.yaml\nmodels = models\naudit_reports = elsewhere\naudit_device = cpu\n")
+    result = made.pytester.runpytest("audits", "--audit-trust-code")
     assert result.ret == 1
     assert (made.path / "elsewhere/verdict.json").is_file()
 
@@ -84,11 +85,11 @@ def test_data_says_where_the_pictures_are(repository):
     scenario = made.path / "scenario.yaml"
     pictures = scenario.read_text().replace("{kind: coloured_squares, validation: 60}", "{kind: image_folder, validation: val}")
     scenario.write_text(pictures)
-    result = made.audit("--data=gone")
+    result = made.audit("--audit-data=gone")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--data 'gone' is no folder: name the one in which the data set's paths start*"])
     (made.path / "photos").mkdir()
-    result = made.audit("--data=photos")
+    result = made.audit("--audit-data=photos")
     assert result.ret == 4
     assert "photos/val' does not exist" in result.stderr.str() + result.stdout.str()
 
@@ -101,7 +102,7 @@ def test_the_header_says_what_is_audited(repository):
 def test_markers_select_audits(repository):
     made = repository(clean=3)
     (made.path / "test_other.py").write_text("def test_other(): pass\n")
-    result = made.pytester.runpytest("--models=models", "--trust-code", "-m", "not audit", "--collect-only", "-q")
+    result = made.pytester.runpytest("--models=models", "--audit-trust-code", "-m", "not audit", "--collect-only", "-q")
     result.stdout.fnmatch_lines(["test_other.py::test_other"])
     result.stdout.no_fnmatch_line("*decoy_insertion*")
 

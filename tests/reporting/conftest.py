@@ -6,6 +6,7 @@ import pytest
 
 from shortcut_audit.records import Candidate, Finding, Report, Verdict
 from shortcut_audit.reporting.assembly import assemble
+from shortcut_audit.reporting.suite import Suite, described
 from shortcut_audit.scenario import Scenario, Waiver
 
 
@@ -41,4 +42,4 @@ def report(tmp_path) -> Report:
         waivers=waivers,
         digest="0" * 64,
     )
-    return assemble(findings, candidates, scenario, "fixtures/demo.yaml", [])
+    return assemble(findings, candidates, scenario, "fixtures/demo.yaml", described(Suite()))

@@ -70,7 +70,7 @@ def test_a_pair_never_rejects_a_model_but_one_that_blocks_fails_the_run(report):
         for name in ("good", "bad")
     ]
     scenario = Scenario(dataset={"kind": "demo"}, decoys={"stop_sign": {"target": "cat"}}, blocking=("decoy_insertion",))
-    found = assemble([*held, PAIR], candidates, scenario, "scenario.yaml", [])
+    found = assemble([*held, PAIR], candidates, scenario, "scenario.yaml", {})
     assert {model.decision for model in found.models.values()} == {Decision.PROMOTE}
     assert found.exit_code == 1
     assert "against either alone" in found.pairs[0].claim
@@ -83,12 +83,12 @@ def test_a_promotion_says_what_would_have_been_found_and_what_is_no_shortcut():
     scenario = Scenario(
         dataset={"kind": "demo"}, decoys={"blur": {"target": "cat"}, "tag": {"target": "cat"}}, blocking=("decoy_insertion",)
     )
-    both = assemble([loud, quiet], [Candidate("m", Path("m.pt"))], scenario, "s", []).models["m"]
+    both = assemble([loud, quiet], [Candidate("m", Path("m.pt"))], scenario, "s", {}).models["m"]
     assert both.sentence == (
         "m was audited for 2 decoys, and no shortcut was found; an effect of 21 points would have been found; "
         "what a neutral control does as well is none: m turns 60 %, 58 % under the control"
     )
-    alone = assemble([quiet], [Candidate("m", Path("m.pt"))], scenario, "s", []).models["m"]
+    alone = assemble([quiet], [Candidate("m", Path("m.pt"))], scenario, "s", {}).models["m"]
     assert alone.sentence == "m was not audited by decoy_insertion with blur: run the whole suite to promote it"
 
 

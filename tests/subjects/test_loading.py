@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision.transforms.functional import normalize
 
 from shortcut_audit import registry
-from shortcut_audit.errors import ModelError
+from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.checkpoints.state_dict import StateDict
 from shortcut_audit.subjects.loading import load_subject, save_checkpoint
 from shortcut_audit.subjects.manifest import read_candidates, write_manifest
+from shortcut_audit.subjects.networks import build_architecture
 from shortcut_audit.subjects.small_resnet import SmallResnet
 
 CLASSES = ("cat", "dog", "owl")
@@ -49,9 +54,13 @@ def logits(network: nn.Module, candidate: Candidate) -> Tensor:
         return network(normalize(images(), list(candidate.mean), list(candidate.std)))  # type: ignore[no-any-return]
 
 
-def refusal(candidate: Candidate, classes: tuple[str, ...] | None = None) -> str:
-    with pytest.raises(ModelError) as caught:
-        load_subject(candidate, classes)
+def refusal(
+    candidate: Candidate, classes: tuple[str, ...] | None = None, kind: type[ShortcutAuditError] = UsageError, trust: bool = False
+) -> str:
+    """The sentence, by exactly this kind of error: a UsageError is charged to nobody, a ModelError to the checkpoint."""
+    with pytest.raises(ShortcutAuditError) as caught:
+        load_subject(candidate, classes, trust)
+    assert type(caught.value) is kind
     return str(caught.value)
 
 
@@ -106,7 +115,7 @@ def test_a_name_that_the_architecture_itself_uses_is_kept(tmp_path: Path, monkey
     StateDict().write(file, {f"module.model.{key}": tensor for key, tensor in weights.items()}, {})
     own = Candidate("own", file, "own_model_factory:Own", CLASSES, 32)
     assert torch.equal(load_subject(own, trust_code=True).network.get_parameter("model.model.weight"), weights["weight"])
-    assert "needs --trust-code" in refusal(own)
+    assert "needs --audit-trust-code" in refusal(own)
 
 
 def test_loading_leaves_the_global_random_state_alone(candidate: Candidate) -> None:
@@ -117,6 +126,8 @@ def test_loading_leaves_the_global_random_state_alone(candidate: Candidate) -> N
 
 def test_a_candidate_with_a_problem_is_refused_for_it(candidate: Candidate) -> None:
     assert refusal(replace(candidate, problem="'F0.pt' is not in rashomon.yaml")) == "F0: 'F0.pt' is not in rashomon.yaml"
+    broken = replace(candidate, problem="'F0.pt' is empty", broken=True)
+    assert refusal(broken, kind=ModelError) == "F0: 'F0.pt' is empty"
 
 
 def test_classes_that_are_not_the_data_set_s_are_listed(candidate: Candidate) -> None:
@@ -129,9 +140,14 @@ def test_classes_that_are_not_the_data_set_s_are_listed(candidate: Candidate) ->
     )
 
 
-def test_another_number_of_outputs_is_said_as_such(candidate: Candidate) -> None:
-    assert refusal(replace(candidate, classes=("cat", "dog"))) == (
-        "F0: the file has 3 outputs, and 2 classes are named; give one name for each output"
+def test_another_number_of_outputs_is_said_as_such(candidate: Candidate, network: SmallResnet) -> None:
+    bare = altered(candidate, network.state_dict())
+    assert refusal(replace(bare, classes=("cat", "dog"))) == (
+        "F0: the file has 3 outputs, and 2 classes are named; give one name for each output, in their order (those that the "
+        "data set lacks too: they are only watched)"
+    )
+    assert refusal(replace(bare, classes=("cat", "dog", "owl", "yak"))) == (
+        "F0: the file has 3 outputs, and 4 classes are named; give one name for each output"
     )
 
 
@@ -156,12 +172,13 @@ def test_weights_that_are_not_finite_are_refused(candidate: Candidate, network: 
     tensors = network.state_dict()
     tensors["fc.weight"] = tensors["fc.weight"].clone()
     tensors["fc.weight"][0, :3] = value
-    assert refusal(altered(candidate, tensors)) == "F0: 3 values of 'fc.weight' are not finite"
+    assert refusal(altered(candidate, tensors), kind=ModelError) == "F0: 3 values of 'fc.weight' are not finite"
 
 
 def test_finite_weights_that_give_no_finite_answer_are_refused(candidate: Candidate, network: SmallResnet) -> None:
     tensors = network.state_dict() | {"fc.weight": torch.full((3, 128), 3e38)}
-    assert refusal(altered(candidate, tensors)) == "F0: it answers a grey image with logits that are not finite"
+    said = refusal(altered(candidate, tensors), kind=ModelError)
+    assert said == "F0: it answers pictures with logits that are not finite"
 
 
 def test_an_input_size_that_the_network_cannot_take_is_said(tmp_path: Path) -> None:
@@ -176,7 +193,10 @@ def test_an_input_size_that_the_network_cannot_take_is_said(tmp_path: Path) -> N
         ("x.mean((2, 3))[:, :2]", "A: two images give shape (2, 2), not (2, 3) logits"),
         ("x.sum()", "A: two images give shape (), not (2, 3) logits"),
         ("{'logits': x}", "A: two images give dict, not (2, 3) logits"),
-        ("1 / 0", "A: it fails on images of 32 x 32 pixels: ZeroDivisionError: division by zero"),
+        (
+            "1 / 0",
+            "A: it fails on images of 32 x 32 pixels: ZeroDivisionError: division by zero; is the input 'size' right?",
+        ),
     ],
 )
 def test_a_network_that_gives_no_logits_is_refused(
@@ -193,33 +213,134 @@ def test_a_network_that_gives_no_logits_is_refused(
     monkeypatch.syspath_prepend(tmp_path)
     StateDict().write(tmp_path / "A.pt", {"w": torch.zeros(1)}, {})
     odd = Candidate("A", tmp_path / "A.pt", f"{module}:Odd", CLASSES, 32)
-    with pytest.raises(ModelError) as caught:
-        load_subject(odd, trust_code=True)
-    assert str(caught.value) == expected
-    with pytest.raises(ModelError, match=f"A: '{module}:broken' cannot be built for 3 classes: KeyError: 3"):
-        load_subject(replace(odd, arch=f"{module}:broken"), trust_code=True)
-
-
-def test_a_file_that_is_gone_or_hostile_or_of_no_format_is_charged_to_its_model(candidate: Candidate) -> None:
-    candidate.file.with_suffix(".pt").write_bytes(b"(S'true'\nios\nsystem\n.")
-    assert refusal(replace(candidate, file=candidate.file.with_suffix(".pt"))).startswith(
-        "F0: 'F0.pt' is refused: it asks to run os"
+    assert refusal(odd, trust=True) == expected
+    assert refusal(replace(odd, arch=f"{module}:broken"), trust=True) == (
+        f"A: '{module}:broken' cannot be built for 3 classes, pictures of 32 pixels: KeyError: 3"
     )
-    candidate.file.unlink()
-    assert refusal(candidate) == f"F0: '{candidate.file}' cannot be read: No such file or directory"
-    assert refusal(replace(candidate, file=candidate.file.with_suffix(".onnx"))).startswith("F0: ")
+
+
+def test_a_hostile_file_is_charged_to_its_model_and_a_missing_one_to_nobody(candidate: Candidate) -> None:
+    candidate.file.with_suffix(".pt").write_bytes(b"(S'true'\nios\nsystem\n.")
+    hostile = refusal(replace(candidate, file=candidate.file.with_suffix(".pt")), kind=ModelError)
+    assert hostile.startswith("F0: 'F0.pt' is refused: it asks to run os")
     assert refusal(replace(candidate, arch="torchvison:x")).startswith("F0: ")
+    candidate.file.unlink()
+    assert refusal(candidate) == "F0: 'F0.safetensors' cannot be read: No such file or directory"
+    assert refusal(replace(candidate, file=candidate.file.with_suffix(".onnx"))).startswith("F0: ")
 
 
-def test_a_file_that_changes_while_it_is_read_is_refused(candidate: Candidate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The digest in the verdict must be of the very bytes that were audited."""
+@pytest.mark.parametrize("forged", [False, True])
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    candidate: Candidate, monkeypatch: pytest.MonkeyPatch, forged: bool
+) -> None:
+    """The digest in the verdict must be of the very bytes that were audited, even where size and time are made to agree."""
     read = StateDict.read
     moved = altered(candidate, SmallResnet(3).state_dict())
 
     def read_and_overwrite(self: StateDict, path: Path) -> dict[str, Tensor]:
-        tensors = read(self, path)
-        self.write(path, SmallResnet(3).state_dict(), {})
+        tensors, before = read(self, path), path.stat()
+        other = bytearray(path.read_bytes())
+        other[len(other) // 2] ^= 1
+        with path.open("r+b") as file:  # the same inode and size
+            file.write(other)
+        if forged:
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
         return tensors
 
     monkeypatch.setattr(StateDict, "read", read_and_overwrite)
-    assert refusal(moved) == "F0: 'F0.pt' changed while it was read; wait until it is written"
+    assert refusal(moved) == "F0: 'F0.pt' changed while it was read; wait until it is written, and run again"
+
+
+def test_a_model_that_knows_more_classes_has_the_data_set_s_first(candidate: Candidate, network: SmallResnet) -> None:
+    subject = load_subject(candidate, ("owl", "cat"))
+    assert subject.classes == ("owl", "cat", "dog")
+    torch.testing.assert_close(subject.network(images()), logits(network, candidate)[:, [2, 0, 1]])
+    exact = load_subject(candidate, ("cat", "dog"))
+    assert exact.classes == CLASSES
+    torch.testing.assert_close(exact.network(images()), logits(network, candidate))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=st.lists(st.sampled_from(CLASSES), min_size=1, unique=True))
+def test_each_column_is_the_class_that_its_name_says(candidate: Candidate, network: SmallResnet, wanted: list[str]) -> None:
+    """Law: whatever classes the data set has, and in whatever order, column i is the model's answer for `classes[i]`."""
+    subject = load_subject(candidate, tuple(wanted))
+    assert subject.classes[: len(wanted)] == tuple(wanted)
+    columns = [CLASSES.index(name) for name in subject.classes]
+    torch.testing.assert_close(subject.network(images()), logits(network, candidate)[:, columns])
+
+
+def test_accents_written_in_two_ways_are_one_class(candidate: Candidate, network: SmallResnet) -> None:
+    accented = replace(altered(candidate, network.state_dict()), classes=("cat", "dog", "rose\u0301"))
+    assert load_subject(accented, ("ros\u00e9", "cat", "dog")).classes == ("ros\u00e9", "cat", "dog")
+
+
+def test_a_single_yes_or_no_is_told_what_to_do(tmp_path: Path) -> None:
+    one = Candidate("A", tmp_path / "A.pt", "shortcut_audit:small_resnet", ("cat",), 32)
+    save_checkpoint(one, SmallResnet(1))
+    assert refusal(one, ("cat", "dog")) == (
+        "A: its classes are not those of the data set: dog missing, none extra; a single yes or no has no second class to turn "
+        "to; wrap it in a factory of your own (arch: package.module:factory, with --audit-trust-code) that gives two outputs, "
+        "0 and its own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "share"), [({"best_acc1": torch.tensor(87.5)}, 0.875), ({"args": Namespace(val_acc=0.5)}, 0.5), ({}, None)]
+)
+def test_what_a_checkpoint_states_of_its_accuracy_travels_with_it(
+    candidate: Candidate, network: SmallResnet, content: dict[str, object], share: float | None
+) -> None:
+    torch.save({"state_dict": network.state_dict(), **content}, candidate.file.with_suffix(".pt"))
+    assert load_subject(replace(candidate, file=candidate.file.with_suffix(".pt"))).stated_accuracy == share
+
+
+def test_a_self_described_file_that_contradicts_its_manifest_is_not_audited(candidate: Candidate) -> None:
+    swapped = replace(candidate, classes=("dog", "cat", "owl"))
+    assert refusal(swapped) == (
+        "F0: the file says of itself that output 0 is 'cat', and the manifest that it is 'dog': correct rashomon.yaml, or save "
+        "the file without these words if they are wrong"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arch", "size"), [("timm:vit_tiny_patch16_224", 64), ("torchvision:vit_b_16", 32), ("timm:mixer_s32_224", 96)]
+)
+def test_an_architecture_for_one_size_is_made_for_the_manifest_s(tmp_path: Path, arch: str, size: int) -> None:
+    pytest.importorskip("timm")
+    vit = Candidate("V", tmp_path / "V.pt", arch, ("a", "b"), size)
+    with torch.random.fork_rng(devices=[]):
+        built = build_architecture(arch, 2, size=size)
+    save_checkpoint(vit, built)
+    assert load_subject(vit).network(torch.rand(1, 3, size, size)).shape == (1, 2)
+    other = refusal(replace(vit, size=2 * size))
+    assert "do not fit the architecture" in other
+    assert "vit" not in arch or other.endswith("it was trained on pictures of another size: is the input 'size' right?")
+
+
+def test_options_go_before_the_size_and_one_that_is_unknown_is_named(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    with torch.random.fork_rng(devices=[]):
+        built = timm.create_model("vit_tiny_patch16_224", num_classes=2, depth=1, img_size=64, dynamic_img_size=True)
+    vit = Candidate("V", tmp_path / "V.pt", "timm:vit_tiny_patch16_224", ("a", "b"), 96)
+    save_checkpoint(vit, built)
+    told = replace(vit, arch_options=(("depth", 1), ("dynamic_img_size", True), ("img_size", 64)))
+    assert load_subject(told).network(torch.rand(1, 3, 96, 96)).shape == (1, 2)
+    assert refusal(replace(vit, arch_options=(("dpeth", 1),))) == (
+        "V: 'timm:vit_tiny_patch16_224' takes no 'dpeth', which arch_options give; leave it out or correct it"
+    )
+
+
+def test_a_flag_that_no_file_holds_changes_the_answers_and_must_be_said(tmp_path: Path) -> None:
+    flagged = Candidate("G", tmp_path / "G.pt", "torchvision:googlenet", ("a", "b"), 64)
+    assert "arch_options: {transform_input: true}" in refusal(replace(flagged, file=_googlenet(tmp_path / "G.pt")))
+    for flag in (True, False):
+        network = load_subject(replace(flagged, arch_options=(("transform_input", flag),))).network
+        assert network.get_submodule("model").transform_input is flag
+
+
+def _googlenet(file: Path) -> Path:
+    with torch.random.fork_rng(devices=[]):
+        network = build_architecture("torchvision:googlenet", 2, options={"transform_input": False})
+    torch.save({"model": network.state_dict(), "epoch": 6}, file)
+    return file

@@ -7,6 +7,7 @@ import string
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortcut_audit.errors import UsageError
+from shortcut_audit.files import canonical
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest import MANIFEST, describe, read_candidates, write_manifest
 from shortcut_audit.subjects.manifest_file import FORBIDDEN
@@ -191,6 +193,15 @@ def test_metadata_that_makes_no_sense_is_a_problem(tmp_path: Path, metadata: dic
         ("input: {size: 0}\nmodels: {}", "has a bad value at 'input.size': 0: Input should be greater than or equal to 1"),
         ("input: {mean: [.nan, 0, 0]}\nmodels: {}", "has a bad value at 'input.mean.0': nan: Input should be a finite number"),
         ("models:\n  F0: {file: a.pt}\n  F0: {file: b.pt}", "is not YAML: the key 'F0' stands twice"),
+        (
+            "input: {mean: [123.675, 116.28, 103.53]}\nmodels: {}",
+            "has a bad value at 'input.mean': 123.675 is too large: mean and std are of pixel values in [0, 1], so divide by 255",
+        ),
+        ("input: {std: [58.395, 57.12, 57.375]}\nmodels: {}", "has a bad value at 'input.std': 58.395 is too large"),
+        ("arch_options: {depths: {a: 1}}\nmodels: {}", "an option of an architecture is a number, a text, true, false or a list"),
+        ("arch_options: 3\nmodels: {}", "has 3 at 'arch_options': Input should be a valid dictionary"),
+        ("classes: [ros\u00e9, rose\u0301]\nmodels: {}", "has a bad value at 'classes': 'ros\u00e9' stands there twice"),
+        ("models: {\u00e9: {file: a.pt}, e\u0301: {file: b.pt}}", "stands there twice, its accents written in two ways"),
         ("models: [", "'DIR/rashomon.yaml' is not YAML: while parsing a flow node"),
         ("models: {F0: !!python/object/apply:os.system [x]}", "'!!python/object/apply:os.system' is not read here"),
     ],
@@ -219,9 +230,13 @@ def test_the_order_of_candidates_does_not_depend_on_the_order_of_the_folder(tmp_
 
 
 names = st.text(string.ascii_letters + string.digits + "-_.+é中", min_size=1, max_size=12).filter(lambda name: name[0] != ".")
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(str.isprintable)
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).map(canonical).filter(str.isprintable)
 shares = st.floats(0, 1, allow_nan=False)
-deviations = st.floats(1e-6, 10)
+deviations = st.floats(1e-6, 1)
+plain = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.floats(allow_nan=False, allow_infinity=False), texts)
+options = st.dictionaries(
+    texts, plain | st.lists(plain | st.lists(plain, max_size=2).map(tuple), max_size=3).map(tuple), max_size=3
+)
 
 
 def candidates(folder: Path) -> st.SearchStrategy[list[Candidate]]:
@@ -235,6 +250,7 @@ def candidates(folder: Path) -> st.SearchStrategy[list[Candidate]]:
         mean=st.tuples(shares, shares, shares),
         std=st.tuples(deviations, deviations, deviations),
         reference=st.booleans(),
+        arch_options=options.map(lambda found: tuple(sorted(found.items()))),
     )
     return st.lists(one, min_size=1, max_size=4, unique_by=lambda each: each.name)
 
@@ -258,7 +274,7 @@ def test_what_a_file_is_told_of_itself_is_read_back(tmp_path: Path, data: st.Dat
     file = tmp_path / "weights.safetensors"
     self_describing(file, **describe(model))
     (found,) = read_candidates(file)
-    assert found == Candidate(model.name, file, model.arch, model.classes, model.size, model.mean, model.std, model.reference)
+    assert found == replace(model, file=file)
 
 
 def test_writing_again_replaces_a_model_keeps_the_others_and_says_shared_keys_once(tmp_path: Path) -> None:
@@ -297,6 +313,30 @@ def test_reading_imports_no_torch(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [2, False]
+
+
+def test_options_belong_to_the_architecture_that_they_stand_with(tmp_path: Path) -> None:
+    text = HEAD + (
+        "arch_options: {img_size: 64, depths: [2, [2]]}\n"
+        "models:\n  A: {file: A.pt}\n  B: {file: A.pt, arch_options: {}}\n  C: {file: A.pt, arch: timm:y}\n"
+        "  D: {file: A.pt, arch: timm:y, arch_options: {b: 1, a: null}}\n"
+    )
+    found = {each.name: each.arch_options for each in read_candidates(manifest(tmp_path, text, "A.pt"))}
+    top = (("depths", (2, (2,))), ("img_size", 64))
+    assert found == {"A": top, "B": (), "C": (), "D": (("a", None), ("b", 1))}
+    assert hash(found["A"]) == hash(top)
+
+
+def test_names_of_models_may_hold_braces_and_accents_in_either_form(tmp_path: Path) -> None:
+    text = HEAD + "classes: [cat, rose\u0301]\nmodels: {'net-{epoch}': {file: A.pt}, rose\u0301: {file: A.pt}}"
+    found = read_candidates(manifest(tmp_path, text.replace("classes: [cat, dog]\n", ""), "A.pt"))
+    assert [each.name for each in found] == ["net-{epoch}", "ros\u00e9"]
+    assert found[0].classes == ("cat", "ros\u00e9")
+
+
+def test_metadata_that_nobody_understands_is_passed_over_where_a_manifest_speaks(tmp_path: Path) -> None:
+    self_describing(tmp_path / "F0.safetensors", classes="cat,dog", input="[1]", reference="yes")
+    assert problems(manifest(tmp_path, HEAD + "models: {F0: {file: F0.safetensors}}")) == {"F0": None}
 
 
 def test_checkpoints_behind_links_are_candidates_and_hidden_ones_are_not(tmp_path: Path) -> None:

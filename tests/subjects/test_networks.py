@@ -10,10 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import CheckpointWrapper, checkpoint_wrapper
 from torchvision.transforms.functional import normalize
 
-from shortcut_audit.errors import UsageError
-from shortcut_audit.subjects.networks import Normalised, build_architecture
+from shortcut_audit.errors import MachineError, UsageError
+from shortcut_audit.subjects.networks import Normalised, build_architecture, without_checkpointing
 from shortcut_audit.subjects.small_resnet import SmallResnet
 
 
@@ -75,7 +76,7 @@ def test_typos_get_hints() -> None:
     assert refusal("torchvision:qqqq").startswith("torchvision has no classifier called 'qqqq'; it has ")
     assert refusal("torchvison:resnet18") == (
         "no source of architectures called 'torchvison'; did you mean 'torchvision'? "
-        "(code of your own, 'torchvison:resnet18', needs --trust-code)"
+        "(code of your own, 'torchvison:resnet18', needs --audit-trust-code)"
     )
 
 
@@ -83,8 +84,19 @@ def test_detectors_and_segmenters_are_no_classifiers() -> None:
     assert "has no classifier called 'fcn_resnet50'" in refusal("torchvision:fcn_resnet50")
 
 
-def test_googlenet_builds_without_a_warning() -> None:
-    assert build_architecture("torchvision:googlenet", 3).eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_what_no_state_dict_holds_is_asked_for(name: str) -> None:
+    assert refusal(f"torchvision:{name}") == (
+        f"torchvision:{name} answers otherwise with transform_input, which no checkpoint holds; say in rashomon.yaml "
+        "arch_options: {transform_input: true} if its training began with weights=..., and false if from scratch"
+    )
+
+
+def test_googlenet_builds_without_a_warning_and_as_it_is_told() -> None:
+    for flag in (True, False):
+        network = build_architecture("torchvision:googlenet", 3, options={"transform_input": flag}).eval()
+        assert network(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
+        assert network.transform_input is flag
 
 
 def test_timm_missing_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +112,7 @@ def test_a_stranger_s_factory_runs_only_if_trusted(tmp_path: Path, monkeypatch: 
     )
     (tmp_path / "strange_factory.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    assert refusal("strange_factory:linear").endswith("(code of your own, 'strange_factory:linear', needs --trust-code)")
+    assert refusal("strange_factory:linear").endswith("(code of your own, 'strange_factory:linear', needs --audit-trust-code)")
     assert not (tmp_path / "strange_factory.ran").exists()
     assert build_architecture("strange_factory:linear", 3, trust_code=True)(torch.zeros(2, 3, 4, 4)).shape == (2, 3)
     assert refusal("strange_factory:number", trust_code=True) == (
@@ -114,3 +126,41 @@ def test_a_stranger_s_factory_runs_only_if_trusted(tmp_path: Path, monkeypatch: 
         "arch 'no_such_package.x:y': No module named 'no_such_package'; "
         "'no_such_package.x' must be importable (see PYTHONPATH) and define 'y'"
     )
+
+
+def test_a_factory_takes_options_and_an_unknown_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "from torch import nn\ndef build(classes, width=4):\n    return nn.Sequential(nn.Flatten(), nn.Linear(width, classes))\n"
+    )
+    (tmp_path / "wide_factory.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert build_architecture("wide_factory:build", 3, True, {"width": 12})[1].in_features == 12
+    with pytest.raises(UsageError, match=r"'wide_factory:build' takes no 'witdh', which arch_options give"):
+        build_architecture("wide_factory:build", 3, True, {"witdh": 12})
+
+
+def test_an_import_that_fails_inside_a_factory_s_module_is_the_machine_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_factory.py").write_text("import no_such_library\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MachineError, match="No module named 'no_such_library'"):
+        build_architecture("broken_factory:build", 3, trust_code=True)
+
+
+@pytest.mark.parametrize("option", ["pretrained", "weights", "checkpoint_path", "num_classes"])
+def test_options_bring_no_other_weights(option: str) -> None:
+    with pytest.raises(UsageError, match=f"arch_options cannot have '{option}'"):
+        build_architecture("torchvision:resnet18", 3, options={option: True})
+
+
+def test_gradient_checkpointing_is_switched_off_and_the_answers_stay() -> None:
+    timm = pytest.importorskip("timm")
+    with torch.random.fork_rng(devices=[]):
+        network = timm.create_model("vit_tiny_patch16_224", num_classes=2, img_size=32, depth=2).eval()
+    images = torch.rand(2, 3, 32, 32)
+    expected = network(images)
+    network.set_grad_checkpointing(True)
+    network.blocks[0] = checkpoint_wrapper(network.blocks[0])
+    assert without_checkpointing(network) is network
+    assert not network.grad_checkpointing
+    assert not any(isinstance(module, CheckpointWrapper) for module in network.modules())
+    torch.testing.assert_close(network(images), expected)

@@ -11,7 +11,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from shortcut_audit.evidence.attribution import Report, in_batches
-from shortcut_audit.evidence.lean_network import lean
+from shortcut_audit.evidence.lean_network import lean, require_gradient
 from shortcut_audit.evidence.mask_search import Recipe, Reward, search
 from shortcut_audit.evidence.perturbation import Perturbation, perturbation_levels
 from shortcut_audit.evidence.revealing import checked_areas, sharpened, top_area
@@ -72,9 +72,10 @@ class Extremal:
             report: called with (images done, n) after each batch.
 
         Raises:
-            UsageError: an area is no share, or there are more or fewer areas than images.
+            UsageError: an area is no share, there are more or fewer areas than images, or the answers carry no gradient.
         """
         areas = checked_areas(area, images)
+        require_gradient(network, images)
         with lean(network, images[:2]) as logits, torch.no_grad():
             reward = Reward(logits, self.variant, self.contrast)
             parts = in_batches(partial(self._batch, reward), (images, targets, areas), self.batch, report)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shortcut_audit.evidence.attribution import Report, in_batches, joined
-from shortcut_audit.evidence.lean_network import lean
+from shortcut_audit.evidence.lean_network import lean, require_gradient
 from shortcut_audit.evidence.mask_search import Logits
 from shortcut_audit.evidence.perturbation import REFERENCE_SIDE, Perturbation, perturbation_levels, perturbed
 from shortcut_audit.registry import register
@@ -42,6 +42,7 @@ class MeaningfulPerturbation:
 
     def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
         """Masks (n, h, w) float32 in [0, 1]; the area plays no part."""
+        require_gradient(network, images)
         with lean(network, images[:2]) as logits:
             return joined(in_batches(partial(self.masks, logits), (images, targets), self.batch, report), images)
 

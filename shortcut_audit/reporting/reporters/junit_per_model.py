@@ -44,7 +44,7 @@ def _case(name: str, finding: Finding) -> TestCase:
     case = TestCase(f"{name} {finding.audit}{of}", classname=f"audits.{finding.audit}", elapsed_sec=finding.seconds)
     text = _clean(f"{finding.verdict.value}: {finding.claim}")
     case.stdout = text
-    if not finding.applies:
+    if not finding.applies or (finding.error and not finding.blocking):
         case.stdout = None
         case.add_skipped_info(message=_clean(finding.claim))
     if finding.blocking and finding.verdict is not Verdict.HOLDS and not finding.waived:

@@ -10,6 +10,7 @@ from typing import Any
 from shortcut_audit.files import replacing
 from shortcut_audit.records import ModelReport, Report
 from shortcut_audit.registry import register
+from shortcut_audit.reporting.matrix import told_accuracy
 from shortcut_audit.reporting.record import as_row
 
 
@@ -24,6 +25,7 @@ class VerdictJson:
         """Writes the file in one piece and returns its path."""
         document = {
             "schema": report.schema,
+            "finished": report.finished,
             "scenario": report.scenario,
             "suite": report.suite,
             "data": report.data,
@@ -54,7 +56,7 @@ def _model(model: ModelReport) -> dict[str, Any]:
 
 def _accuracy(model: ModelReport) -> dict[str, Any] | None:
     """Right answers on plain validation images, as a share with its interval, and what chance would give."""
-    found = model.accuracy
+    found = told_accuracy(model)
     if found is None:
         return None
     row = as_row(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shortcut_audit.registry import register
 
@@ -20,8 +20,8 @@ class ShortcutAudit:
         """What may stand behind the colon, sorted."""
         return ["small_resnet"]
 
-    def build(self, name: str, classes: int) -> nn.Module:
+    def build(self, name: str, classes: int, **options: Any) -> nn.Module:
         """A network with random weights: (n, 3, h, w) normalised -> (n, classes) logits."""
         from shortcut_audit.subjects.small_resnet import SmallResnet
 
-        return SmallResnet(classes)
+        return SmallResnet(classes, **options)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.registry import register
@@ -29,9 +30,18 @@ class Timm:
             raise UsageError("timm is not installed; run: pip install 'shortcut-audit[timm]'") from None
         return sorted(timm.list_models())
 
-    def build(self, name: str, classes: int) -> nn.Module:
+    def fitting(self, name: str, size: int, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The keyword arguments by which an architecture for pictures of one size is made for this one (side, pixels)."""
+        import timm
+
+        about = timm.get_pretrained_cfg(name)
+        if about is None or not about.fixed_input_size or options.get("dynamic_img_size"):
+            return {}  # with that option it takes any size, and is built for the one of its training
+        return {} if about.input_size[-2:] == (size, size) else {"img_size": size}
+
+    def build(self, name: str, classes: int, **options: Any) -> nn.Module:
         """A network with random weights: (n, 3, h, w) normalised -> (n, classes) logits."""
         import timm
 
-        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes)
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes, **options)
         return network

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from shortcut_audit.errors import ModelError
-from shortcut_audit.files import refuse_placeholder, replacing
+from shortcut_audit.files import refuse_placeholder, replacing, unreadable
 from shortcut_audit.registry import register
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Safetensors:
         """What the file says of itself, read without torch and without touching the weights.
 
         Raises:
+            UsageError, MachineError: the folder or the machine does not give the file.
             ModelError: the header is truncated, longer than the file, or not the JSON that it should be.
         """
         try:
@@ -40,8 +41,8 @@ class Safetensors:
                 header = json.loads(file.read(length))
             words = header.get("__metadata__") or {}
             return {str(key): str(value) for key, value in words.items()}
-        except OSError as error:
-            raise ModelError(f"'{path.name}' cannot be read: {error.strerror}") from None
+        except (OSError, MemoryError) as error:
+            raise unreadable(path, error) or error from None
         except (ValueError, AttributeError, RecursionError):
             raise ModelError(f"'{path.name}' is not a whole safetensors file: its header is not a JSON mapping") from None
 
@@ -49,6 +50,7 @@ class Safetensors:
         """The tensors by name, on the CPU.
 
         Raises:
+            UsageError, MachineError: as `metadata`.
             ModelError: as `metadata`, or the tensors do not fill the file exactly.
         """
         import torch
@@ -58,8 +60,13 @@ class Safetensors:
         try:
             tensors: dict[str, torch.Tensor] = load_file(path)
         except Exception as error:  # a hostile header reaches into many corners: whatever breaks, it is this file's fault
-            raise ModelError(f"'{path.name}' is not a whole safetensors file: {' '.join(str(error).split())}") from None
+            found = ModelError(f"'{path.name}' is not a whole safetensors file: {' '.join(str(error).split())}")
+            raise unreadable(path, error) or found from None
         return tensors
+
+    def words(self, path: Path) -> dict[str, Any]:
+        """What the file says of itself, each word that is JSON as what it stands for."""
+        return {key: _understood(text) for key, text in self.metadata(path).items()}
 
     def write(self, path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
         """Writes the file whole or not at all; the same tensors and metadata give the same bytes."""
@@ -75,3 +82,10 @@ class Safetensors:
         text += b" " * (-len(text) % 8)
         with replacing(path) as unfinished:
             unfinished.write_bytes(len(text).to_bytes(8, "little") + text + content[start:])
+
+
+def _understood(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

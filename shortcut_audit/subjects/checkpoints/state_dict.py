@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import pickletools
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,14 +13,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 from zipfile import ZipFile, is_zipfile
 
-from shortcut_audit.errors import ModelError
-from shortcut_audit.files import refuse_placeholder, replacing
+from shortcut_audit.errors import ModelError, ShortcutAuditError
+from shortcut_audit.files import refuse_placeholder, replacing, unreadable
 from shortcut_audit.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-WRAPPERS = ("state_dict", "model_state_dict", "state_dict_ema", "model")
 # What a plain state dict asks for; a refused file is refused for what it asks for beyond this.
 EXPECTED = re.compile(
     r"torch\._utils\._rebuild_\w+|torch\.(\w+Storage|\w+\d+|Size|device)|collections\.OrderedDict|argparse\.Namespace"
@@ -30,13 +30,23 @@ EXPECTED = re.compile(
 @register("checkpoint")
 @dataclass(frozen=True)
 class StateDict:
-    """Tensors by name, bare or under one of the usual keys. It cannot describe itself: `rashomon.yaml` must."""
+    """Tensors by name, bare or under any key. It cannot describe itself: `rashomon.yaml` must."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".pt", ".pth", ".bin", ".ckpt")
 
     def metadata(self, path: Path) -> dict[str, str]:
         """Nothing: to look inside would mean to unpickle."""
         return {}
+
+    def words(self, path: Path) -> dict[str, Any]:
+        """What the file says beside its tensors (classes, settings, accuracy): plain values only.
+
+        Raises:
+            UsageError, ModelError, MachineError: as `read`.
+        """
+        from shortcut_audit.subjects.unwrapping import words_beside
+
+        return words_beside(_content(path, is_zipfile(path)))  # mapped, so that no tensor is read
 
     def read(self, path: Path) -> dict[str, Tensor]:
         """The tensors by name, on the CPU.
@@ -45,21 +55,13 @@ class StateDict:
         Lightning put beside their tensors: it is a bag of attributes whose construction runs nothing.
 
         Raises:
-            ModelError: the file is truncated, holds something else, or asks for code; then it says for which.
+            UsageError: it cannot be opened, or holds several models or none.
+            ModelError: the file is truncated, or asks for code; then it says for which.
+            MachineError: the machine has no memory for it, or its disk failed.
         """
-        import torch
+        from shortcut_audit.subjects.unwrapping import one_model
 
-        try:
-            _refuse_what_is_no_state_dict(path)
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                content = torch.load(path, map_location="cpu", weights_only=True)
-        except OSError as error:
-            raise ModelError(f"'{path.name}' cannot be read: {error.strerror or error}") from None
-        except ModelError:
-            raise
-        except Exception as error:  # a hostile pickle reaches into many corners: whatever breaks, it is this file's fault
-            raise ModelError(_refusal(path, error)) from None
-        return _unwrapped(content, path.name)
+        return one_model(_content(path), path.name)
 
     def write(self, path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
         """Writes the file whole or not at all; the same tensors give the same bytes. The metadata has no place in it."""
@@ -68,6 +70,20 @@ class StateDict:
         own = {name: tensor.detach().cpu().clone() for name, tensor in sorted(tensors.items())}
         with replacing(path) as unfinished, unfinished.open("wb") as file:
             torch.save(own, file)  # into an open file: given a path, torch writes the name of the unfinished file into it
+
+
+def _content(path: Path, mapped: bool = False) -> Any:
+    import torch
+
+    try:
+        _refuse_what_is_no_state_dict(path)
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tensors of old kinds: no reason to call a file broken where warnings are errors
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except ShortcutAuditError:
+        raise
+    except Exception as error:  # a hostile pickle reaches into many corners: whatever breaks, it is this file's fault
+        raise unreadable(path, error) or ModelError(_refusal(path, error)) from None
 
 
 def _refuse_what_is_no_state_dict(path: Path) -> None:
@@ -122,35 +138,3 @@ def _pickles(path: Path) -> Iterator[IO[bytes]]:
     with path.open("rb") as file:
         while file.peek(1):
             yield file
-
-
-def _unwrapped(content: Any, name: str) -> dict[str, Tensor]:
-    if _is_state_dict(content):
-        return dict(content)
-    if not isinstance(content, Mapping):
-        raise ModelError(f"'{name}' holds {_a(content)}, not a state dict; save model.state_dict() in its place")
-    held = [key for key in WRAPPERS if _is_state_dict(content.get(key))]
-    if len(held) > 1:
-        raise ModelError(f"'{name}' holds several models, under {', '.join(held)}; save the one that you deploy as its own file")
-    if not held:
-        keys = ", ".join(str(key)[:40] for key in list(content)[:6]) or "none"
-        raise ModelError(
-            f"'{name}' holds no state dict: its keys are {keys}; looked for tensors, there or under {', '.join(WRAPPERS)}"
-        )
-    return dict(content[held[0]])
-
-
-def _is_state_dict(content: Any) -> bool:
-    import torch
-
-    return (
-        isinstance(content, Mapping)
-        and len(content) > 0
-        and all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items())
-    )
-
-
-def _a(content: Any) -> str:
-    import torch
-
-    return f"one tensor of shape {tuple(content.shape)}" if isinstance(content, torch.Tensor) else f"a {type(content).__name__}"

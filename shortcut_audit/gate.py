@@ -1,0 +1,203 @@
+"""verdict.json + a checkpoint -> may it be promoted? Nothing passes that the verdict does not speak of, or that changed since.
+
+A verdict speaks of one file, read in one way, by these audits, under this scenario, on these pictures. The file and how the
+manifest reads it are always compared; scenario, audits and pictures where they are named, and what is not is printed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shortcut_audit.errors import ShortcutAuditError, UsageError, did_you_mean
+from shortcut_audit.files import sha256
+from shortcut_audit.planning import stops
+from shortcut_audit.records import Decision
+from shortcut_audit.reporting.record import from_row
+from shortcut_audit.scenario import load_scenario
+from shortcut_audit.subjects.manifest import read_as_words, read_candidates
+from shortcut_audit.subjects.manifest_file import MANIFEST
+
+ENDED = (0, 1)  # exit codes of a run that came to its end
+PASSES = (Decision.PROMOTE, Decision.WAIVED)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the gate is asked to hold the verdict against; None is not compared."""
+
+    model: str
+    file: Path | None = None  # the checkpoint; None: where it was when it was audited
+    scenario: Path | None = None
+    audits: Path | None = None
+    data: Path | None = None  # where the data set's paths start; needs `scenario`
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether the model may be promoted, and the lines that say why."""
+
+    passes: bool
+    lines: tuple[str, ...]
+
+
+def gate(verdict: Path, asked: Asked) -> Answer:
+    """Whether this very checkpoint may be promoted.
+
+    Raises:
+        UsageError: the verdict, the model or the checkpoint is not there, or what is to be compared cannot be read.
+    """
+    document = _document(verdict)
+    models = document["models"]
+    if asked.model not in models:
+        raise UsageError(f"'{verdict}' has no verdict on '{asked.model}'{did_you_mean(asked.model, models)}")
+    row = models[asked.model]
+    file = asked.file or Path(row["file"])
+    if not file.is_file():
+        raise UsageError(f"the checkpoint '{file}' is not there; name it with --file")
+    refusals = [*_refusals(document, row, file, asked.model), *_other_than_asked(document, asked)]
+    if refusals:
+        return Answer(False, tuple(f"refused: {each}" for each in refusals))
+    said = f"{row['verdict']}: {row['sentence']}"
+    return Answer(row["verdict"] in PASSES, (said, *_not_compared(document, row, file, asked)))
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for name, row in document["models"].items():
+            if not {"verdict", "sentence", "sha256", "file"} <= row.keys():
+                raise KeyError(name)
+    except OSError as error:
+        raise UsageError(f"cannot read '{path}': {error.strerror}; a missing report is a failed gate") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UsageError(f"'{path}' is no verdict file; run `pytest audits/ --models DIR` again") from None
+    return document
+
+
+def _refusals(document: Mapping[str, Any], row: Mapping[str, Any], file: Path, model: str) -> Iterator[str]:
+    """What is compared always: the run came to its end, the file is the one that was audited, and is read as it was."""
+    if document.get("finished") is False or document.get("exit_code", 0) not in ENDED:
+        yield "the run that wrote this verdict did not come to its end; run the audits again"
+    if sha256(file) != row["sha256"]:
+        yield f"'{file}' is not the checkpoint that was audited as {model} (its SHA-256 differs)"
+        return
+    if (found := _read_as(file)) is not None and row.get("read_as") not in (None, found):
+        other = ", ".join(key for key in found if found[key] != row["read_as"].get(key))
+        yield f"{MANIFEST} beside '{file}' reads it otherwise than it was audited ({other}): audit it again"
+    if row["verdict"] in PASSES and (contradiction := _contradiction(row)):
+        yield f"the verdict file contradicts itself: {contradiction}"
+
+
+def _read_as(file: Path) -> dict[str, Any] | None:
+    """How the manifest beside the file, or the file itself, has it read; None where nothing says how."""
+    try:
+        candidates = read_candidates(file)
+    except UsageError as error:
+        if (file.parent / MANIFEST).exists():
+            raise UsageError(f"how '{file}' is to be read is not known: {error}") from None
+        return None
+    described = [each for each in candidates if not each.problem and each.file.resolve() == file.resolve()]
+    return json.loads(read_as_words(described[0])) if described else None
+
+
+def _contradiction(row: Mapping[str, Any]) -> str:
+    """Why findings and verdict cannot both be true; "" where they can, or where no finding is told."""
+    if "findings" not in row:
+        return ""
+    try:
+        findings = [from_row(each) for each in row["findings"]]
+    except (KeyError, TypeError, ValueError):
+        return "its findings cannot be read"
+    against = [each for each in findings if stops(each)]
+    if against:
+        return f"it says {row['verdict']}, and {against[0].audit} says {against[0].verdict}"
+    if not any(each.blocking for each in findings):
+        return f"it says {row['verdict']}, and no audit that blocks was run"
+    if any(row["sha256"] not in each.sha256 for each in findings if each.sha256):
+        return "its findings are about another file"
+    return ""
+
+
+def _other_than_asked(document: Mapping[str, Any], asked: Asked) -> Iterator[str]:
+    if asked.data is not None and asked.scenario is None:
+        raise UsageError("--data needs --scenario FILE, which says how the pictures are loaded")
+    if asked.scenario is not None:
+        audited = document.get("scenario", {})
+        if _digest(asked.scenario) != audited.get("digest"):
+            yield f"'{asked.scenario}' is not the scenario that was audited ('{audited.get('path')}'; its SHA-256 differs)"
+        elif asked.data is not None:
+            yield from _other_data(document.get("data", {}), asked.scenario, asked.data)
+    if asked.audits is not None:
+        yield from _other_audits(document.get("suite", {}).get("files", {}), asked.audits)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"cannot read '{path}': {error.strerror}") from None
+
+
+def _other_audits(audited: Mapping[str, str], folder: Path) -> Iterator[str]:
+    """Every audit below the folder was run, and everything that was run is there, byte by byte."""
+    if not folder.is_dir():
+        raise UsageError(f"--audits '{folder}' is no folder")
+    if not audited:
+        yield "the verdict does not say which audits were run"
+    found = {file.relative_to(folder).as_posix() for file in folder.rglob("*.py") if _is_audit(file)}
+    for name in sorted(found - audited.keys()):
+        yield f"the audit '{folder / name}' was not run"
+    for name, digest in sorted(audited.items()):
+        file = folder / name
+        if not file.is_file():
+            yield f"'{name}' was run, and is not in '{folder}'"
+        elif sha256(file) != digest:
+            yield f"'{file}' is not what was run (its SHA-256 differs)"
+
+
+def _is_audit(file: Path) -> bool:
+    """By pytest's own default for the names of test files."""
+    return file.stem.startswith("test_") or file.stem.endswith("_test")
+
+
+def _other_data(audited: Mapping[str, str], scenario: Path, folder: Path) -> Iterator[str]:
+    """The pictures are loaded and decoyed once more."""
+    from shortcut_audit.subjects.material import Material
+
+    if not audited:
+        yield "the verdict does not say which pictures were shown"
+    material = Material(load_scenario(scenario, folder))
+    for name in audited:
+        shown, _, size = name.rpartition("@")
+        try:
+            if shown in material.scenario.decoys:
+                material.with_decoy(shown, "validation", int(size))
+            else:
+                material.pictures(shown, int(size))
+        except ShortcutAuditError as error:
+            yield f"the pictures cannot be compared: {error}"
+            return
+    found = material.digests()
+    for name in sorted(name for name in audited if found.get(name) != audited[name]):
+        yield f"the pictures of {name} (name@pixels) are not those that were audited"
+
+
+def _not_compared(document: Mapping[str, Any], row: Mapping[str, Any], file: Path, asked: Asked) -> Iterator[str]:
+    """What a log should show: that which nobody asked the gate to compare."""
+    read_as = row.get("read_as") or {}
+    if read_as and _read_as(file) is None:
+        yield f"not compared: how '{file}' is read (it was audited as {read_as.get('arch')}, {read_as.get('input')})"
+    if asked.scenario is None:
+        scenario = document.get("scenario", {})
+        yield f"not compared: the scenario, audited was '{scenario.get('path')}' (--scenario FILE compares it)"
+    if asked.audits is None:
+        digest = str(document.get("suite", {}).get("digest"))
+        yield f"not compared: the audits, run were those of SHA-256 {digest[:12]} (--audits DIR compares them)"
+    if asked.data is None:
+        names = ", ".join(f"{name} {digest[:12]}" for name, digest in sorted(document.get("data", {}).items()))
+        yield f"not compared: the pictures{', audited were ' if names else ''}{names} (--scenario FILE --data DIR compares them)"

@@ -1,0 +1,65 @@
+"""pytest's hooks and fixtures, which only delegate. The one stage that imports pytest.
+
+`pytest audits/ --models checkpoints/` parametrises every audit over models (or pairs) and decoys, runs it, and turns
+what it measured into findings, which travel on the test's report: so `-n`, `-k`, `-x` and `--lf` all work::
+
+    options < startup       our words are taken from the arguments, the old verdict is taken away
+      < recorder            findings are written down as they come, the report at the end
+      < running             whether this is a run of ours
+      < collecting          tests -> cases
+      < fixtures, outcomes  what an audit is given, and what becomes of it
+"""
+
+from shortcut_audit.plugin.collecting import pytest_collection_modifyitems, pytest_generate_tests, pytest_xdist_make_scheduler
+from shortcut_audit.plugin.fixtures import (
+    accuracy,
+    audit,
+    audit_case,
+    decoy,
+    explainer_check,
+    influence,
+    limits,
+    masks,
+    pair,
+    predictions,
+    scenario,
+    subject,
+    transfer,
+)
+from shortcut_audit.plugin.outcomes import (
+    pytest_pyfunc_call,
+    pytest_report_teststatus,
+    pytest_runtest_logreport,
+    pytest_runtest_makereport,
+)
+from shortcut_audit.plugin.running import pytest_configure, pytest_configure_node, pytest_report_header, pytest_sessionfinish
+from shortcut_audit.plugin.startup import pytest_addoption, pytest_load_initial_conftests
+
+__all__ = [
+    "accuracy",
+    "audit",
+    "audit_case",
+    "decoy",
+    "explainer_check",
+    "influence",
+    "limits",
+    "masks",
+    "pair",
+    "predictions",
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_configure_node",
+    "pytest_generate_tests",
+    "pytest_load_initial_conftests",
+    "pytest_pyfunc_call",
+    "pytest_report_header",
+    "pytest_report_teststatus",
+    "pytest_runtest_logreport",
+    "pytest_runtest_makereport",
+    "pytest_sessionfinish",
+    "pytest_xdist_make_scheduler",
+    "scenario",
+    "subject",
+    "transfer",
+]

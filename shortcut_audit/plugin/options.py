@@ -1,0 +1,203 @@
+"""Our words on the command line and in the ini file, taken so that they are in nobody's way.
+
+pytest's parser stops every run in which two plugins add one option. So ours are never added to it: those that nobody else
+owns are taken out of the arguments before pytest parses them. Where another plugin or a conftest owns `--models` or
+`--scenario`, `--audit-models` and `--audit-scenario` are still ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from os.path import relpath
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WORDS = {  # on the command line with two hyphens before it, in the ini file with underscores -> what it sets
+    "models": "models",
+    "scenario": "scenario",
+    "audit-models": "models",
+    "audit-scenario": "scenario",
+    "audit-data": "data",
+    "audit-reports": "reports",
+    "audit-device": "device",
+    "audit-trust-code": "trust_code",
+}
+HELP = {
+    "models": "audit the checkpoints in this folder, or this one file",
+    "scenario": "the YAML that names data, decoys and limits",
+    "data": "where the data set's relative paths start, instead of beside the scenario",
+    "reports": "folder for the verdict, the record and the evidence (default: reports)",
+    "device": "cpu, cuda, cuda:1, or auto: cuda where there is one (default: auto)",
+    "trust_code": "let the manifest name architectures of your own (runs code)",
+}
+FLAG = "audit-trust-code"
+FORMER = ("data", "reports", "device", "trust-code")  # words that have got their prefix
+PATHS = frozenset({"models", "scenario", "data", "reports"})
+YES = frozenset({"1", "true", "yes", "on"})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line and the ini file ask for."""
+
+    models: str
+    scenario: str
+    data: str
+    reports: str
+    device: str
+    trust_code: bool
+    by_ini: bool  # nobody named models on the command line: the run is ours only if an audit is collected
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.reports)
+
+
+def taken(arguments: Iterable[str], words: Collection[str]) -> tuple[list[str], dict[str, str]]:
+    """The arguments without ours, and ours: word -> value. The last of two of one word counts, as pytest has it.
+
+    Raises:
+        pytest.UsageError: a word without its value.
+    """
+    rest: list[str] = []
+    found: dict[str, str] = {}
+    left = iter(arguments)
+    for argument in left:
+        if argument == "--":
+            return [*rest, argument, *left], found
+        name, equals, value = argument.partition("=")
+        word = name.removeprefix("--")
+        if word == name or word not in words:
+            rest.append(argument)
+            continue
+        if word == FLAG:
+            value = value or "true"
+        elif not equals:
+            value = next(left, "")
+        if not value or (not equals and value.startswith("-")):
+            raise pytest.UsageError(f"{name} needs a value: {HELP[WORDS[word]]}, as in `{name} {_example(word)}`")
+        found[word] = value
+    return rest, found
+
+
+def _example(word: str) -> str:
+    return {"scenario": "scenario.yaml", "device": "cpu"}.get(WORDS[word], "FOLDER")
+
+
+def expanded(arguments: Iterable[str]) -> Iterator[str]:
+    """The arguments with the lines of each `@file` in its place, as pytest reads them."""
+    for argument in arguments:
+        file = Path(argument[1:])
+        if argument.startswith("@") and file.is_file():
+            yield from expanded(file.read_text().splitlines())
+        else:
+            yield argument
+
+
+def refuse_former(arguments: Iterable[str], owned: Collection[str]) -> None:
+    """Raises pytest.UsageError where a word is used that has got its prefix, and nobody else owns it."""
+    used = {argument.partition("=")[0] for argument in arguments}
+    renamed = [word for word in FORMER if f"--{word}" in used and f"--{word}" not in owned]
+    if renamed:
+        raise pytest.UsageError("; ".join(f"--{word} is now --audit-{word}" for word in renamed))
+
+
+def asked_for(found: Mapping[str, str], config: pytest.Config, inis: Mapping[str, object]) -> Asked | None:
+    """What the command line asks for, and where it is silent the ini file; None where neither names models.
+
+    Paths of the command line start at the folder in which pytest was called, those of the ini file at the ini file.
+    """
+    given = _by_what_it_sets(found)
+    written = {key: value for word, key in WORDS.items() if (value := ini_value(inis, word, key, config))}
+    values = {"reports": "", "device": "auto", "scenario": "", "data": "", "trust_code": "", **written, **given}
+    if "models" not in values:
+        return None
+    by_ini = "models" not in given
+    reports = values["reports"] or (from_ini("reports", config) if by_ini else "reports")
+    trusted = values["trust_code"].lower() in YES
+    return Asked(values["models"], values["scenario"], values["data"], reports, values["device"], trusted, by_ini)
+
+
+def _by_what_it_sets(found: Mapping[str, str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for word, value in found.items():
+        key = WORDS[word]
+        if given.setdefault(key, value) != value:
+            raise pytest.UsageError(f"--{key} and --audit-{key} name two different things: leave one of them out")
+    return given
+
+
+def ini_value(inis: Mapping[str, object], word: str, key: str, config: pytest.Config) -> str:
+    """What the ini file says; empty where it says nothing that could be meant for us."""
+    value = inis.get(ini_name(word), "")
+    if not isinstance(value, str | bool) or not str(value).strip():
+        return ""
+    text = str(value).strip()
+    return from_ini(text, config) if key in PATHS else text
+
+
+def from_ini(text: str, config: pytest.Config) -> str:
+    """A path that starts at the ini file's folder, as seen from the folder in which pytest was called."""
+    here = config.invocation_params.dir
+    start = config.inipath.parent if config.inipath else here
+    return text if Path(text).is_absolute() or start == here else relpath(start / text, here)
+
+
+def ini_name(word: str) -> str:
+    """`audit-data` -> `audit_data`."""
+    return word.replace("-", "_")
+
+
+# ---- pytest's parser: what it keeps to itself is looked at behind a guard, and never changed ----
+
+
+def owned_options(parser: Any) -> set[str]:
+    """Every option that somebody has added to pytest's parser, with its hyphens."""
+    groups = [getattr(parser, "_anonymous", None), *getattr(parser, "_groups", ())]
+    options = [option for group in groups for option in getattr(group, "options", ())]
+    return {name for option in options for name in option.names()}
+
+
+def add_inis(parser: pytest.Parser) -> None:
+    """Makes our ini keys known, where nobody else has: an unknown one would be warned of."""
+    known = getattr(parser, "_inidict", {})
+    for word, key in WORDS.items():
+        if ini_name(word) not in known:
+            parser.addini(ini_name(word), HELP[key], default="")
+
+
+def ini_keys(config: pytest.Config, parser: Any) -> dict[str, object]:
+    """Our keys in the ini file with their values as they were read; without those that another plugin owns."""
+    known = getattr(parser, "_inidict", {})
+    written = _written(config)
+    ours = [ini_name(word) for word, key in WORDS.items() if known.get(ini_name(word), [HELP[key]])[0] == HELP[key]]
+    return {name: written[name] for name in ours if name in written}
+
+
+def _written(config: pytest.Config) -> dict[str, object]:
+    """The ini file's keys. Not by `getini`: its cache would keep what another plugin then reads as another type."""
+    raw = config._inicfg if hasattr(config, "_inicfg") else getattr(config, "inicfg", {})
+    said = {name: getattr(value, "value", value) for name, value in raw.items()}
+    overrides = [each.partition("=") for each in config.known_args_namespace.override_ini or () if "=" in each]
+    return {**said, **{name: value for name, _, value in overrides}}
+
+
+def show(parser: pytest.Parser) -> None:
+    """Adds our options to pytest's parser all the same: for `--help`, and where a conftest loads this plugin."""
+    group = parser.getgroup("shortcut-audit", "is an image classifier right for the right reasons?")
+    owned = owned_options(parser)
+    for word, key in WORDS.items():
+        if f"--{word}" in owned:
+            continue
+        if word == FLAG:
+            group.addoption(f"--{word}", dest=shown_as(word), action="store_const", const="true", help=HELP[key])
+        else:
+            group.addoption(f"--{word}", dest=shown_as(word), metavar=key.upper(), help=HELP[key])
+
+
+def shown_as(word: str) -> str:
+    """Where an option that `show` added keeps its value."""
+    return f"shortcut_audit_{ini_name(word)}"

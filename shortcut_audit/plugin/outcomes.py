@@ -1,0 +1,120 @@
+"""From a test to findings, which travel on its report: what pytest says of an audit is what the verdict says."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shortcut_audit import errors
+from shortcut_audit.planning import stops
+from shortcut_audit.plugin.collecting import case_of
+from shortcut_audit.plugin.running import RUN
+from shortcut_audit.records import Case, Finding, Verdict
+from shortcut_audit.reporting import record
+
+PROPERTIES = ("verdict", "applies", "blocking", "value", "low", "high", "limit", "n", "detectable")  # for JUnit
+FINDINGS = pytest.StashKey[list[Finding]]()
+LETTERS = {  # (blocking, verdict) -> (category, letter, word with colour), where it is not pytest's own
+    (True, Verdict.UNDECIDED): ("undecided", "U", ("UNDECIDED", {"yellow": True})),
+    (False, Verdict.UNDECIDED): ("noted", "u", ("NOTED (undecided)", {"yellow": True})),
+    (False, Verdict.VIOLATED): ("noted", "v", ("NOTED (violated)", {"yellow": True})),
+}
+
+
+class NotShownError(Exception):
+    """An audit's finding keeps its model from being promoted; the text is the claim."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    result = yield
+    if isinstance(case_of(pyfuncitem), Case):
+        run = pyfuncitem.config.stash[RUN]
+        findings = run.judge(pyfuncitem.obj, pyfuncitem.callspec.params, pyfuncitem.funcargs)
+        pyfuncitem.stash[FINDINGS] = findings
+        claims = [finding.claim for finding in findings if stops(finding)]
+        if claims:
+            raise NotShownError("\n".join(claims))
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    case = case_of(item)
+    if case is None or not isinstance(item, pytest.Function):
+        return report
+    if isinstance(case, str):
+        return _without_a_case(report, case)
+    report.audit_begins = call.when == "setup"  # type: ignore[attr-defined]  # xdist carries it to the controller
+    if call.when == "setup":
+        item.stash[FINDINGS] = []  # this may be another try
+    return report if call.when == "teardown" else _with_findings(report, item, call)
+
+
+def _without_a_case(report: pytest.TestReport, why: str) -> pytest.TestReport:
+    """An audit that has nothing to ask is skipped; where there is no run at all, the mistake is the user's."""
+    if report.failed:
+        report.longrepr = report.audit_mistake = why  # type: ignore[attr-defined]
+    return report
+
+
+def _with_findings(report: pytest.TestReport, item: pytest.Function, call: Any) -> pytest.TestReport:
+    error = _error(report, call)
+    findings = item.stash.get(FINDINGS, [])
+    if report.failed and not findings:
+        findings = [item.config.stash[RUN].broken(item.originalname, item.callspec.params, error)]
+    rows = [record.as_row(replace(finding, case=item.nodeid, seconds=round(call.duration, 3))) for finding in findings]
+    if call.when == "setup" and not report.failed:
+        return report
+    report.findings = rows  # type: ignore[attr-defined]
+    if _says_nothing(findings, error, report.failed):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.reportinfo()[1] or 0, f"Skipped: {findings[0].claim}")
+    report.user_properties += [(key, str(row[key])) for row in rows for key in PROPERTIES]
+    return report
+
+
+def _error(report: pytest.TestReport, call: Any) -> BaseException | None:
+    """What went wrong; where it is a sentence for a person the report shows that, and no traceback."""
+    error: BaseException | None = call.excinfo.value if call.excinfo else None
+    if report.skipped or hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        error = errors.UsageError("an audit may not be skipped or expected to fail: waive it in the scenario")
+        report.__dict__.pop("wasxfail", None)
+    error = errors.machine_fault(error) or error
+    if isinstance(error, NotShownError | errors.ShortcutAuditError):
+        report.longrepr = str(error)
+    return error
+
+
+def _says_nothing(findings: list[Finding], error: BaseException | None, failed: bool) -> bool:
+    """Whether the audit does not apply, or cannot be asked and blocks nothing: neither a pass nor a failure."""
+    if not failed:
+        return not any(finding.applies for finding in findings)
+    return isinstance(error, errors.ShortcutAuditError) and not any(finding.blocking for finding in findings)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Ends the run where an audit was collected and none is asked for; on xdist's controller, which collects nothing itself."""
+    if why := getattr(report, "audit_mistake", ""):
+        raise pytest.UsageError(why)
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> Any:
+    rows = getattr(report, "findings", None)
+    if not rows or report.outcome == "rerun":  # type: ignore[comparison-overlap]  # pytest-rerunfailures has its own word
+        return None
+    if any(row["error"] for row in rows):
+        if report.skipped:
+            return "not asked", "-", ("NOT ASKED", {"yellow": True})
+        if not isinstance(report.longrepr, str):
+            return None  # an audit that broke is shown with its traceback
+        return "not audited", "E", ("NOT AUDITED", {"red": True})
+    if not any(row["applies"] for row in rows):
+        return "not applicable", "-", ("N/A", {"cyan": True})
+    keys = {(row["blocking"] and not row["waived"], Verdict(row["verdict"])) for row in rows}
+    return None if (True, Verdict.VIOLATED) in keys else next((LETTERS[key] for key in LETTERS if key in keys), None)

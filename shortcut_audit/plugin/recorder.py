@@ -1,0 +1,187 @@
+"""Writes each finding down as it comes, and the report at the end; lives on xdist's controller, or in the one process."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shortcut_audit import errors
+from shortcut_audit.reporting.conclusion import left_out, not_written, report_files
+from shortcut_audit.session import Run
+from shortcut_audit.withdrawn import Withdrawn
+
+STOPPED_ON_REQUEST = "stopping after"  # how pytest and xdist begin what they say of -x and --maxfail
+
+
+class Recorder:
+    """Sleeps where only the ini file asks for a run: until an audit is collected, the run is none of ours."""
+
+    def __init__(self, run: Run, config: pytest.Config, sleeps: bool, old: Withdrawn) -> None:
+        self.run = run
+        self.config = config
+        self.awake = not sleeps
+        self.old = old
+        self.interruption = ""
+        self.collected = False
+        self.broken_files = False  # who knows whether there are audits in them
+        self.former: Any = None  # what SIGTERM did before
+
+    def pytest_collection_finish(self) -> None:
+        self.collected = True
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        self.collected = True
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.broken_files |= report.failed
+
+    # ---- the beginning ----
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        if self.awake:
+            self._begin(check=True)
+
+    def wake(self, check: bool) -> bool:
+        """An audit is there: from now on the run is ours. Whether it was not before."""
+        if self.awake:
+            return False
+        self.awake = True
+        self.old.drop()
+        more = Withdrawn(report_files(self.run.reports))
+        more.drop()
+        if self.old.problem or more.problem:
+            raise pytest.UsageError(self.old.problem or more.problem)
+        self._begin(check)
+        self._write_junit()
+        return True
+
+    def _begin(self, check: bool) -> None:
+        self._listen()
+        try:
+            self.run.begin(check)
+        except errors.ShortcutAuditError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def _write_junit(self) -> None:
+        """Late, for pytest configured itself before anybody knew that this is a run of ours."""
+        plugin = self.config.pluginmanager.get_plugin("junitxml")
+        if plugin is None or self.config.option.xmlpath:
+            return
+        self.config.option.xmlpath = str(self.run.reports / "junit.xml")
+        Path(self.config.option.xmlpath).unlink(missing_ok=True)
+        before = self.config.pluginmanager.get_plugins()
+        plugin.pytest_configure(self.config)
+        for writer in self.config.pluginmanager.get_plugins() - before:
+            writer.pytest_sessionstart()
+
+    def _listen(self) -> None:
+        """SIGTERM ends the run as ctrl-C does."""
+        on_main = threading.current_thread() is threading.main_thread()
+        if self.former is None and on_main and signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            self.former = signal.signal(signal.SIGTERM, _interrupt)
+
+    # ---- while it runs ----
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self.run.take_over(getattr(node, "workeroutput", {}))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        begins = getattr(report, "audit_begins", None)
+        if begins is None:
+            return
+        if self.wake(check=False):  # xdist: the controller has collected nothing
+            self._into_junit(report)
+        if begins:
+            self.run.forget(report.nodeid)
+        self.run.add(report.nodeid, getattr(report, "findings", []))
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        words = str(excinfo.value)
+        if not words.startswith(STOPPED_ON_REQUEST):
+            self.interruption = words or excinfo.typename
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.interruption = f"{excinfo.typename} within pytest"
+
+    # ---- the end ----
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        if self.awake and session.exitstatus == pytest.ExitCode.USAGE_ERROR:
+            self._into_junit(_failed("audit verdict", "nothing was audited: pytest was asked for what it cannot do, and said so"))
+        elif self.awake:
+            self._finish(session)
+        try:
+            return (yield)
+        except OSError as error:  # pytest's own junit.xml
+            if not self.awake or errors.machine_fault(error) is None:
+                raise
+            junit = self.config.option.xmlpath
+            session.exitstatus = self.run.withdraw(not_written(error, Path(junit or self.run.reports)))
+            if junit:
+                Path(junit).unlink(missing_ok=True)
+            return None
+
+    def _finish(self, session: pytest.Session) -> None:
+        why = self._interrupted(session)
+        report = self.run.close(why, int(session.exitstatus), session.testsfailed > 0)
+        for name, sentence in left_out(report).items():
+            self._fail(session, f"{name} verdict", sentence)
+        if report.exit_code and not session.testsfailed:
+            self._fail(session, "audit verdict", why or "no model was promoted")
+        code = self.run.write(report)
+        if self.run.trouble:
+            self._fail(session, "report", self.run.trouble)
+        session.exitstatus = code
+
+    def _interrupted(self, session: pytest.Session) -> str:
+        """Why the run did not come to its end, as a sentence; -x and --maxfail are an end."""
+        asked = session.shouldfail or session.shouldstop
+        other = isinstance(asked, str) and not asked.startswith(STOPPED_ON_REQUEST)
+        said = self.interruption or (str(asked) if other else "")
+        return f"the run was interrupted before it ended ({said}): run it again, for a part of it promotes nobody" if said else ""
+
+    def _fail(self, session: pytest.Session, name: str, sentence: str) -> None:
+        """One more failed case, so that JUnit and exit code say what the verdict file says."""
+        failed = session.testsfailed
+        self.config.hook.pytest_runtest_logreport(report=_failed(name, sentence))
+        session.testsfailed = max(session.testsfailed, failed + 1)
+
+    def _into_junit(self, report: pytest.TestReport) -> None:
+        for plugin in self.config.pluginmanager.get_plugins():
+            if getattr(plugin, "logfile", None) and hasattr(plugin, "node_reporter"):
+                plugin.pytest_runtest_logreport(report)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.run.report is None:
+            return
+        terminalreporter.section("shortcut audit")
+        for line in self.run.summary(lambda text, colour: terminalreporter._tw.markup(text, **{colour: True})):
+            terminalreporter.write_line(line)
+
+    def pytest_unconfigure(self) -> None:
+        if self.former is not None:
+            signal.signal(signal.SIGTERM, self.former)
+        if self.awake or self.broken_files or not self.collected:
+            self.old.drop()
+        else:
+            self.old.put_back()
+
+
+def _failed(name: str, sentence: str) -> pytest.TestReport:
+    keywords: dict[str, Any] = {}
+    place = ("shortcut_audit", None, name)
+    return pytest.TestReport(f"shortcut_audit::{name}", place, keywords, "failed", sentence, "call")
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt("SIGTERM")

@@ -1,0 +1,143 @@
+"""Whether a run of pytest is one of ours, and the `Run` that it then has."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shortcut_audit import errors
+from shortcut_audit.plugin import options
+from shortcut_audit.plugin.options import Asked
+from shortcut_audit.plugin.recorder import Recorder
+from shortcut_audit.plugin.startup import ASKED, DISPLACED, NOTE, OLD_VERDICT, only_looks
+from shortcut_audit.reporting.conclusion import report_files
+from shortcut_audit.session import Run
+from shortcut_audit.withdrawn import Withdrawn
+
+RUN = pytest.StashKey[Run]()
+PROBLEM = pytest.StashKey[str]()  # why there is no run, though one is asked for
+HANDED = "shortcut_audit"  # the key of `workerinput` that holds what xdist's controller read
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "audit: a check of a model; added to every test that asks for the `audit` fixture")
+    asked = _asked(config)
+    if asked is None:
+        _old_verdict(config).put_back()
+        return
+    if only_looks(config.option) or hasattr(config, "workerinput"):
+        _make_run(config, asked)
+        return
+    if not asked.by_ini:
+        _take_away_the_old(config, asked)
+    run = _make_run(config, asked)
+    if run is None:
+        if asked.by_ini:
+            return  # said where an audit is collected
+        raise pytest.UsageError(config.stash[PROBLEM])
+    run.progress = _progress(config)
+    config.pluginmanager.register(Recorder(run, config, asked.by_ini, _old_verdict(config)), "shortcut-audit-recorder")
+    if not asked.by_ini and not getattr(config.option, "xmlpath", "set"):
+        config.option.xmlpath = str(run.reports / "junit.xml")
+
+
+def _asked(config: pytest.Config) -> Asked | None:
+    if DISPLACED in config.stash:
+        return config.stash.get(ASKED, None)
+    shown = {word: getattr(config.option, options.shown_as(word), None) for word in options.WORDS}
+    found = {word: value for word, value in shown.items() if value}  # a conftest loaded us
+    return options.asked_for(found, config, options.ini_keys(config, getattr(config, "_parser", None)))
+
+
+def _take_away_the_old(config: pytest.Config, asked: Asked) -> None:
+    """Whatever an earlier run left that could be taken for the verdict of this one; a conftest's reporters are known by now."""
+    old = _old_verdict(config)
+    more = Withdrawn(report_files(asked.folder))
+    old.drop()
+    more.drop()
+    if old.problem or more.problem:
+        raise pytest.UsageError(old.problem or more.problem)
+
+
+def _old_verdict(config: pytest.Config) -> Withdrawn:
+    return config.stash.setdefault(OLD_VERDICT, Withdrawn([]))
+
+
+def _make_run(config: pytest.Config, asked: Asked) -> Run | None:
+    try:
+        run = Run(asked.models, asked.scenario, asked.folder, _settings(config, asked))
+    except errors.ShortcutAuditError as error:
+        config.stash[PROBLEM] = str(error)
+        return None
+    config.stash[RUN] = run
+    return run
+
+
+def fixtures_only(config: pytest.Config) -> bool:
+    """Whether this run lists fixtures."""
+    return bool(config.option.showfixtures or config.option.show_fixtures_per_test)
+
+
+def why_no_run(config: pytest.Config) -> str:
+    """The sentence for an audit that is collected while there is no run; empty where there is one."""
+    if RUN in config.stash:
+        return ""
+    if PROBLEM in config.stash:
+        return config.stash[PROBLEM]
+    if "models" not in config.stash.get(DISPLACED, ()):
+        return "audits need models: name their folder, as in `pytest audits/ --models checkpoints/`"
+    return "audits need models, and --models is another plugin's here: name them with `--audit-models checkpoints/`"
+
+
+def _settings(config: pytest.Config, asked: Asked) -> dict[str, Any]:
+    worker = getattr(config, "workerinput", None)
+    displaced = config.stash.get(DISPLACED, frozenset())
+    return {
+        "data": Path(asked.data) if asked.data else None,
+        "device": asked.device,
+        "trust_code": asked.trust_code,
+        "worker": int(worker["workerid"].removeprefix("gw")) if worker else 0,
+        "workers": int(worker["workercount"]) if worker else 1,
+        "handed": worker.get(HANDED) if worker else None,
+        "scenario_word": "--audit-scenario" if "scenario" in displaced else "--scenario",
+    }
+
+
+def _progress(config: pytest.Config) -> Any:
+    """Shows long work at the right end of the line, on a terminal only."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if reporter is None or not reporter.isatty:
+        return None
+
+    def show(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            sys.stdout.write(f"\0337\033[K {text}\0338")
+            sys.stdout.flush()
+
+    return show
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    asked = config.stash.get(ASKED, None)
+    if RUN not in config.stash or (asked and asked.by_ini):
+        return []  # nobody knows yet whether the ini file means us
+    note = config.stash.get(NOTE, "")
+    return [*config.stash[RUN].header().splitlines(), *([note] if note else [])]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """xdist's controller tells each worker what it read."""
+    if RUN in node.config.stash:
+        node.workerinput[HANDED] = node.config.stash[RUN].identity()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if RUN in session.config.stash and hasattr(session.config, "workeroutput"):
+        session.config.workeroutput |= session.config.stash[RUN].handed_over()

@@ -1,0 +1,119 @@
+"""Before pytest parses its arguments: takes ours, takes the old verdict away, and sets right what pytest made of our paths."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shortcut_audit.plugin import options
+from shortcut_audit.plugin.options import Asked
+from shortcut_audit.withdrawn import Withdrawn
+
+ASKED = pytest.StashKey[Asked]()
+OLD_VERDICT = pytest.StashKey[Withdrawn]()
+DISPLACED = pytest.StashKey[frozenset[str]]()  # words of ours that another plugin owns here
+NOTE = pytest.StashKey[str]()  # what is to be said of pytest's own settings
+VERDICT_FILES = ("verdict.json", "junit-per-model.xml")
+ONLY_LOOKED_AT = ("collectonly", "help", "version", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    options.add_inis(parser)
+    if getattr(pluginmanager, "_confcutdir", None) is not None:  # a conftest loads us: the hook below was called before
+        options.show(parser)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, object, object]:
+    rest, found = options.taken(options.expanded(args), _ours(parser))
+    if found:
+        _read_again(early_config, parser, rest)
+    asked = options.asked_for(found, early_config, options.ini_keys(early_config, parser))
+    old = Withdrawn(_outdated(early_config, asked)) if asked else Withdrawn([])
+    try:
+        result = yield
+        _take(early_config, parser, args)
+    except BaseException:
+        old.drop()
+        raise
+    early_config.stash[OLD_VERDICT] = old
+    if early_config.known_args_namespace.help:
+        options.show(parser)
+    return result
+
+
+def _ours(parser: pytest.Parser) -> list[str]:
+    owned = options.owned_options(parser)
+    return [word for word in options.WORDS if f"--{word}" not in owned]
+
+
+def _take(config: pytest.Config, parser: pytest.Parser, arguments: list[str]) -> None:
+    """Takes our words out of the arguments that pytest is about to parse; only now is it known which nobody else owns."""
+    ours = _ours(parser)
+    rest, found = options.taken(options.expanded(arguments), ours)
+    if found:
+        arguments[:] = rest
+    config.stash[DISPLACED] = frozenset(options.WORDS) - frozenset(ours)
+    asked = options.asked_for(found, config, options.ini_keys(config, parser))
+    if asked is not None:
+        config.stash[ASKED] = asked
+        options.refuse_former(rest, options.owned_options(parser))
+
+
+def only_looks(option: Any) -> bool:
+    """Whether this run lists something and runs no test."""
+    return any(getattr(option, name, False) for name in ONLY_LOOKED_AT)
+
+
+def _outdated(config: pytest.Config, asked: Asked) -> list[Path]:
+    """The files of an earlier run that this one will write; none where nothing is to be run."""
+    known = config.known_args_namespace
+    if only_looks(known):
+        return []
+    if asked.by_ini and not (asked.folder / VERDICT_FILES[0]).is_file():
+        return []  # who knows whether these are our keys
+    junit = getattr(known, "xmlpath", None) or str(asked.folder / "junit.xml")
+    return [*(asked.folder / name for name in VERDICT_FILES), Path(junit)]
+
+
+# ---- pytest took the values of our options for test paths: its rootdir may be `/` by now ----
+
+
+def _read_again(config: pytest.Config, parser: pytest.Parser, arguments: list[str]) -> None:
+    known = parser.parse_known_args(arguments, namespace=copy.copy(config.option))
+    config.known_args_namespace = known
+    try:
+        _set_rootdir(config, known)
+    except (ImportError, AttributeError, TypeError, ValueError):  # another pytest, which keeps this elsewhere
+        config.stash[NOTE] = "where the rootdir is not your repository's: write --models=DIR, or name it with --rootdir"
+    if known.confcutdir is None:
+        known.confcutdir = str(config.inipath.parent if config.inipath else config.rootpath)
+
+
+def _set_rootdir(config: pytest.Config, known: Any) -> None:
+    from _pytest.config.findpaths import determine_setup
+
+    said: Mapping[str, object] = {
+        "inifile": known.inifilename,
+        "override_ini": known.override_ini,
+        "args": known.file_or_dir,
+        "rootdir_cmd_arg": known.rootdir or None,
+        "invocation_dir": config.invocation_params.dir,
+    }
+    accepted = inspect.signature(determine_setup).parameters
+    rootdir, inifile, *_ = determine_setup(**{name: value for name, value in said.items() if name in accepted})  # type: ignore[arg-type]
+    if inifile != config.inipath:
+        config.stash[NOTE] = (
+            f"pytest took its settings from '{config.inipath}' because of a path with a space before it, as in `--models DIR`: "
+            "write --models=DIR, or name the ini file with -c"
+        )
+    elif config.rootpath != rootdir:
+        config._rootpath = rootdir
+        config._parser.extra_info["rootdir"] = str(rootdir)
