@@ -199,7 +199,7 @@ def test_metadata_that_makes_no_sense_is_a_problem(tmp_path: Path, metadata: dic
         ),
         ("input: {std: [58.395, 57.12, 57.375]}\nmodels: {}", "has a bad value at 'input.std': 58.395 is too large"),
         ("arch_options: {depths: {a: 1}}\nmodels: {}", "an option of an architecture is a number, a text, true, false or a list"),
-        ("arch_options: 3\nmodels: {}", "has 3 at 'arch_options': Input should be a valid dictionary"),
+        ("arch_options: 3\nmodels: {}", "has a bad value at 'arch_options': 3 is a whole number, and a mapping is wanted"),
         ("classes: [ros\u00e9, rose\u0301]\nmodels: {}", "has a bad value at 'classes': 'ros\u00e9' stands there twice"),
         ("models: {\u00e9: {file: a.pt}, e\u0301: {file: b.pt}}", "stands there twice, its accents written in two ways"),
         ("models: [", "'DIR/rashomon.yaml' is not YAML: while parsing a flow node"),
