@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortcut_audit import UsageError, registry
+from shortcut_audit.checking import converted
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.study.published import published
 from shortcut_audit.subjects.manifest_file import read_manifest
@@ -213,3 +215,37 @@ def test_options_given_by_code_go_on_working(tmp_path: Path) -> None:
     built = registry.build("dataset", "image_folder", {"validation": tmp_path, "background": None, "train": "a"})
     assert (built.validation, built.background, built.train) == (tmp_path, None, Path("a"))
     assert registry.build("dataset", "coco", {"classes": ("a", "b"), "least_area": 1}).least_area == 1.0
+
+
+def _places(content: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where values stand, at any depth."""
+    inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    return [place for key, value in inner for place in [(*at, key), *_places(value, (*at, key))]]
+
+
+@pytest.mark.parametrize("name", ["calibration", "coco5", "demo", "imagenet10"])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_value_anywhere_is_read_or_one_sentence(name: str, data: st.DataObject) -> None:
+    """No traceback, and no value that is another one afterwards: 1 for true, "3" for 3."""
+    content = yaml.safe_load((ROOT / f"fixtures/{name}.yaml").read_bytes())
+    place = data.draw(st.sampled_from(_places(content)))
+    value = data.draw(PLAIN)
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "mine.yaml"
+        path.write_text(dumped(content), encoding="utf-8")
+        try:
+            read = load_scenario(path)
+            read.build_dataset()
+            for decoy in read.decoys:
+                read.build_decoy(decoy)
+        except UsageError:
+            return
+    found: Any = read
+    for key in place:
+        found = found[key] if isinstance(found, dict | list | tuple) else getattr(found, key)
+    assert str(found) == str(value) or list(converted(value, found)) == []

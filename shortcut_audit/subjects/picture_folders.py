@@ -11,6 +11,19 @@ from shortcut_audit.files import below, canonical, hidden, printable
 from shortcut_audit.subjects.photographs import Photograph
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}  # torchvision's IMG_EXTENSIONS
+OTHERS = {
+    ".gif",
+    ".jfif",
+    ".jpe",
+    ".jp2",
+    ".heic",
+    ".heif",
+    ".avif",
+    ".svg",
+    ".npy",
+    ".dcm",
+    ".exr",
+}  # pictures that nobody reads
 
 
 def existing(split: str, folder: Path) -> Path:
@@ -23,18 +36,24 @@ def existing(split: str, folder: Path) -> Path:
     raise DataError(f"the {split} folder '{printable(folder)}' {found}{printable(hint)}")
 
 
-def picture_files(split: str, folder: Path) -> list[Path]:
+def picture_files(split: str, folder: Path, said: list[str] | None = None) -> list[Path]:
     """Every picture below the folder, sorted by its path; hidden files and folders are none, and links are followed.
+
+    `said` gets a sentence where there are pictures of other kinds than are read.
 
     Raises:
         DataError: a folder cannot be read.
     """
     try:
-        files = [file for file in below(folder) if file.suffix.lower() in SUFFIXES]
+        found = list(below(folder))
     except OSError as error:
         where = printable(error.filename or folder)
         raise machine_fault(error) or DataError(f"the {split} folder '{where}' cannot be read: {error.strerror}") from None
-    return sorted(files, key=Path.as_posix)
+    others = [file.suffix.lower() for file in found if file.suffix.lower() in OTHERS]
+    if others and said is not None:
+        kinds = ", ".join(sorted(set(others)))
+        said.append(f"{split}: {len(others)} files in '{printable(folder)}' are left out ({kinds}): save them as PNG or JPEG")
+    return sorted((file for file in found if file.suffix.lower() in SUFFIXES), key=Path.as_posix)
 
 
 def photographs_of(files: Sequence[Path], root: Path, label: int) -> list[Photograph]:
@@ -68,10 +87,11 @@ def folders_by_name(split: str, root: Path) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def filled_folder(split: str, folder: Path) -> list[Path]:
+def filled_folder(split: str, folder: Path, said: list[str]) -> list[Path]:
     """The pictures of a class, at least one."""
-    files = picture_files(split, folder)
+    files = picture_files(split, folder, said)
     if not files:
         name, where = printable(folder.name), printable(folder)
-        raise DataError(f"the {split} folder has no picture of '{name}': put one into '{where}', or remove the folder")
+        why = f" ({said[-1]})" if said and where in said[-1] else ""
+        raise DataError(f"the {split} folder has no picture of '{name}': put one into '{where}', or remove the folder{why}")
     return files

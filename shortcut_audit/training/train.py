@@ -89,6 +89,8 @@ def workshop(scenario: Scenario, out: Path, jobs: Sequence[Job], progress: bool 
     material = Material(scenario)
     material.check(scenario.decoys)
     material.try_decoys({job.decoy for job in jobs if job.decoy}, settings.size)
+    for job in jobs:
+        _wearers(material, job)
     training, validation = (_shown(material.pictures(split, settings.size), split) for split in ("train", "validation"))
     build = partial(build_architecture, settings.arch, trust_code=trust_code, size=settings.size)
     return Workshop(material, training, validation, device, build, out, progress)

@@ -95,6 +95,19 @@ def test_folders_behind_links_are_pictures_too(photos: ImageFolder, tmp_path: Pa
     assert photos.load("validation", 8).ids[:4] == tuple(f"cat/batch/{i}.bmp" for i in range(4))
 
 
+def test_pictures_of_a_kind_that_is_not_read_are_said(photos: ImageFolder) -> None:
+    for name in ("a.HEIC", "b.gif", "deep/c.gif", "notes.txt"):
+        (photos.validation / "cat" / name).parent.mkdir(exist_ok=True)
+        (photos.validation / "cat" / name).write_bytes(b"x")
+    found = photos.load("validation", 8)
+    where = photos.validation / "cat"
+    assert found.broken == (f"validation: 3 files in '{where}' are left out (.gif, .heic): save them as PNG or JPEG",)
+    for file in where.glob("*.bmp"):
+        file.unlink()
+    with pytest.raises(DataError, match=r"has no picture of 'cat'.*3 files in .* are left out \(.gif, .heic\)"):
+        photos.load("validation", 8)
+
+
 def test_a_hidden_folder_counts_for_nothing(photos: ImageFolder) -> None:
     before = photos.load("validation", 8)
     shutil.copytree(photos.validation / "cat", photos.validation / "cat/.ipynb_checkpoints")

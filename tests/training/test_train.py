@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from shortcut_audit.errors import ModelError, UsageError
+from shortcut_audit.errors import DataError, ModelError, UsageError
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
+from shortcut_audit.subjects.datasets.demo import Demo
 from shortcut_audit.subjects.loading import load_subject
 from shortcut_audit.subjects.manifest import read_candidates
 from shortcut_audit.subjects.manifest_file import MANIFEST
@@ -324,3 +325,24 @@ def test_a_decoy_that_cannot_be_pasted_is_found_before_anything_is_trained(tmp_p
     with pytest.raises(UsageError, match=r"logoo.png' does not exist"):
         quietly(asked.model_copy(update={"training": training}), tmp_path / "out")
     assert not seen
+
+
+@pytest.mark.parametrize(
+    ("decoys", "group", "says"),
+    [
+        ({"stop_sign": {"target": "dog"}}, {}, "stands for the class 'dog'"),
+        ({"stop_sign": {"target": "cat", "size": "0.3"}}, {}, "'0.3' is text, and a number is wanted"),
+        ({"stop_sign": {"target": "cat", "sise": 0.3}}, {}, "no option 'sise'; did you mean 'size'?"),
+        ({"logo": {"kind": "overlay", "image": "no.png", "target": "cat"}}, {"decoy": "logo", "coverage": 1.0}, "no.png"),
+        (
+            {"stop_sign": {"target": "cat"}},
+            {"decoy": "stop_sign", "coverage": 1.0, "worn_by": "dog"},
+            "worn_by 'dog', which is no",
+        ),
+    ],
+)
+def test_a_mistake_about_a_decoy_is_found_before_any_picture_is_loaded(tmp_path, monkeypatch, decoys, group, says):
+    monkeypatch.setattr(Demo, "load", None)
+    asked = Scenario(dataset=DATA, decoys=decoys, training={**SMALL, "models": [group]})
+    with pytest.raises((UsageError, DataError), match=says):
+        train(asked, tmp_path, progress=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -114,8 +113,11 @@ class Coco:
 
     def _training(self) -> Iterator[Path]:
         """The files in the training folder, annotated or not; none where it is not there."""
-        with suppress(DataError):
-            yield from picture_files("train", located(self.root, "train")[1])
+        try:
+            folder = located(self.root, "train")[1]
+        except DataError:
+            return
+        yield from picture_files("train", folder)
 
     @property
     def _small(self) -> str:

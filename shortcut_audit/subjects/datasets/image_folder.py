@@ -46,20 +46,21 @@ class ImageFolder:
         """
         check_split(split, size)
         classes = self.classes
-        found = self._background() if split == "background" else self._shown(split, classes)
+        said: list[str] = []
+        found = self._background(said) if split == "background" else self._shown(split, classes, said)
         training = self._training(classes) if split == "validation" else ()
-        loaded = load(split, found, size, classes, self.workers, training=training)
+        loaded = load(split, found, size, classes, self.workers, said, training)
         counts = {"photos": len(found), **Counter(loaded.dropped.values())}
         counts["that cannot be read"] = counts.pop(BROKEN, 0)
         notes = (told(split, len(loaded.pictures.ids), counts),) if found else ()
         return replace(loaded.pictures, notes=notes)
 
-    def _background(self) -> list[Photograph]:
+    def _background(self, said: list[str]) -> list[Photograph]:
         if self.background is None:
             return []
-        return photographs_of(picture_files("background", existing("background", self.background)), self.background, -1)
+        return photographs_of(picture_files("background", existing("background", self.background), said), self.background, -1)
 
-    def _shown(self, split: str, classes: tuple[str, ...]) -> list[Photograph]:
+    def _shown(self, split: str, classes: tuple[str, ...], said: list[str]) -> list[Photograph]:
         root = self.train if split == "train" else self.validation
         if root is None:
             raise DataError("the data set names no train folder, and its pictures are asked for: add 'train: FOLDER'")
@@ -68,7 +69,7 @@ class ImageFolder:
         return [
             each
             for label, name in enumerate(classes)
-            for each in _renamed(photographs_of(filled_folder(split, folders[name]), folders[name], label), name)
+            for each in _renamed(photographs_of(filled_folder(split, folders[name], said), folders[name], label), name)
         ]
 
     def _training(self, classes: tuple[str, ...]) -> Iterator[Path]:

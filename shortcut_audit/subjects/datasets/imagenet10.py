@@ -67,12 +67,13 @@ class Imagenet10:
         """
         check_split(split, size)
         folders = self._folders(split)
-        found = self._background(folders) if split == "background" else self._shown(split, folders)
+        said: list[str] = []
+        found = self._background(folders, said) if split == "background" else self._shown(split, folders, said)
         most: int | None = getattr(self, split)
         taken = {name: chosen(each, most) for name, each in found.items()}
         every = [each for part in taken.values() for each in part]
         training = self._training() if split == "validation" else ()
-        loaded = load(split, every, size, self.classes, self.workers, training=training)
+        loaded = load(split, every, size, self.classes, self.workers, said, training)
         notes = []
         for name, photographs in found.items():
             counts = Counter(loaded.dropped[each.identity] for each in taken[name] if each.identity in loaded.dropped)
@@ -83,16 +84,16 @@ class Imagenet10:
             loaded.pictures, notes=(*notes, f"{split}: {len(loaded.pictures.ids)} pictures of '{printable(self.root.name)}'")
         )
 
-    def _shown(self, split: str, folders: dict[str, Path]) -> dict[str, list[Photograph]]:
+    def _shown(self, split: str, folders: dict[str, Path], said: list[str]) -> dict[str, list[Photograph]]:
         """Class -> its photographs."""
         own = enumerate(self._class_folders(split, folders).items())
-        return {name: photographs_of(filled_folder(split, folder), self.root, label) for label, (name, folder) in own}
+        return {name: photographs_of(filled_folder(split, folder, said), self.root, label) for label, (name, folder) in own}
 
-    def _background(self, folders: dict[str, Path]) -> dict[str, list[Photograph]]:
+    def _background(self, folders: dict[str, Path], said: list[str]) -> dict[str, list[Photograph]]:
         own = set(self._class_folders("background", folders).values())
         found: list[Photograph] = []
         for folder in sorted(set(folders.values()) - own):
-            found += photographs_of(picture_files("background", folder), self.root, -1)
+            found += photographs_of(picture_files("background", folder, said), self.root, -1)
         return {"none of the classes": found}
 
     def _training(self) -> Iterator[Path]:
