@@ -132,7 +132,8 @@ def test_whatever_stops_a_run_promotes_nobody(audited, stop):
     (audited.path / "audits/test_z.py").write_text(f"def test_z(request):\n    {STOPS[stop]}\n\ndef test_zz():\n    pass\n")
     scenario = audited.path / "scenario.yaml"
     scenario.write_text(scenario.read_text() + "blocking: [decoy_insertion]\n")
-    result = rerun(audited)
+    call = audited.pytester.runpytest_subprocess if stop == "ctrl-c" else audited.pytester.runpytest
+    result = call("audits", "--models=models", "--audit-trust-code")
     verdict = audited.verdict()
     assert verdict["finished"] is False
     assert result.ret == verdict["exit_code"] != 0

@@ -22,6 +22,11 @@ def own(request):
 READS = "def test_own(own):\n    assert own == {expected!r}\n"
 
 
+@pytest.fixture(autouse=True)
+def _modules_of_the_repository(pytester):
+    pytester.syspathinsert()
+
+
 def alike(pytester, *arguments):
     """The result of a run with us, after it was seen that it says what a run without us says."""
     ours = pytester.runpytest(*arguments)
