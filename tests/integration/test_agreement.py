@@ -41,10 +41,11 @@ def audit_file(made, name, body):
     (made.path / f"audits/test_{name}.py").write_text(body)
 
 
+CHECK = "from shortcut_audit import at_most\ndef test_x(subject, audit):\n    audit.check([{each}] * 50, 0, at_most(0.1))\n"
 ADDED = {  # another audit or test beside the two that block and hold
     "nothing": "",
-    "an audit that holds": "from shortcut_audit import at_most\ndef test_x(subject, audit):\n    audit.check([0.0] * 50, 0, at_most(0.1))\n",
-    "an audit that notes": "from shortcut_audit import at_most\ndef test_x(subject, audit):\n    audit.check([1.0] * 50, 0, at_most(0.1))\n",
+    "an audit that holds": CHECK.format(each=0.0),
+    "an audit that notes": CHECK.format(each=1.0),
     "an audit that does not apply": "def test_x(subject, audit):\n    audit.does_not_apply('no')\n",
     "an audit that checks nothing": "def test_x(subject, audit):\n    pass\n",
     "an audit that takes no numbers": "def test_x(subject):\n    pass\n",
