@@ -195,8 +195,14 @@ def test_with_the_ini_file_a_run_without_audits_leaves_the_verdict(audited):
     ini(audited)
     before = {name: (audited.path / "reports" / name).read_bytes() for name in FILES}
     (audited.path / "test_own.py").write_text("def test_own():\n    pass\n")
-    for more in ((), ("-n", "2")):
-        assert audited.pytester.runpytest("test_own.py", *more).ret == 0
+    for more in (
+        ("test_own.py",),
+        ("test_own.py", "-n", "2"),
+        ("-m", "not audit"),
+        ("-k", "own"),
+        ("-m", "not audit", "-n", "1"),
+    ):
+        assert audited.pytester.runpytest(*more).ret == 0
         assert before == {name: (audited.path / "reports" / name).read_bytes() for name in FILES}
 
 
