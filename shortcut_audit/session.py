@@ -162,7 +162,11 @@ class Run:
         """Every check of one audit on one case."""
         given = {name: arguments[name] for name in inspect.signature(function).parameters if name not in {*VALUES, "audit"}}
         name = audit_name(function.__name__, params)
-        return self.harness.judge(function, given, params[CASE], name, measured=arguments.get("audit"))
+        if "audit" not in arguments:
+            raise UsageError(
+                f"{name} hands over no numbers: let it ask for `audit`, and call audit.check(values, control, at_most(...))"
+            )
+        return self.harness.judge(function, given, params[CASE], name, measured=arguments["audit"])
 
     def broken(self, function: str, params: Mapping[str, Any], error: BaseException | None) -> Finding:
         """The finding of a case where nothing could be measured.

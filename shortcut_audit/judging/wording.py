@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.records import Judgement, Verdict
 
-BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+BRACES = re.compile(r"\{\{|\}\}|\{(\w*)\}")
 
 
 def percent(share: float | None) -> str:

@@ -10,7 +10,13 @@ what it measured into findings, which travel on the test's report: so `-n`, `-k`
       < fixtures, outcomes  what an audit is given, and what becomes of it
 """
 
-from shortcut_audit.plugin.collecting import pytest_collection_modifyitems, pytest_generate_tests, pytest_xdist_make_scheduler
+from shortcut_audit.plugin.collecting import (
+    pytest_collection_finish,
+    pytest_collection_modifyitems,
+    pytest_generate_tests,
+    pytest_report_collectionfinish,
+    pytest_xdist_make_scheduler,
+)
 from shortcut_audit.plugin.fixtures import (
     accuracy,
     audit,
@@ -47,12 +53,14 @@ __all__ = [
     "pair",
     "predictions",
     "pytest_addoption",
+    "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_configure_node",
     "pytest_generate_tests",
     "pytest_load_initial_conftests",
     "pytest_pyfunc_call",
+    "pytest_report_collectionfinish",
     "pytest_report_header",
     "pytest_report_teststatus",
     "pytest_runtest_logreport",

@@ -41,22 +41,42 @@ def case_of(item: pytest.Item) -> Case | str | None:
     return found
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks the audits, and takes the suite down as it is before `-k` and `-m` leave something out."""
     audits = [item for item in items if case_of(item) is not None]
     for item in audits:
         item.add_marker("audit")
     run = config.stash.get(RUN, None)
-    if run is not None:
-        run.collected({item.path for item in audits}, _conftests(config))
-    if hasattr(config, "workerinput"):
-        return  # what is wrong is said by the controller
-    if audits and run is None and not fixtures_only(config):
-        raise pytest.UsageError(why_no_run(config))
-    if run is not None and not audits and not session.testsfailed and not config.stash[ASKED].by_ini:
+    if run is None:
+        return
+    run.collected({item.path for item in audits}, _conftests(config))
+    named = not config.stash[ASKED].by_ini if ASKED in config.stash else True
+    if named and not audits and not session.testsfailed and not hasattr(config, "workerinput"):
         raise pytest.UsageError("no audit was collected for --models: name their folder, as in `pytest audits/ --models DIR`")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Only an audit that is really to be run makes a run of ours where the ini file alone asks for one."""
+    config = session.config
+    if hasattr(config, "workerinput") or not _any_audit(session.items) or fixtures_only(config):
+        return  # what is wrong in a worker is said by the controller
+    if RUN not in config.stash:
+        raise pytest.UsageError(why_no_run(config))
     recorder = config.pluginmanager.get_plugin("shortcut-audit-recorder")
-    if audits and isinstance(recorder, Recorder) and not only_looks(config.option):
+    if isinstance(recorder, Recorder) and not only_looks(config.option):
         recorder.wake(check=True)
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """What is audited, where the head of the run could not say it yet."""
+    asked = config.stash.get(ASKED, None)
+    told = RUN in config.stash and asked is not None and asked.by_ini and _any_audit(items)
+    return config.stash[RUN].header().splitlines() if told else []
+
+
+def _any_audit(items: list[pytest.Item]) -> bool:
+    return any(case_of(item) is not None for item in items)
 
 
 def _conftests(config: pytest.Config) -> set[Path]:

@@ -132,7 +132,8 @@ def test_whatever_stops_a_run_promotes_nobody(audited, stop):
     (audited.path / "audits/test_z.py").write_text(f"def test_z(request):\n    {STOPS[stop]}\n\ndef test_zz():\n    pass\n")
     scenario = audited.path / "scenario.yaml"
     scenario.write_text(scenario.read_text() + "blocking: [decoy_insertion]\n")
-    result = rerun(audited)
+    call = audited.pytester.runpytest_subprocess if stop == "ctrl-c" else audited.pytester.runpytest
+    result = call("audits", "--models=models", "--audit-trust-code")
     verdict = audited.verdict()
     assert verdict["finished"] is False
     assert result.ret == verdict["exit_code"] != 0
@@ -194,8 +195,14 @@ def test_with_the_ini_file_a_run_without_audits_leaves_the_verdict(audited):
     ini(audited)
     before = {name: (audited.path / "reports" / name).read_bytes() for name in FILES}
     (audited.path / "test_own.py").write_text("def test_own():\n    pass\n")
-    for more in ((), ("-n", "2")):
-        assert audited.pytester.runpytest("test_own.py", *more).ret == 0
+    for more in (
+        ("test_own.py",),
+        ("test_own.py", "-n", "2"),
+        ("-m", "not audit"),
+        ("-k", "own"),
+        ("-m", "not audit", "-n", "1"),
+    ):
+        assert audited.pytester.runpytest(*more).ret == 0
         assert before == {name: (audited.path / "reports" / name).read_bytes() for name in FILES}
 
 

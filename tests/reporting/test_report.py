@@ -15,6 +15,7 @@ from shortcut_audit.records import Candidate, Decision, Finding, Verdict
 from shortcut_audit.reporting import record
 from shortcut_audit.reporting.again import read_report, written_again
 from shortcut_audit.reporting.assembly import assemble, with_blame
+from shortcut_audit.reporting.conclusion import left_out, nobody
 from shortcut_audit.reporting.matrix import disagreements, matrix, reasons
 from shortcut_audit.scenario import Scenario
 
@@ -176,6 +177,24 @@ def test_a_row_survives_the_record(report, tmp_path):
     assert [found.claim for found in read] == [found.claim for found in findings]
     assert all(isinstance(found.verdict, Verdict) for found in read)
     assert read[2].value is None
+
+
+def test_of_a_test_that_is_run_again_the_last_row_counts(report, tmp_path):
+    path = tmp_path / "record.jsonl"
+    first, second = (replace(model.findings[0], case="a::b") for model in list(report.models.values())[:2])
+    record.append(path, [record.as_row(first)])
+    record.forget(path, "a::b")
+    record.append(path, [record.as_row(second), record.as_row(replace(first, case="c"))])
+    assert [(found.case, found.subjects) for found in record.read(path)] == [("a::b", second.subjects), ("c", first.subjects)]
+
+
+def test_what_no_test_says_is_left_out(report):
+    assert left_out(report) == {}
+    silent = replace(report.models["unsure"], sentence="unsure was not audited by mask_localisation")
+    assert left_out(replace(report, models={"unsure": silent})) == {"unsure": silent.sentence}
+    assert "nothing was audited" in left_out(replace(report, models={}))["audit"]
+    assert {model.decision for model in nobody(report, "why").models.values()} == {Decision.UNDECIDED}
+    assert left_out(nobody(report, "why"))["good"] == "good is undecided: why"
 
 
 def test_the_report_is_written_again_from_the_verdict(report, tmp_path):
