@@ -25,11 +25,12 @@ from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.sources import code_of, code_of_module, our_code
 from shortcut_audit.store import Arrays, Store
-from shortcut_audit.subjects.loading import load_subject
+from shortcut_audit.subjects.loading import check_answers, load_subject
 from shortcut_audit.subjects.manifest import format_of, read_as_words, refusal
 from shortcut_audit.subjects.material import Material
 from shortcut_audit.subjects.pictures import pixel_digest as pixel_digest  # its home was here
 
+ASKED_TWICE = 8  # validation pictures on which a model must answer alike, alone and in a batch
 BATCH = 256  # images a forward pass
 SEEN = 64  # images that are blurred at a time: each is held at eight levels
 
@@ -83,6 +84,9 @@ class Answers:
         subject = load_subject(candidate, self.material.classes, self.trust_code, self.device)
         if subject.sha256 != digest:
             raise UsageError(f"{model}: '{candidate.file.name}' changed during the audit: run it again once the file is written")
+        seen = self.material.pictures("validation", candidate.size).pixels[:ASKED_TWICE]
+        if len(seen) > 1:
+            check_answers(subject.network, self.as_images(seen), model)
         if self._code(model) != code:
             raise UsageError(f"{model}: the code behind '{candidate.arch}' changed during the audit: run it again")
         return subject
