@@ -232,7 +232,9 @@ def test_precision_is_not_asked_of_more_pictures_than_carry_the_decoy(found: Any
 
 def test_a_decoy_that_fills_the_picture_has_no_place(ground: Ground, scenario: Any) -> None:
     decoys = {**scenario.decoys, "stop_sign": {"kind": "vignette", "target": "green"}}
-    answers = Answers(scenario.model_copy(update={"decoys": decoys}), ground.answers.candidates.values(), ground.answers.store)
+    answers = Answers(
+        scenario.model_copy(update={"decoys": decoys}), ground.answers.candidates.values(), ground.answers.store, trust_code=True
+    )
     section = registry.build("experiment", "e3_masks_confirm").run(Ground(answers, ground.jobs))
     assert "fills the picture" in section.agreements[0].here
     assert section.agreements[0].agrees is None
