@@ -274,7 +274,7 @@ def test_what_was_seen_has_a_digest() -> None:
     made.with_decoy("stop_sign", "background", 16)
     first = made.digests()
     assert first.keys() == {"validation@16", "background@16", "stop_sign@16"}
-    assert first["validation@16"] == made.pictures("validation", 16).digest
+    assert len(set(first.values())) == 3
     again = material()
     for decoy in ("vignette", "stop_sign"):
         again.with_decoy(decoy, "validation", 16)
