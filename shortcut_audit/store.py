@@ -103,7 +103,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except OSError as error:
-            self._not_kept(path, error)
+            self._not_kept(error)
         try:
             yield
         finally:
@@ -116,7 +116,7 @@ class Store:
             with replacing(path) as unfinished:
                 unfinished.write_bytes(content)
         except OSError as error:
-            self._not_kept(path, error)
+            self._not_kept(error)
 
     def _read(self, path: Path, kind: str, key: Mapping[str, object]) -> Arrays | None:
         """The entry at `path`, if it is whole and is this key's."""
@@ -130,11 +130,11 @@ class Store:
             said, found = {}, {}
         if said == {"key": _text(key), "kind": kind, "sha256": _checksum(found)}:
             return found
-        self._say(f"evidence in '{path.parent}' was not what was kept there: it was computed again")
+        self._say(f"evidence in '{self.folder}' was not what was kept there: it was computed again")
         return None
 
-    def _not_kept(self, path: Path, error: OSError) -> None:
-        self._say(f"evidence could not be kept in '{path.parent}' ({error.strerror}): it will be computed again")
+    def _not_kept(self, error: OSError) -> None:
+        self._say(f"evidence could not be kept in '{self.folder}' ({error.strerror}): it will be computed again")
 
     def _say(self, problem: str) -> None:
         if problem not in self.problems:
