@@ -31,9 +31,11 @@ def left_out(report: Report) -> dict[str, str]:
 
 
 def not_asked(report: Report) -> list[str]:
-    """What could not be asked and blocks nothing, each sentence once."""
+    """What could not be asked, blocks nothing and is not said of a model already, each sentence once."""
     findings = [*report.pairs, *(finding for model in report.models.values() for finding in model.findings)]
-    return [f"not asked: {claim}" for claim in sorted({each.claim for each in findings if each.error and not each.blocking})]
+    said = {model.sentence for model in report.models.values()}
+    claims = {each.claim for each in findings if each.error and not each.blocking}
+    return [f"not asked: {claim}" for claim in sorted(claims - said)]
 
 
 def not_written(error: OSError, where: Path) -> str:
