@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shortcut_audit import __version__
-from shortcut_audit.errors import ShortcutAuditError
+from shortcut_audit.errors import ShortcutAuditError, UsageError
 
 if TYPE_CHECKING:
     from shortcut_audit.scenario import Scenario
@@ -94,6 +94,8 @@ def _add_overrides(command: argparse.ArgumentParser) -> None:
 def _scenario(asked: argparse.Namespace) -> Scenario:
     from shortcut_audit.scenario import load_scenario
 
+    if asked.data is not None and not asked.data.is_dir():
+        raise UsageError(f"--data '{asked.data}' is no folder: name the one in which the data set's paths start")
     overrides = {name: getattr(asked, name) for name in ("device", "precision") if getattr(asked, name) is not None}
     scenario = load_scenario(asked.scenario, asked.data, overrides)
     if asked.workers is None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from shortcut_audit.errors import ModelError, ShortcutAuditError
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.scenario import Scenario
 
@@ -65,6 +66,16 @@ def _sizes(candidates: Sequence[Candidate]) -> str:
 def blocks(scenario: Scenario, audit: str) -> bool:
     """Whether the scenario lets this audit block promotion; `influence_precision@50` is also meant by its bare name."""
     return audit in scenario.blocking or audit.partition("@")[0] in scenario.blocking
+
+
+def not_measured(scenario: Scenario, case: Case, audit: str, error: BaseException | None) -> Finding:
+    """The finding of a case where nothing could be measured.
+
+    A checkpoint at fault is VIOLATED, so that its model is rejected; anything else leaves it UNDECIDED.
+    """
+    text = str(error) if isinstance(error, ShortcutAuditError) else f"{case.id}: {audit} broke: {error!r}"
+    verdict = Verdict.VIOLATED if isinstance(error, ModelError) else Verdict.UNDECIDED
+    return Finding(audit, case.models, case.decoy, verdict, blocks(scenario, audit), claim=text, error=True)
 
 
 def waiver(scenario: Scenario, audit: str, case: Case) -> str:

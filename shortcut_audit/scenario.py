@@ -279,7 +279,7 @@ def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, A
         raise UsageError(f"cannot read {what}: {error.strerror}{_nearby(path)}") from None
     content = parsed_mapping(text, what, "the keys 'dataset' and 'decoys'")
     if data is not None and not data.is_dir():
-        raise UsageError(f"--data '{data}' is no folder: name the one in which the data set's paths start")
+        raise UsageError(f"'{data}' is no folder: name the one in which the data set's paths start")
     if training is not None and "training" not in content:
         raise UsageError(f"{what} has no 'training:', so there is no model to train: see fixtures/demo.yaml for one")
     if training and isinstance(written := content.get("training") or {}, dict):

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shortcut_audit import registry
-from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
-from shortcut_audit.planning import CASE, VALUES, audit_name, blocks, not_compared, plan, without_a_case
+from shortcut_audit.errors import ShortcutAuditError, UsageError
+from shortcut_audit.planning import CASE, VALUES, audit_name, not_compared, not_measured, plan, without_a_case
 from shortcut_audit.progress import told
-from shortcut_audit.records import Case, Finding, Report, Verdict
+from shortcut_audit.records import Case, Finding, Report
 from shortcut_audit.reporting import record
 from shortcut_audit.reporting import suite as suites
 from shortcut_audit.reporting.assembly import assemble
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class Run:
     """What `--models`, `--scenario` and `--audit-reports` ask for, and what came of it.
 
-    `refusal` is the sentence for which no case may be judged: this process reads other files than the one that began the run.
+    `refusal`: why no case may be judged, where this process reads other files than the one that began the run.
 
     Raises:
         UsageError: the folder of models is empty or not there, or the scenario cannot be read.
@@ -46,17 +46,19 @@ class Run:
         if not scenario:
             word = settings.get("scenario_word", "--scenario")
             raise UsageError(f"audits need a scenario: name one with {word} FILE, or as `scenario` in the ini file")
+        if (data := settings.get("data")) is not None and not data.is_dir():
+            raise UsageError(f"--audit-data '{data}' is no folder: name the one in which the data set's paths start")
         self.models = Path(models)
         self.candidates = read_candidates(self.models)
         self.scenario_path = Path(scenario)
-        self.scenario = load_scenario(self.scenario_path, settings.get("data"))
+        self.scenario = load_scenario(self.scenario_path, data)
         self.reports = reports
         self.settings = settings
         self.suite = suites.Suite()
         self.progress: Callable[[str], None] | None = None
         self.report: Report | None = None
         self.notes: set[str] = set()  # files that could not be read, evidence that could not be kept
-        self.doubts: set[str] = set()  # why what was found cannot be relied on: files that changed meanwhile
+        self.doubts: set[str] = set()  # files that changed meanwhile, so that nothing can be relied on
         self.data: dict[str, str] = {}  # what models were asked about -> digest of its pictures
         self.trouble = ""  # why record or report could not be written
         self.refusal = self._refusal(settings.get("handed"))
@@ -169,16 +171,8 @@ class Run:
         return self.harness.judge(function, given, params[CASE], name, measured=arguments["audit"])
 
     def broken(self, function: str, params: Mapping[str, Any], error: BaseException | None) -> Finding:
-        """The finding of a case where nothing could be measured.
-
-        A checkpoint at fault is VIOLATED, so that its model is rejected; anything else leaves it UNDECIDED.
-        """
-        case: Case = params[CASE]
-        audit = audit_name(function, params)
-        charged = isinstance(error, ModelError)
-        text = str(error) if isinstance(error, ShortcutAuditError) else f"{case.id}: {audit} broke: {error!r}"
-        verdict = Verdict.VIOLATED if charged else Verdict.UNDECIDED
-        return Finding(audit, case.models, case.decoy, verdict, blocks(self.scenario, audit), claim=text, error=True)
+        """The finding of a case where nothing could be measured."""
+        return not_measured(self.scenario, params[CASE], audit_name(function, params), error)
 
     # ---- the record and the report ----
 

@@ -47,7 +47,7 @@ def test_an_absolute_path_stays_where_it_is(path: Path, tmp_path: Path) -> None:
 
 
 def test_data_that_is_no_folder_is_one_sentence(path: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--data '.*gone' is no folder"):
+    with pytest.raises(UsageError, match=r"'.*gone' is no folder"):
         load_scenario(path, tmp_path / "gone")
 
 

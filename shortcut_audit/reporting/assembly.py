@@ -117,6 +117,8 @@ def _decide(name: str, findings: tuple[Finding, ...], scenario: Scenario) -> tup
         return Decision.REJECT, _worst(violated).claim
     if open_ones:
         return Decision.UNDECIDED, _worst(open_ones).claim
+    if not scenario.decoys:
+        return Decision.UNDECIDED, f"{name}: the scenario names no decoy, so that nothing was looked for: add one to 'decoys'"
     missing = [lack for audit in scenario.blocking for lack in _lacking(audit, findings, scenario)]
     if missing:
         known = {finding.audit.partition("@")[0] for finding in findings}

@@ -21,8 +21,8 @@ SPLITS = {"train": "train", "validation": "val", "background": "val"}  # ours ->
 LISTS = ("images", "annotations", "categories")
 LAYOUT = (
     "there must be annotations/instances_train*.json, annotations/instances_val*.json, and for each a folder of images with the"
-    " rest of its name, such as train2017/ and val2017/; name the folder that holds all this as 'root' in the scenario or with"
-    " --data"
+    " rest of its name, such as train2017/ and val2017/; name the folder that holds all this as 'root' in the scenario, or with"
+    " --data (--audit-data in pytest)"
 )
 
 Mask = dict[str, Any]  # COCO's compressed run lengths: size (h, w) and counts

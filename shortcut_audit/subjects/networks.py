@@ -101,7 +101,7 @@ def _from_factory(arch: str, classes: int, trust_code: bool, options: Mapping[st
     module, _, name = arch.partition(":")
     if not trust_code:
         hint = did_you_mean(module, registry.names("architecture"))
-        own = f"code of your own, '{arch}', needs --audit-trust-code"
+        own = f"code of your own, '{arch}', needs --audit-trust-code in pytest, --trust-code elsewhere"
         raise UsageError(f"no source of architectures called '{module}'{hint} ({own})")
     try:
         factory: Any = getattr(import_module(module), name)

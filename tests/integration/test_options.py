@@ -87,7 +87,7 @@ def test_data_says_where_the_pictures_are(repository):
     scenario.write_text(pictures)
     result = made.audit("--audit-data=gone")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*--data 'gone' is no folder: name the one in which the data set's paths start*"])
+    result.stderr.fnmatch_lines(["*--audit-data 'gone' is no folder: name the one in which the data set's paths start*"])
     (made.path / "photos").mkdir()
     result = made.audit("--audit-data=photos")
     assert result.ret == 4

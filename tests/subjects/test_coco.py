@@ -305,7 +305,7 @@ def test_a_missing_folder_is_one_sentence_with_the_layout(made: MadeCoco, tmp_pa
     (root / "val2017").rename(root / "images")
     found = "which has annotations/instances_val2017.json but no val2017/"
     assert sentence(root).startswith(f"no COCO val images in '{root}', {found}{layout}")
-    assert sentence(root).endswith("as 'root' in the scenario or with --data")
+    assert sentence(root).endswith("as 'root' in the scenario, or with --data (--audit-data in pytest)")
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_typos_get_hints() -> None:
     assert refusal("torchvision:qqqq").startswith("torchvision has no classifier called 'qqqq'; it has ")
     assert refusal("torchvison:resnet18") == (
         "no source of architectures called 'torchvison'; did you mean 'torchvision'? "
-        "(code of your own, 'torchvison:resnet18', needs --audit-trust-code)"
+        "(code of your own, 'torchvison:resnet18', needs --audit-trust-code in pytest, --trust-code elsewhere)"
     )
 
 
@@ -112,7 +112,9 @@ def test_a_stranger_s_factory_runs_only_if_trusted(tmp_path: Path, monkeypatch: 
     )
     (tmp_path / "strange_factory.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    assert refusal("strange_factory:linear").endswith("(code of your own, 'strange_factory:linear', needs --audit-trust-code)")
+    assert refusal("strange_factory:linear").endswith(
+        "(code of your own, 'strange_factory:linear', needs --audit-trust-code in pytest, --trust-code elsewhere)"
+    )
     assert not (tmp_path / "strange_factory.ran").exists()
     assert build_architecture("strange_factory:linear", 3, trust_code=True)(torch.zeros(2, 3, 4, 4)).shape == (2, 3)
     assert refusal("strange_factory:number", trust_code=True) == (

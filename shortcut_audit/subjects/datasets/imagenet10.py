@@ -111,7 +111,7 @@ class Imagenet10:
         there = [self.root / name for name in names if (self.root / name).is_dir()]
         if not there:
             layout = "there must be train/ and val/ (or validation/) with a folder of pictures for each class"
-            where = "name the folder that holds them as 'root' in the scenario or with --data"
+            where = "name the folder that holds them as 'root' in the scenario, or with --data (--audit-data in pytest)"
             raise DataError(f"no {names[0]}/ in '{self.root}': {layout}; {where}")
         folders = folders_by_name(split, there[0])
         loose = [] if folders else picture_files(split, there[0])
