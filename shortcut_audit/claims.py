@@ -52,10 +52,14 @@ def driven_away(claim: str, judgement: Judgement, target: str, other: str) -> st
     return f"{claim}; the decoy drives pictures AWAY from '{target}'{where}"
 
 
-def not_counted(finding: Finding, reason: str, waived: str) -> Finding:
-    """A finding on masks that come from an explainer which is not to be trusted."""
+def not_counted(finding: Finding, reason: str) -> Finding:
+    """A finding on masks that come from an explainer which is not to be trusted on the model: it has nothing to say.
+
+    It says nothing against the model, so that it blocks nothing, and nothing for it: what else blocks decides.
+    """
     claim = f"{finding.claim}; does not count: {reason}"
-    return replace(finding, verdict=Verdict.UNDECIDED, claim=claim, waived=waived, detectable=None, planted=None)
+    hollowed = replace(finding, claim=claim, verdict=Verdict.UNDECIDED, blocking=False, applies=False, waived="")
+    return replace(hollowed, detectable=None, planted=None)
 
 
 def hollow(audit: str, case: Case, reason: str) -> Finding:

@@ -157,3 +157,19 @@ def test_no_network_is_asked_for_what_divides_the_members(repository):
     made = repository(clean=2)
     made.audit("-k", "membership")
     assert "multiplicity" not in made.verdict()
+
+
+@pytest.mark.parametrize(
+    ("blocking", "expected"),
+    [("decoy_insertion, mask_localisation", "promote"), ("mask_localisation, rashomon_membership", "undecided")],
+)
+def test_masks_that_do_not_count_neither_block_nor_pass(repository, blocking, expected):
+    """Four channels cannot learn to see nothing but the decoy, so that the explainer is not to be trusted on them."""
+    made = repository(clean=2, more=f"blocking: [{blocking}]")
+    made.use("mask_localisation")
+    made.audit()
+    assert {made.verdicts()[name] for name in ("F0-s0", "F0-s1")} == {expected}
+    assert made.verdicts()["F100-s0"] != "promote"
+    (row,) = [row for row in made.verdict()["models"]["F0-s0"]["findings"] if row["audit"] == "mask_localisation"]
+    assert (row["verdict"], row["blocking"], row["applies"]) == ("UNDECIDED", False, False)
+    assert "does not count: extremal is not to be trusted on F0-s0" in row["claim"]
