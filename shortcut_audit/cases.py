@@ -9,7 +9,7 @@ were selected, on their order, or on the number of workers.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -20,7 +20,7 @@ from shortcut_audit import claims
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging import judge, p_value, sound_references
-from shortcut_audit.judging.competence import SURE, Competence, competence
+from shortcut_audit.judging.competence import SURE, Competence, competence, read_better
 from shortcut_audit.judging.references import limits_of_the_unnamed, most_innocent
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.measurement import Audit, Clean, Measurement
@@ -215,10 +215,22 @@ class Harness:
         return self._competence[model]
 
     def _above_chance(self, model: str) -> Finding:
-        stated = self.evidence.stated_accuracy(model)
-        found = claims.above_chance(model, self.competence(model), self.evidence.outputs(model), stated)
+        own, stated = self.competence(model), self.evidence.stated_accuracy(model)
+        size = 2 * self.evidence.described(model).size
+        better = read_better(*self.evidence.otherwise(model), larger=f"an input size of {size}")
+        peers = claims.Peers(stated, tuple(self._accuracies_beside(model)), better)
+        found = claims.above_chance(model, own, self.evidence.outputs(model), peers)
         waived = waiver(self.scenario, found.audit, Case((model,))) if found.verdict is not Verdict.HOLDS else ""
         return replace(found, waived=waived)
+
+    def _accuracies_beside(self, model: str) -> Iterator[float]:
+        """Of the reference models, this one left out."""
+        for name, candidate in self.evidence.candidates.items():
+            if candidate.reference and name != model:
+                try:
+                    yield self.competence(name).accuracy
+                except (ModelError, UsageError):
+                    continue  # said in that model's own cases
 
     def _as_far_as_explained(self, findings: list[Finding], case: Case) -> list[Finding]:
         """Findings on masks do not count where the explainer is not to be trusted on the model."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from statistics import median
 
 from shortcut_audit.judging.competence import LEVEL, SURE, Competence
 from shortcut_audit.judging.wording import figures, filled, percent
@@ -36,7 +37,10 @@ def sentence(case: Case, measurement: Measurement, judgement: Judgement, decoy: 
 
 def unnamed(claim: str, part: str, among: int, named: str | None, by_colour: bool) -> str:
     """What is added where the worst of `among` questions is about a class, or a strength, that the scenario does not name."""
-    of = "classes and strengths" if named is None or part == "elsewhere" else "other strengths"
+    if named is None or part == "elsewhere":
+        of = "questions about classes and strengths"
+    else:
+        of = "other strengths" if among > 1 else "other strength"
     beside = f"; the most of {among} {of} that the scenario does not name"
     if part == "elsewhere" and named is not None:
         beside += f" (it names '{named}')"
@@ -68,9 +72,18 @@ def hollow(audit: str, case: Case, reason: str) -> Finding:
     return Finding(audit, case.models, case.decoy, Verdict.UNDECIDED, blocking=False, claim=claim, applies=False)
 
 
-def above_chance(model: str, found: Competence, outputs: tuple[str, ...], stated: float | None) -> Finding:
-    """HOLDS where the model is shown to be better than chance, with its classes in place and no worse than it says of itself."""
-    reason = _doubt(found, outputs, stated)
+@dataclass(frozen=True)
+class Peers:
+    """What else an accuracy is held against."""
+
+    stated: float | None = None  # the share that the checkpoint states of itself
+    references: tuple[float, ...] = ()  # of the reference models
+    better: tuple[str, float, float] | None = None  # another reading of the pictures, accuracy as read, accuracy so
+
+
+def above_chance(model: str, found: Competence, outputs: tuple[str, ...], peers: Peers) -> Finding:
+    """HOLDS where the model is shown to be better than chance, with its classes in place, and read as it was trained."""
+    reason = _doubt(found, outputs, peers)
     right = f"{model} is right on {percent(found.accuracy)} of {found.n} plain validation images"
     interval = f"[{100 * found.low:.0f}, {100 * found.high:.0f}]"
     chance = f"the same answers in another order would be on {percent(found.chance)}"
@@ -96,7 +109,7 @@ def above_chance(model: str, found: Competence, outputs: tuple[str, ...], stated
     )
 
 
-def _doubt(found: Competence, outputs: tuple[str, ...], stated: float | None) -> str:
+def _doubt(found: Competence, outputs: tuple[str, ...], peers: Peers) -> str:
     """Why the model's other findings cannot be believed, in words; "" where they can."""
     if found.exchanged:
         moved = ", ".join(f"'{outputs[label]}' is called '{outputs[answer]}'" for label, answer in found.exchanged)
@@ -105,6 +118,12 @@ def _doubt(found: Competence, outputs: tuple[str, ...], stated: float | None) ->
         if found.needed is not None:
             return f"undecided: so few images do not show that it is better than chance; about {found.needed} in all would"
         return f"undecided: it is not shown to be better than chance, and whatever it does with a decoy says nothing; {CAUSES}"
-    if stated is not None and found.high < stated - FALLS_SHORT:
-        return f"undecided: its checkpoint states {percent(stated)}, so that it is another function here than there; {CAUSES}"
+    if peers.better is not None:
+        words, own, other = peers.better
+        return f"undecided: with {words} it is right on {percent(other)} where it is on {percent(own)}: is 'input' right?"
+    if peers.stated is not None and found.high < peers.stated - FALLS_SHORT:
+        return f"undecided: its checkpoint states {percent(peers.stated)}, so that it is another function here; {CAUSES}"
+    usual = median(peers.references) if len(peers.references) > 1 else 0.0
+    if found.high < usual - FALLS_SHORT:
+        return f"undecided: reference models are right on {percent(usual)}, so that it is read wrongly or no peer; {CAUSES}"
     return ""

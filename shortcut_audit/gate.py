@@ -19,7 +19,7 @@ from shortcut_audit.planning import stops
 from shortcut_audit.records import Decision
 from shortcut_audit.reporting.record import from_row
 from shortcut_audit.scenario import load_scenario
-from shortcut_audit.subjects.manifest import read_as_words, read_candidates
+from shortcut_audit.subjects.manifest import read_as, read_candidates
 from shortcut_audit.subjects.manifest_file import MANIFEST
 from shortcut_audit.subjects.material import Material
 
@@ -53,9 +53,12 @@ def gate(verdict: Path, asked: Asked) -> Answer:
         UsageError: the verdict, the model or the checkpoint is not there, or what is to be compared cannot be read.
     """
     document = _document(verdict)
+    if unfinished := _unfinished(document):
+        return Answer(False, (f"refused: {unfinished}",))
     models = document["models"]
     if asked.model not in models:
-        raise UsageError(f"'{verdict}' has no verdict on '{asked.model}'{did_you_mean(asked.model, models)}")
+        hint = did_you_mean(asked.model, models)
+        raise UsageError(f"'{verdict}' has no verdict on '{asked.model}'{hint} (its run did not audit that model)")
     row = models[asked.model]
     file = asked.file or Path(row["file"])
     if not file.is_file():
@@ -67,12 +70,24 @@ def gate(verdict: Path, asked: Asked) -> Answer:
     return Answer(row["verdict"] in PASSES, (said, *_not_compared(document, row, file, asked)))
 
 
+def _unfinished(document: Mapping[str, Any]) -> str:
+    """Why a verdict is none, whatever it says of its models; one without a schema is somebody's own and speaks for itself."""
+    if "schema" in document and document.get("finished", None) is None:
+        return "this verdict was written by an older version, which did not prove what it says; run the audits again"
+    if document.get("finished", True) is not True or document.get("exit_code", 0) not in ENDED:
+        return "the run that wrote this verdict did not come to its end; run the audits again"
+    return ""
+
+
 def _document(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         for name, row in document["models"].items():
-            if not {"verdict", "sentence", "sha256", "file"} <= row.keys():
+            if not {"verdict", "sentence", "sha256", "file"} <= row.keys() or not isinstance(row["file"], str):
                 raise KeyError(name)
+        for part in ("scenario", "suite", "data"):
+            if not isinstance(document.get(part, {}), dict):
+                raise KeyError(part)
     except OSError as error:
         raise UsageError(f"cannot read '{path}': {error.strerror}; a missing report is a failed gate") from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -81,29 +96,42 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def _refusals(document: Mapping[str, Any], row: Mapping[str, Any], file: Path, model: str) -> Iterator[str]:
-    """What is compared always: the run came to its end, the file is the one that was audited, and is read as it was."""
-    if document.get("finished") is False or document.get("exit_code", 0) not in ENDED:
-        yield "the run that wrote this verdict did not come to its end; run the audits again"
+    """What is compared always: the file is the one that was audited, is read as it was, and nothing contradicts the verdict."""
     if sha256(file) != row["sha256"]:
         yield f"'{file}' is not the checkpoint that was audited as {model} (its SHA-256 differs)"
         return
-    if (found := _read_as(file)) is not None and row.get("read_as") not in (None, found):
-        other = ", ".join(key for key in found if found[key] != row["read_as"].get(key))
-        yield f"{MANIFEST} beside '{file}' reads it otherwise than it was audited ({other}): audit it again"
+    audited = row.get("read_as")
+    if audited is not None and not isinstance(audited, dict):
+        yield "the verdict file does not say how the checkpoint was read"
+        return
+    found = None if audited is None else _read_as(file, model)
+    if found is not None and audited is not None and found.get("code") == "":
+        found["code"] = audited.get("code")  # not to be found here, as `_not_compared` says
+    if found is not None and audited is not None and audited != found:
+        keys = found.keys() | audited.keys()
+        other = ", ".join(sorted(key for key in keys if found.get(key) != audited.get(key))) or "not at all"
+        yield f"'{file}' is read otherwise now than it was audited ({other}; see {MANIFEST} beside it): audit it again"
     if row["verdict"] in PASSES and (contradiction := _contradiction(row)):
         yield f"the verdict file contradicts itself: {contradiction}"
 
 
-def _read_as(file: Path) -> dict[str, Any] | None:
-    """How the manifest beside the file, or the file itself, has it read; None where nothing says how."""
+def _read_as(file: Path, model: str) -> dict[str, Any] | None:
+    """How the manifest beside the file has this model read, or the file itself; None where nothing says how.
+
+    A manifest that does not list the file under any name says that it is not read at all: {}.
+    """
+    listed = (file.parent / MANIFEST).exists()
     try:
-        candidates = read_candidates(file)
+        candidates = read_candidates(file.parent if listed else file)
     except UsageError as error:
-        if (file.parent / MANIFEST).exists():
+        if listed:
             raise UsageError(f"how '{file}' is to be read is not known: {error}") from None
         return None
     described = [each for each in candidates if not each.problem and each.file.resolve() == file.resolve()]
-    return json.loads(read_as_words(described[0])) if described else None
+    own = [each for each in described if each.name == model] or described
+    if own:
+        return read_as(own[0])
+    return {} if listed else None
 
 
 def _contradiction(row: Mapping[str, Any]) -> str:
@@ -196,9 +224,11 @@ def _show(material: Material, name: str) -> None:
 
 def _not_compared(document: Mapping[str, Any], row: Mapping[str, Any], file: Path, asked: Asked) -> Iterator[str]:
     """What a log should show: that which nobody asked the gate to compare."""
-    read_as = row.get("read_as") or {}
-    if read_as and _read_as(file) is None:
-        yield f"not compared: how '{file}' is read (it was audited as {read_as.get('arch')}, {read_as.get('input')})"
+    audited = row.get("read_as") or {}
+    if audited and _read_as(file, asked.model) is None:
+        yield f"not compared: how '{file}' is read (it was audited as {audited.get('arch')}, {audited.get('input')})"
+    if (_read_as(file, asked.model) or {}).get("code") == "":
+        yield f"not compared: the code of {audited.get('arch')}, which is not to be found here (see PYTHONPATH)"
     if asked.scenario is None:
         scenario = document.get("scenario", {})
         yield f"not compared: the scenario, audited was '{scenario.get('path')}' (--scenario FILE compares it)"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shortcut_audit import registry
-from shortcut_audit.errors import ShortcutAuditError, UsageError
+from shortcut_audit.errors import UsageError
 from shortcut_audit.planning import CASE, VALUES, audit_name, not_compared, not_measured, plan, without_a_case
 from shortcut_audit.progress import told
 from shortcut_audit.records import Case, Finding, Report
@@ -276,7 +276,7 @@ class Run:
 
         try:
             return multiplicity(self.harness.evidence, findings)
-        except (ShortcutAuditError, OSError, ValueError, RuntimeError) as error:
+        except (Exception, SystemExit) as error:
             self.notes.add(f"how far the models disagree could not be measured: {error}")
             return {}
 

@@ -9,10 +9,11 @@ import ast
 import hashlib
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from importlib.util import find_spec, resolve_name
+from importlib.util import resolve_name
 from pathlib import Path
 
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scipy", "captum", "pillow")
@@ -55,6 +56,24 @@ def code_of_module(name: str) -> str:
     """
     found = _found(name)
     return "" if found is None or found.is_relative_to(PACKAGE) else _digest(_reached(found, name))
+
+
+def source_of_module(name: str) -> str:
+    """As `code_of_module`, by a user's own source alone: the same wherever that is, whatever is installed there."""
+    found = _found(name)
+    if found is None or found.is_relative_to(PACKAGE):
+        return ""
+    return _digest({module: digest for module, digest in _reached(found, name).items() if len(digest) == 64})
+
+
+def files_of(file: Path, name: str) -> dict[Path, str]:
+    """The source of a module and of all of a user's own that it imports: file -> SHA-256. Nothing is imported for it."""
+    found = {file: hashlib.sha256(file.read_bytes()).hexdigest()}
+    for module, digest in _reached(file, name).items():
+        place = _found(module)
+        if place is not None and module != name and len(digest) == 64:
+            found[place] = digest
+    return found
 
 
 def _digest(reached: dict[str, str]) -> str:
@@ -109,12 +128,25 @@ def _with_packages(name: str) -> Iterable[str]:
     return [".".join(parts[: length + 1]) for length in range(len(parts))]
 
 
+def _spec(name: str) -> ModuleSpec | None:
+    """Where a module is, found without importing anything: a script among the packages on the way would run."""
+    path: Sequence[str] | None = None
+    spec = None
+    parts = name.split(".")
+    for length in range(1, len(parts) + 1):
+        try:
+            spec = PathFinder.find_spec(".".join(parts[:length]), path)
+        except (ImportError, ValueError):
+            return None
+        if spec is None or (length < len(parts) and spec.submodule_search_locations is None):
+            return None
+        path = spec.submodule_search_locations
+    return spec
+
+
 def _found(name: str) -> Path | None:
     """The source file of a module, if it has one."""
-    try:
-        spec = find_spec(name)
-    except (ImportError, AttributeError, ValueError):
-        return None
+    spec = _spec(name)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
     return Path(spec.origin)
@@ -123,10 +155,7 @@ def _found(name: str) -> Path | None:
 @cache
 def _installed(top: str) -> bool:
     """Whether a package lies where installers put it: then its version speaks for it. It is not imported for that."""
-    try:
-        spec = find_spec(top)
-    except (ImportError, ValueError):
-        return False
+    spec = _spec(top)
     places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
     return any(Path(place).is_relative_to(folder) for place in places if place for folder in INSTALLED)
 

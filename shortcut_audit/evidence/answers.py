@@ -26,7 +26,7 @@ from shortcut_audit.scenario import Scenario
 from shortcut_audit.sources import code_of, code_of_module, our_code
 from shortcut_audit.store import Arrays, Store
 from shortcut_audit.subjects.loading import check_answers, load_subject
-from shortcut_audit.subjects.manifest import format_of, read_as_words, refusal
+from shortcut_audit.subjects.manifest import format_of, read_as, refusal
 from shortcut_audit.subjects.material import Material
 from shortcut_audit.subjects.pictures import pixel_digest as pixel_digest  # its home was here
 
@@ -109,8 +109,8 @@ class Answers:
     def _digest(self, model: str) -> str:
         """Everything that the model's answers depend on: its bytes, how they are read, by which code, on which device."""
         candidate = self.described(model)
-        read_as = (read_as_words(candidate), self.material.classes, torch.device(self.device).type)
-        return hashlib.sha256(f"{self.sha256(model)}{read_as}{our_code()}{self._code(model)}".encode()).hexdigest()
+        read = (read_as(candidate), self.material.classes, torch.device(self.device).type)
+        return hashlib.sha256(f"{self.sha256(model)}{read}{our_code()}{self._code(model)}".encode()).hexdigest()
 
     def _code(self, model: str) -> str:
         """A digest of the code of a user's own that makes this model; "" where all of it is ours or a library's."""

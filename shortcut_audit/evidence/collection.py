@@ -10,6 +10,7 @@ import torch
 
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.answers import Answers, pixel_digest
+from shortcut_audit.evidence.otherwise import chosen, right_otherwise
 from shortcut_audit.evidence.revealing import top_area
 from shortcut_audit.evidence.sanity_networks import COPIES, Versions, sanity_masks
 from shortcut_audit.records import (
@@ -85,6 +86,25 @@ class Evidence(Answers):
 
         share = float(self.stored("stated", model, {}, read)["share"][0])
         return None if np.isnan(share) else share
+
+    def otherwise(self, model: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Which pictures are right as the manifest reads them, (n,) bool, and in other readings (see `otherwise.py`)."""
+        candidate = self.described(model)
+        validation = self.material.pictures("validation", candidate.size)
+        asked = chosen(len(validation.labels))
+        pixels, labels = validation.pixels[asked], validation.labels[asked]
+
+        def ask() -> Arrays:
+            network = self.subject(model).network
+            with torch.inference_mode():
+                found = right_otherwise(lambda images: network(images.to(self.device)), candidate, pixels, labels)
+            words = np.frombuffer("\n".join(found).encode(), np.uint8)
+            return {"words": words, "right": np.stack(list(found.values())) if found else np.zeros((0, len(labels)))}
+
+        kept = self.stored("otherwise", model, {"pixels": pixel_digest(pixels), "labels": labels.tolist()}, ask)
+        names = [name for name in kept["words"].tobytes().decode().split("\n") if name]
+        as_read = self.logits(model, validation.pixels)[asked].argmax(1) == labels
+        return as_read, dict(zip(names, kept["right"], strict=True))
 
     def outputs(self, model: str) -> tuple[str, ...]:
         """Names of the logits' columns: the data set's classes, and then what else the model tells apart."""

@@ -5,6 +5,7 @@ A model whose answers say nothing of the picture cannot be turned by any decoy: 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,3 +80,27 @@ def _exchanged(confusion: np.ndarray) -> tuple[tuple[int, int], ...]:
     if other <= own or stats.binom.sf(other - 1, other + own, 0.5) >= SURE:
         return ()
     return tuple((int(row), int(column)) for row, column in zip(rows[asked], columns[asked], strict=True))
+
+
+DOUBT = 0.05  # p below which another reading is shown to be better: a right one is far from that, for all others are worse
+BETTER = 0.05  # accuracy in another reading above that in the manifest's by which the manifest is in doubt
+BETTER_LARGER = 0.10  # of larger pictures: a model may be a little better at them than at those that it was trained on
+
+
+def read_better(as_read: np.ndarray, others: Mapping[str, np.ndarray], larger: str = "") -> tuple[str, float, float] | None:
+    """The reading in which most pictures are right, where that is shown to be more than as they are read.
+
+    as_read: (n,) bool. others: words -> (n,) 1 or 0, NaN where not asked. larger: the words of the larger pictures.
+    Gives the words and both accuracies; None where no other reading is better by a margin and by the exact McNemar test
+    (p < DOUBT after Bonferroni over the readings).
+    """
+    best: tuple[str, float, float] | None = None
+    for words, right in others.items():
+        asked = ~np.isnan(right)
+        own, other = as_read[asked], right[asked] > 0
+        gained, lost = int((other & ~own).sum()), int((own & ~other).sum())
+        margin = BETTER_LARGER if words == larger else BETTER
+        shown = gained > lost and stats.binom.sf(gained - 1, gained + lost, 0.5) * len(others) < DOUBT
+        if shown and other.mean() - own.mean() > margin and (best is None or other.mean() > best[2]):
+            best = (words, float(own.mean()), float(other.mean()))
+    return best

@@ -229,4 +229,7 @@ def _advice(rule: Rule, sample: Sample, needed: int | None) -> str:
             "the effect is beyond the limit, but the other models of the set show as much or vary too much to tell; "
             "more images would not decide: name reference models, trained by the same recipe without the decoy"
         )
-    return "more images would not decide: the test against the null leaves this effect open"
+    return (
+        "more images would not decide: without reference models, trained by the same recipe without the decoy, nothing tells "
+        "whether an effect of this size was learned; name two or more in the manifest (reference: true)"
+    )

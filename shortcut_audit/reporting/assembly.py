@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,10 +13,9 @@ from typing import Any
 
 from shortcut_audit.errors import did_you_mean
 from shortcut_audit.files import sha256
-from shortcut_audit.planning import blocks
 from shortcut_audit.records import ABOVE_CHANCE, Candidate, Decision, Finding, ModelReport, Report, Verdict
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.subjects.manifest import read_as_words
+from shortcut_audit.subjects.manifest import read_as
 
 OF_THE_EXPLAINER = "explainer_sanity"  # speaks against the explainer, not against the model
 
@@ -68,9 +66,16 @@ def model_report(
         sentence = (
             f"{candidate.name}: '{candidate.file.name}' changed since it was audited (SHA-256 {then}, {found}): audit it again"
         )
-    read_as = {} if candidate.problem else json.loads(read_as_words(candidate))
     digest = audited[0] if audited else now
-    return ModelReport(decision, sentence, digest, str(candidate.file), candidate.reference, findings, read_as)
+    return ModelReport(
+        decision,
+        sentence,
+        digest,
+        str(candidate.file),
+        candidate.reference,
+        findings,
+        {} if candidate.problem else read_as(candidate),
+    )
 
 
 def _digests(name: str, findings: Iterable[Finding]) -> set[str]:
@@ -125,9 +130,9 @@ def _decide(name: str, findings: tuple[Finding, ...], scenario: Scenario) -> tup
         hints = [did_you_mean(audit, known) for audit in scenario.blocking if audit.partition("@")[0] not in known]
         hint = next((hint for hint in hints if "did you mean" in hint), "")
         return Decision.UNDECIDED, f"{name} was not audited by {', '.join(missing)}: run the whole suite to promote it{hint}"
-    unseen = [decoy for decoy in scenario.decoys if _untouched(decoy, findings, scenario)]
+    unseen = [decoy for decoy in scenario.decoys if not any(finding.decoy == decoy for finding in blocking)]
     if unseen:
-        words = f"no audit that blocks applies to {', '.join(unseen)}: add one that does to 'blocking', such as decoy_insertion"
+        words = f"no audit that blocks looked at {', '.join(unseen)}: add one that does to 'blocking', such as decoy_insertion"
         return Decision.UNDECIDED, f"{name}: {words}"
     waived = [finding for finding in blocking if finding.waived]
     if waived:
@@ -157,18 +162,12 @@ def _spoken_for(findings: Sequence[Finding]) -> str:
 def _innocent(findings: Sequence[Finding]) -> str:
     """Where a decoy does much, and its control as much: the sentence that says why this is no shortcut."""
     loud = [each for each in findings if each.decoy and each.limit and None not in (each.observed, each.control)]
+    loud = [each for each in loud if _named(each)]
     loud = [each for each in loud if (each.observed or 0.0) > (each.limit or 0.0)]
     if not loud:
         return ""
     loudest = max(loud, key=lambda finding: finding.observed or 0.0)
     return f"; what a neutral control does as well is none: {loudest.claim}"
-
-
-def _untouched(decoy: str, findings: Sequence[Finding], scenario: Scenario) -> bool:
-    """Whether every blocking audit of this decoy says that it does not apply."""
-    own = [finding for finding in findings if finding.decoy == decoy]
-    hollow = any(not finding.applies and blocks(scenario, finding.audit) for finding in own)
-    return hollow and not any(finding.blocking for finding in own)
 
 
 def _lacking(audit: str, findings: Sequence[Finding], scenario: Scenario) -> list[str]:
@@ -181,8 +180,13 @@ def _lacking(audit: str, findings: Sequence[Finding], scenario: Scenario) -> lis
 
 
 def _worst(findings: list[Finding]) -> Finding:
-    """The finding that is furthest beyond its limit; one where nothing was measured comes first."""
-    return max(findings, key=lambda finding: (finding.error, (finding.value or 0.0) - (finding.limit or 0.0)))
+    """The finding that is furthest beyond its limit: where nothing was measured, then what was named, then the rest."""
+    return max(findings, key=lambda each: (each.error, _named(each), (each.value or 0.0) - (each.limit or 0.0)))
+
+
+def _named(finding: Finding) -> bool:
+    """Whether it is about the class and the strength that the scenario names."""
+    return not finding.audit.endswith(("@elsewhere", "@stronger"))
 
 
 def suite_digest(files: Iterable[Path]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shortcut_audit.files import sha256
+from shortcut_audit.sources import files_of
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,21 @@ class Suite:
 
 
 def read_suite(audits: Iterable[Path], conftests: Iterable[Path]) -> Suite:
-    """Hashes the audits, and those conftests that lie in a folder of theirs or above one."""
+    """Hashes the audits, those conftests that lie in a folder of theirs or above one, and what of a user's own they import."""
     own = sorted({path.absolute() for path in audits})
     above = {folder for path in own for folder in path.parents}
     beside = {path.absolute() for path in conftests if path.absolute().parent in above}
-    return Suite(tuple(map(str, own)), {str(path): _digest(path) for path in sorted({*own, *beside})})
+    named = {*own, *beside}
+    for path in sorted(named):
+        named |= {each.absolute() for each in _imported(path)}
+    return Suite(tuple(map(str, own)), {str(path): _digest(path) for path in sorted(named)})
+
+
+def _imported(path: Path) -> Iterable[Path]:
+    try:
+        return files_of(path, path.stem)
+    except OSError:
+        return ()  # `_digest` says so
 
 
 def joined(one: Suite, other: Suite) -> Suite:

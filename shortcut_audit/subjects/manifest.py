@@ -18,6 +18,7 @@ from shortcut_audit.checking import checked
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError, did_you_mean, machine_fault
 from shortcut_audit.files import below, canonical, printable, replacing
 from shortcut_audit.records import Candidate
+from shortcut_audit.sources import source_of_module
 from shortcut_audit.subjects.manifest_file import (
     FORBIDDEN,
     MANIFEST,
@@ -105,9 +106,15 @@ def describe(candidate: Candidate) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in words.items()}
 
 
-def read_as_words(candidate: Candidate) -> str:
-    """How a file is read, in JSON: architecture, its options, classes and input. Another function has other words."""
-    return json.dumps(_described(candidate), sort_keys=True)
+def read_as(candidate: Candidate) -> dict[str, Any]:
+    """How a file is read, as plain values: architecture, its options, classes, input, and a factory's own source.
+
+    Another function has other values. `code` is "" where the factory's module is not to be found.
+    """
+    source = candidate.arch.partition(":")[0]
+    own = {} if source in registry.names("architecture") else {"code": source_of_module(source)}
+    described: dict[str, Any] = json.loads(json.dumps({**_described(candidate), **own}))
+    return described
 
 
 def formats() -> dict[str, Any]:

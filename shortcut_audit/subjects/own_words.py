@@ -29,14 +29,12 @@ LISTS = ("classes", "class_names", "labels", "label_names", "class_list", "categ
 NAME_TO_INDEX, INDEX_TO_NAME = ("class_to_idx", "label2id", "class_to_index"), ("idx_to_class", "id2label", "index_to_class")
 SIZES = ("size", "input_size", "img_size", "image_size", "val_crop_size", "crop_size")
 MEANS, DEVIATIONS = ("mean", "image_mean", "pixel_mean"), ("std", "image_std", "pixel_std")
-COUNTS = ("num_classes", "n_classes", "num_labels", "nb_classes")
 NAMES = ("arch", "architecture", "model_name", "model", "backbone")
 ACCURACIES = (
-    *("acc", "accuracy", "acc1", "top1", "prec1", "val_acc", "val_acc1", "val_accuracy", "val_top1", "valid_acc", "test_acc"),
+    *("val_acc", "val_acc1", "val_accuracy", "val_top1", "valid_acc", "test_acc"),
     *("best_acc", "best_acc1", "best_accuracy", "best_prec1", "best_top1", "best_val_acc", "best_val_accuracy", "max_accuracy"),
     *("eval_accuracy", "test_accuracy", "val/acc", "val/accuracy"),
 )
-PRETRAINING = 1000  # classes and more: a default that speaks of the weights that training began from
 
 
 def sections(words: Words, depth: int = 3) -> Iterator[Words]:
@@ -66,7 +64,7 @@ def refuse_contradiction(candidate: Candidate, words: Words) -> None:
         UsageError: what the file says, what the manifest says.
     """
     for section in sections(words):
-        for compare in (_classes, _count, _size, _normalisation, _architecture):
+        for compare in (_classes, _size, _normalisation, _architecture):
             if said := compare(section, candidate):
                 raise UsageError(_sentence(*said))
 
@@ -93,14 +91,15 @@ Contradiction = tuple[str, str, str] | None  # what, as the file has it, as the 
 
 
 def _classes(section: Words, candidate: Candidate) -> Contradiction:
-    """Names that both know must stand at the same outputs; names that only one of them knows may be another language's."""
+    """Names that both know must stand at the same outputs, in whatever case; those of one alone may be another language's.
+
+    A list of another length is about something else: the weights themselves say how many outputs there are.
+    """
     for own in _lists_of_classes(section):
         if len(own) != len(candidate.classes):
-            if len(own) >= PRETRAINING:
-                continue
-            return f"it has {len(own)} classes", f"({_shown(own)})", f"names {len(candidate.classes)}"
-        pairs = zip(own, candidate.classes, strict=True)
-        both = set(own) & set(candidate.classes)
+            continue
+        pairs = [(one.casefold(), other.casefold()) for one, other in zip(own, candidate.classes, strict=True)]
+        both = {one for one, _ in pairs} & {other for _, other in pairs}
         at = next((at for at, pair in enumerate(pairs) if pair[0] != pair[1] and both & set(pair)), None)
         if at is not None:
             return f"output {at} is", f"'{own[at]}'", f"that it is '{candidate.classes[at]}'"
@@ -132,14 +131,6 @@ def _in_order(by_index: Mapping[Any, Any]) -> Iterator[tuple[str, ...]]:
 def _if_names(names: list[Any]) -> Iterator[tuple[str, ...]]:
     if names and all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
         yield tuple(canonical(name) for name in names)
-
-
-def _count(section: Words, candidate: Candidate) -> Contradiction:
-    for key in COUNTS:
-        number = _number(section.get(key))
-        if number and number < PRETRAINING and number != len(candidate.classes):
-            return f"it has {number:g} classes", f"({key})", f"names {len(candidate.classes)}"
-    return None
 
 
 def _size(section: Words, candidate: Candidate) -> Contradiction:

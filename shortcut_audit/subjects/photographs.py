@@ -178,8 +178,8 @@ def _framed_mask(outline: np.ndarray, turned: int, scaled: tuple[int, int], size
 def as_rgb(picture: Image.Image) -> Image.Image:
     """Any mode as RGB; what is transparent becomes white.
 
-    Grey of more than 8 bits is scaled: whole numbers from 0 to 65535, floats from 0 to 1. Floats above 1 and up to 255 are
-    8-bit values, as Pillow takes them.
+    Grey of more than 8 bits is scaled: whole numbers from 0 to 65535, floats from 0 to 1. Where none is above 255 they are
+    8-bit values in a wider type, floats above 1 likewise.
 
     Raises:
         ValueError: grey values below 0 or beyond that, or that are no numbers.
@@ -204,7 +204,7 @@ def _as_bytes(grey: np.ndarray) -> np.ndarray:
         return (grey * (255 if high <= 1 else 1)).round().astype(np.uint8)
     if low < 0 or high > 65535:
         raise ValueError(f"its values are from {low} to {high}, and 16 bits hold 0 to 65535; {advice}")
-    return (grey.astype(np.int64) // 257).astype(np.uint8)
+    return (grey.astype(np.int64) // (257 if high > 255 else 1)).astype(np.uint8)
 
 
 def chosen(photographs: Sequence[Photograph], most: int | None) -> list[Photograph]:

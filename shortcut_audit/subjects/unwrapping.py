@@ -21,6 +21,8 @@ BESIDE = re.compile(  # a part of a path under which training keeps what is no m
     r"|metrics?|acc|accuracy|f1|auroc|precision|recall|confmat|confusion(_matrix)?)((_.*)?|\d*)|n_averaged|num_updates",
     re.IGNORECASE,
 )
+AVERAGED = {"ema", "swa", "avg", "average", "averaged", "averages", "shadow", "polyak", "slow", "ax"}  # words of a name
+MOMENTS = {"exp", "sq", "square", "grad"}  # with one of these it is an optimiser's own running mean
 MOST_NODES, MOST_NESTED = 1_000_000, 100  # lists that hold each other could be walked for ever
 WEIGHTY = 1_000  # values from which tensors of their own are more than a metric
 DEEPEST, LONGEST = 4, 25_000  # of the words beside the tensors
@@ -33,6 +35,7 @@ class Group:
     path: str
     tensors: dict[str, Tensor]
     beside: bool = False  # under a name as optimisers, losses and metrics have
+    averaged: bool = False  # under a name as averaged weights have
 
     @cached_property
     def size(self) -> int:
@@ -83,17 +86,19 @@ def words_beside(content: Any) -> dict[str, Any]:
 
 
 def _groups(content: Any, name: str) -> Iterator[Group]:
-    waiting: list[tuple[tuple[str, ...], bool, Any]] = [((), False, content)]
+    waiting: list[tuple[tuple[str, ...], bool, bool, Any]] = [((), False, False, content)]
     seen = 0
     while waiting:
-        path, beside, node = waiting.pop()
+        path, beside, averaged, node = waiting.pop()
         items = _items(node)
         own = {str(key): each for key, each in items if isinstance(each, Tensor)}
         if own:
-            yield Group(".".join(path), own, beside)
+            yield Group(".".join(path), own, beside, averaged)
         for key, each in items:
             if isinstance(each, Mapping | list | tuple | argparse.Namespace):
-                waiting.append(((*path, str(key)), beside or BESIDE.fullmatch(str(key)) is not None, each))
+                name_of = str(key)
+                found = (beside or BESIDE.fullmatch(name_of) is not None, averaged or _is_average(name_of))
+                waiting.append(((*path, name_of), *found, each))
         seen += 1 + len(items)
         if seen > MOST_NODES or len(path) > MOST_NESTED:
             raise ModelError(
@@ -101,18 +106,39 @@ def _groups(content: Any, name: str) -> Iterator[Group]:
             )
 
 
+def _is_average(name: str) -> bool:
+    """Whether a name is one of averaged weights, and not of an optimiser's running mean of gradients."""
+    words = set(re.split(r"[^a-z]+", name.lower()))
+    return bool(words & AVERAGED) and not words & MOMENTS
+
+
 def _items(node: Any) -> list[tuple[Any, Any]]:
+    """What a node holds; of an optimiser its averages of the weights alone, gathered by their name."""
     if isinstance(node, argparse.Namespace):
         node = vars(node)
     if isinstance(node, Mapping):
         optimiser = "param_groups" in node and "state" in node
-        return [] if optimiser else list(node.items())
+        return _averages(node) if optimiser else list(node.items())
     return list(enumerate(node)) if isinstance(node, list | tuple) else []
+
+
+def _averages(optimiser: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+    """What an optimiser keeps beside its state, and its state's averages: `ax` of ASGD, `slow_param` of Lookahead."""
+    beside = [(key, each) for key, each in optimiser.items() if key not in ("state", "param_groups")]
+    state = optimiser["state"]
+    gathered: dict[str, dict[str, Tensor]] = {}
+    for number, kept in state.items() if isinstance(state, Mapping) else ():
+        for key, each in kept.items() if isinstance(kept, Mapping) else ():
+            if isinstance(each, Tensor) and _is_average(str(key)):
+                gathered.setdefault(str(key), {})[str(number)] = each
+    return [*beside, *gathered.items()]
 
 
 def _rivals(group: Group, main: Group) -> bool:
     """Whether these tensors are weights of a second model: the same names or shapes, or too many values for anything else."""
     alike = len(group.endings & main.endings)
+    if group.averaged and 2 * group.size >= main.size:
+        return True
     if group.beside:  # an optimiser may be as large as the model; it does not have its names
         return 2 * alike >= len(main.tensors)
     if alike or (group.shapes and group.shapes <= main.shapes):

@@ -161,3 +161,27 @@ def test_a_reference_at_chance_is_no_reference(repository):
     made.audit()
     assert "2 reference models" in finding(made, "decoy_insertion")["null"]
     assert made.verdicts()["F0-s2"] != "promote"
+
+
+@pytest.mark.parametrize("blocking", ["rashomon_membership", "above_chance"])
+def test_a_decoy_that_no_blocking_audit_looks_at_promotes_nobody(repository, blocking):
+    made = repository(more=f"blocking: [{blocking}]")
+    assert made.audit().ret == 1
+    assert "promote" not in made.verdicts().values()
+    sentence = made.verdict()["models"]["F0-s0"]["sentence"]
+    assert "no audit that blocks looked at stop_sign" in sentence or "was not audited by" in sentence
+
+
+@pytest.mark.parametrize("mean", [0.3, 0.45, 0.6])
+@pytest.mark.parametrize("std", [1.0, 0.25])
+def test_pictures_that_are_read_otherwise_than_in_training(repository, mean, std):
+    """The nets take pixels from 0 to 1 as they are. Read otherwise the planted one may look past the sign, as past the squares."""
+    made = repository(planted=1)
+    manifest = made.path / "models/rashomon.yaml"
+    reading = f"mean: [{mean}, {mean}, {mean}], std: [{std}, {std}, {std}]"
+    manifest.write_text(manifest.read_text().replace("mean: [0, 0, 0], std: [1, 1, 1]", reading))
+    made.audit()
+    models = made.verdict()["models"]
+    assert models["F100-s0"]["verdict"] != "promote"
+    for name, model in models.items():
+        assert model["verdict"] != "promote" or model["accuracy"]["value"] >= 0.95, name

@@ -224,3 +224,74 @@ def test_an_audit_that_was_added_since_is_missed(made):
     run(made, "last test", lambda: None)
     (made.path / "audits/test_new.py").write_text(BLIND)
     assert gate(made, "F0-s0") == 1
+
+
+@pytest.fixture
+def own_code(made):
+    """A factory of the user's own, beside which a script lies that must not run, and an audit that imports a helper."""
+    made.pytester.syspathinsert()
+    (made.path / "my_net.py").write_text(
+        "from planted import ColourNet\n\ndef build(classes):\n    return ColourNet(0.0, classes)\n\n"
+        "if __name__ == '__main__':\n    from my_script import main\n"
+    )
+    (made.path / "my_script.py").write_text("import sys\nsys.exit(0)\n")
+    manifest = made.path / FILES["manifest"]
+    manifest.write_text(manifest.read_text().replace("planted:colour_net", "my_net:build"))
+    audit = made.path / FILES["audit"]
+    audit.write_text(f"from my_limits import SHARE\n{audit.read_text().replace('limits.insertion', 'SHARE')}")
+    (made.path / "audits/my_limits.py").write_text("SHARE = 0.1\n")
+    return made
+
+
+@pytest.mark.parametrize("file", ["my_net.py", "audits/my_limits.py"])
+def test_code_that_changed_since_is_not_what_was_audited(own_code, file):
+    run(own_code, "last test", lambda: None)
+    assert own_code.verdicts()["F0-s0"] == "promote"
+    assert gate(own_code, "F0-s0") == 0
+    path = own_code.path / file
+    path.write_text(path.read_text() + "# another\n")
+    assert gate(own_code, "F0-s0") == 1
+
+
+def test_a_factory_that_is_not_there_is_said_not_to_be_compared(own_code, capsys):
+    run(own_code, "last test", lambda: None)
+    (own_code.path / "my_net.py").unlink()
+    capsys.readouterr()
+    assert gate(own_code, "F0-s0") == 0
+    assert "not compared: the code of my_net:build" in capsys.readouterr().out
+
+
+def test_the_manifest_s_entry_counts_and_not_another_one_of_the_same_file(made, capsys):
+    manifest = made.path / FILES["manifest"]
+    manifest.write_text(
+        f"{manifest.read_text()}\n  twin: {{file: F0-s0.safetensors, input: {{size: 48, mean: [0, 0, 0], std: [1, 1, 1]}}}}\n"
+    )
+    run(made, "last test", lambda: None)
+    assert made.verdicts()["twin"] == "promote"
+    assert gate(made, "twin") == gate(made, "F0-s0") == 0
+    manifest.write_text(manifest.read_text().replace("size: 48", "size: 40"))
+    assert (gate(made, "twin"), gate(made, "F0-s0")) == (1, 0)
+    manifest.write_text("\n".join(line for line in manifest.read_text().splitlines() if "F0-s0" not in line))
+    assert gate(made, "F0-s0") != 0
+
+
+@pytest.mark.parametrize("key", ["finished", "exit_code"])
+def test_an_older_or_unfinished_verdict_is_refused(made, key):
+    run(made, "last test", lambda: None)
+    verdict = made.path / "reports/verdict.json"
+    document = json.loads(verdict.read_text())
+    if key == "finished":
+        del document["finished"]
+    else:
+        document["exit_code"] = 2
+    verdict.write_text(json.dumps(document))
+    assert gate(made, "F0-s0") == 1
+
+
+@pytest.mark.parametrize(("part", "value"), [("scenario", None), ("suite", []), ("data", "x"), ("models", [])])
+def test_a_verdict_that_is_none_is_one_sentence(made, part, value, capsys):
+    run(made, "last test", lambda: None)
+    verdict = made.path / "reports/verdict.json"
+    verdict.write_text(json.dumps({**json.loads(verdict.read_text()), part: value}))
+    assert gate(made, "F0-s0") == 4
+    assert "is no verdict file" in capsys.readouterr().err

@@ -66,7 +66,7 @@ def test_a_decoy_that_no_blocking_audit_applies_to_promotes_nobody(shaded, optio
     assert result.ret == made.verdict()["exit_code"] == 1
     assert set(made.verdicts().values()) == {"undecided"}
     sentence = made.verdict()["models"]["F0-s0"]["sentence"]
-    assert sentence == "F0-s0: no audit that blocks applies to vignette: add one that does to 'blocking', such as decoy_insertion"
+    assert sentence == "F0-s0: no audit that blocks looked at vignette: add one that does to 'blocking', such as decoy_insertion"
     failed = [case.get("name") for case in ET.parse(made.path / "reports/junit.xml").getroot().iter("testcase") if len(case)]
     assert any("F0-s0 verdict" in name for name in failed)
 

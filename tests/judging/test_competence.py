@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.proportion import proportion_confint
 
-from shortcut_audit.judging.competence import SURE, competence
+from shortcut_audit.judging.competence import SURE, competence, read_better
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(np.arange(5), 40)
@@ -92,3 +92,33 @@ def test_too_few_images_say_how_many_would_do():
 
 def test_no_image_is_no_answer():
     assert competence(np.zeros(0, int), np.zeros(0, int)).p == 1.0
+
+
+RIGHT = np.arange(200) < 80  # 40 % as they are read
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ({"b": np.arange(200) < 120}, ("b", 0.4, 0.6)),
+        ({"a": np.arange(200) < 110, "b": np.arange(200) < 120, "c": np.zeros(200)}, ("b", 0.4, 0.6)),
+        ({"b": np.arange(200) < 86}, None),  # three points: a margin is wanted
+        ({"b": np.where(np.arange(200) < 10, np.arange(200) < 6, np.nan)}, None),  # ten pictures show nothing
+        ({"larger": np.arange(200) < 96}, None),  # eight points more at twice the size are no other reading
+        ({"larger": np.arange(200) < 110}, ("larger", 0.4, 0.55)),
+        ({}, None),
+    ],
+)
+def test_another_reading_is_better_where_it_is_shown_to_be(others, expected):
+    found = read_better(RIGHT, {words: each.astype(float) for words, each in others.items()}, larger="larger")
+    assert found == expected
+
+
+def test_equally_good_readings_are_seldom_taken_for_better():
+    """Eight readings that are as good as the first: the margin and the correction keep the manifest out of doubt."""
+    called = 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        right = rng.random((9, 300)) < 0.6
+        called += read_better(right[0], {str(at): right[at].astype(float) for at in range(1, 9)}) is not None
+    assert called <= 20  # 5 % at most

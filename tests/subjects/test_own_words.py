@@ -37,8 +37,7 @@ def refusal(words: dict[str, Any]) -> str:
         ({"idx_to_class": {0: "dog", 1: "cat", 2: "owl"}}, "output 0 is 'dog'"),
         ({"id2label": {"0": "dog", "1": "cat", "2": "owl"}}, "output 0 is 'dog'"),
         ({"classes": ["cat", "owl", "yak"]}, "output 1 is 'owl', and the manifest that it is 'dog'"),
-        ({"classes": ["cat", "dog"]}, "it has 2 classes (cat, dog), and the manifest names 3"),
-        ({"num_classes": 10}, "it has 10 classes (num_classes), and the manifest names 3"),
+        ({"classes": ["Dog", "CAT", "owl"]}, "output 0 is 'Dog'"),
         ({"mean": [0.5, 0.5, 0.5]}, "the mean of its input is 0.5, 0.5, 0.5, and the manifest that it is 0.485, 0.456, 0.406"),
         ({"std": (0.5, 0.5, 0.5)}, "the std of its input is 0.5, 0.5, 0.5"),
         ({"mean": [127.5, 127.5, 127.5]}, "the mean of its input is 0.5, 0.5, 0.5"),
@@ -60,6 +59,7 @@ def test_a_contradiction_says_what_both_say(words: dict[str, Any], said: str, se
     [
         {"classes": ["cat", "dog", "owl"], "num_classes": 3, "arch": "resnet18", "mean": [0.485, 0.456, 0.406], "img_size": 64},
         {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]},
+        {"labels": ["x", "y"], "num_classes": 10},  # another list, and a default: the weights have three outputs
         {"classes": ["n01", "n02", "n03"]},  # another language's names
         {"classes": 3, "labels": [0, 1, 2], "class_to_idx": {"cat": "x"}, "idx_to_class": {7: "cat"}},
         {"pretrained_cfg": {"num_classes": 1000, "label_names": [f"c{at}" for at in range(1000)]}},
@@ -83,7 +83,8 @@ def test_accents_written_in_two_ways_agree() -> None:
 @pytest.mark.parametrize(
     ("words", "share"),
     [
-        ({"acc": 0.93}, 0.93),
+        ({"val_acc": 0.93}, 0.93),
+        ({"acc": 0.93, "metrics": {"accuracy": 0.99}}, None),  # perhaps of training
         ({"best_acc1": 93.0}, 0.93),
         ({"best_acc1": torch.tensor(93.0)}, 0.93),
         ({"args": {"val_acc": "0.8"}, "best_acc": 85}, 0.8),

@@ -133,3 +133,29 @@ def test_words_are_plain_and_never_hold_a_tensor() -> None:
     assert words["epoch"] == 3
     assert "conv1.weight" not in words["model"]
     assert words_beside([1]) == words_beside(torch.ones(2)) == words_beside(None) == {}
+
+
+AVERAGES = {
+    "a list beside the optimiser's state": lambda average: {
+        "optimizer": {"state": {}, "param_groups": [], "ema": list(average.values())}
+    },
+    "ASGD's own": lambda average: {
+        "optimizer": {"state": {at: {"ax": each} for at, each in enumerate(average.values())}, "param_groups": []}
+    },
+    "under a metric's name": lambda average: {"best_acc_shadow": list(average.values())},
+    "with other names": lambda average: {"scheduler": {"swa": {f"avg{at}": each for at, each in enumerate(average.values())}}},
+}
+
+
+@pytest.mark.parametrize("where", AVERAGES)
+def test_averages_are_found_wherever_training_keeps_them(where):
+    weights = {"conv.weight": torch.randn(8, 3, 3, 3), "fc.weight": torch.randn(4, 8), "fc.bias": torch.randn(4)}
+    average = {name: each + 1 for name, each in weights.items()}
+    with pytest.raises(UsageError, match="holds several models"):
+        one_model({"model": weights, **AVERAGES[where](average)}, "net.pth")
+
+
+def test_adam_s_running_means_are_no_model():
+    weights = {"conv.weight": torch.randn(8, 3, 3, 3), "fc.weight": torch.randn(4, 8)}
+    state = {at: {"exp_avg": each, "exp_avg_sq": each, "square_avg": each} for at, each in enumerate(weights.values())}
+    assert one_model({"model": weights, "optimizer": {"state": state, "param_groups": []}}, "net.pth").keys() == weights.keys()
