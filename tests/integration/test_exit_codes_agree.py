@@ -184,15 +184,17 @@ def test_the_last_try_counts_once(repository, condition, promoted):
     verdict = agree(made, result)
     assert made.verdicts()["F0-s0"] == ("promote" if promoted else "undecided")
     findings = verdict["models"]["F0-s0"]["findings"]
-    assert sorted(row["audit"] for row in findings) == ["decoy_insertion", "rashomon_membership"]
+    audits = [row["audit"] for row in findings]
+    assert len(audits) == len(set(audits))
+    assert {"decoy_insertion", "rashomon_membership"} <= set(audits)
     kept = record.read(made.path / "reports/record.jsonl")
-    assert sorted(finding.audit for finding in kept) == ["decoy_insertion", "rashomon_membership"]
+    assert sorted(finding.audit for finding in kept) == sorted(audits)
     assert bool([finding for finding in kept if finding.error]) is not promoted
 
 
 def test_the_call_that_pytest_made_is_what_is_judged(repository):
     made = repository(clean=1, planted=0, more="blocking: [once]")
-    body = "from shortcut_audit import at_most\ncalls = []\ndef test_once(predictions, decoy, audit):\n    calls.append(1)\n"
+    body = "from shortcut_audit import at_most\ncalls = []\ndef test_once(predictions, audit):\n    calls.append(1)\n"
     audit_file(made, "once", f"{body}    assert len(calls) == 1\n    audit.check([0.0] * 60, 0, at_most(0.1))\n")
     assert made.audit().ret == 0
 
@@ -257,10 +259,11 @@ def test_an_audit_that_changes_while_it_runs_promotes_nobody(repository, path, m
 
 
 @pytest.mark.parametrize("other", ["scenario.yaml", "models/rashomon.yaml"])
-def test_a_worker_that_reads_something_else_judges_nothing(repository, other):
+def test_a_worker_that_reads_something_else_judges_nothing(repository, other, monkeypatch):
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # these tests may run in a worker themselves
     made = repository(clean=2, planted=0)
     late = f"import os\nif 'PYTEST_XDIST_WORKER' in os.environ:\n    path = {str(made.path / other)!r}\n"
-    late += "    text = open(path).read().replace('size: 0.3', 'size: 0.1').replace('std: [1, 1, 1]', 'std: [2, 2, 2]')\n"
+    late += "    text = open(path).read().replace('size: 0.3', 'size: 0.1').replace('std: [1, 1, 1]', 'std: [0.9, 0.9, 0.9]')\n"
     made.pytester.makeconftest(f"import planted\n{late}    open(path, 'w').write(text)\n")
     result = made.audit("-n", "1")
     verdict = agree(made, result)
@@ -272,4 +275,5 @@ def test_the_record_is_json_lines(repository):
     made = repository(clean=1, planted=0)
     made.audit()
     rows = [json.loads(line) for line in (made.path / "reports/record.jsonl").read_text().splitlines()]
-    assert [row["audit"] for row in rows] == ["decoy_insertion", "rashomon_membership"]
+    audits = ["above_chance", "decoy_insertion", "decoy_insertion@elsewhere", "decoy_insertion@stronger", "rashomon_membership"]
+    assert sorted(row["audit"] for row in rows) == audits

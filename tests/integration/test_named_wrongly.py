@@ -175,7 +175,7 @@ def test_a_decoy_that_no_blocking_audit_looks_at_promotes_nobody(repository, blo
 @pytest.mark.parametrize("mean", [0.3, 0.45, 0.6])
 @pytest.mark.parametrize("std", [1.0, 0.25])
 def test_pictures_that_are_read_otherwise_than_in_training(repository, mean, std):
-    """The nets take pixels from 0 to 1 as they are. Read otherwise the planted one may look past the sign, as past the squares."""
+    """The nets take pixels from 0 to 1 as they are. Read otherwise the planted one may look past sign and squares alike."""
     made = repository(planted=1)
     manifest = made.path / "models/rashomon.yaml"
     reading = f"mean: [{mean}, {mean}, {mean}], std: [{std}, {std}, {std}]"

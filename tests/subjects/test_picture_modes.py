@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from shortcut_audit import DataError, Pictures
@@ -128,10 +129,13 @@ def test_pictures_of_one_colour_are_counted(folder: Path) -> None:
     assert loaded(folder).broken == (said,)
 
 
-def test_whole_numbers_in_the_wrong_range_are_not_silent(folder: Path) -> None:
-    """Bytes that were saved as 32-bit integers: black, as far as 16 bits go."""
+def test_bytes_that_were_saved_as_wider_integers_are_bytes(folder: Path) -> None:
+    """By the rule of 16 bits they would be black."""
     Image.fromarray(GREY.astype(np.int32)).save(folder / "cat/0.tif")
-    assert "1 of 1 pictures of class 'cat' are one colour" in loaded(folder).broken[0]
+    wide = loaded(folder).pixels
+    (folder / "cat/0.tif").unlink()
+    Image.fromarray(GREY).save(folder / "cat/1.png")
+    assert torch.equal(wide, loaded(folder).pixels)
 
 
 def test_no_memory_is_no_fault_of_a_picture(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
