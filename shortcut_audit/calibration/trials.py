@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit import cases, planning
+from shortcut_audit import cases, claims, measurement, planning, questions
 from shortcut_audit.calibration import behaviour
 from shortcut_audit.calibration.behaviour import fresh, specific_insertion
 from shortcut_audit.calibration.population import Trial, settings, trained_by
@@ -27,7 +27,15 @@ from shortcut_audit.store import Store
 from shortcut_audit.subjects.manifest import read_candidates
 from shortcut_audit.subjects.material import Material
 
-JUDGED_BY = (cases, planning, assembly, behaviour)  # what an outcome depends on, beside judging/, evidence/ and subjects/
+JUDGED_BY = (
+    cases,
+    claims,
+    measurement,
+    planning,
+    questions,
+    assembly,
+    behaviour,
+)  # what an outcome depends on, beside judging/, evidence/ and subjects/
 
 
 @dataclass(frozen=True)
