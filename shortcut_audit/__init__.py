@@ -2,15 +2,19 @@
 
 The flow, and the order in which modules may import each other::
 
-    errors, records, yaml_files, checking, registry
+    errors, records, yaml_files, checking, registry, files, sources, store
       < scenario        the YAML: which data, which decoys, which limits
       < subjects        checkpoint + data + decoy -> Subject
+        planning        which cases there are, and what blocks
       < training        Scenario -> checkpoints (not needed to audit)
         evidence        Subject -> Predictions, Masks, Influence
       < judging         per-image numbers -> Estimate -> Verdict
+      < cases           case x audit function -> Findings: measurement, questions (what else is asked), claims (in words)
       < reporting       Findings -> Report -> files
-      < calibration     how often all of it errs, on models whose answer is known
+      < session         one run of the harness
+        calibration     how often all of it errs, on models whose answer is known
         study           the thesis's tables and figures, with one's own numbers beside the published ones
+        gate            verdict.json + checkpoint -> may it be promoted?
       < plugin, cli     pytest's hooks and the commands, which only delegate
 """
 
