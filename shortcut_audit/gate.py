@@ -105,14 +105,18 @@ def _refusals(document: Mapping[str, Any], row: Mapping[str, Any], file: Path, m
         yield "the verdict file does not say how the checkpoint was read"
         return
     found = None if audited is None else _read_as(file, model)
-    if found is not None and audited is not None and found.get("code") == "":
-        found["code"] = audited.get("code")  # not to be found here, as `_not_compared` says
+    if found is not None and audited is not None and found.get("code") == "":  # not to be found here: see `_not_compared`
+        found = {**{key: value for key, value in found.items() if key != "code"}, **_only(audited, "code")}
     if found is not None and audited is not None and audited != found:
         keys = found.keys() | audited.keys()
         other = ", ".join(sorted(key for key in keys if found.get(key) != audited.get(key))) or "not at all"
         yield f"'{file}' is read otherwise now than it was audited ({other}; see {MANIFEST} beside it): audit it again"
     if row["verdict"] in PASSES and (contradiction := _contradiction(row)):
         yield f"the verdict file contradicts itself: {contradiction}"
+
+
+def _only(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {key: values[key]} if key in values else {}
 
 
 def _read_as(file: Path, model: str) -> dict[str, Any] | None:
