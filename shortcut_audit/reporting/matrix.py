@@ -18,7 +18,7 @@ DECISIONS = {
 }
 RIGHT = 8  # characters of the column that says how accurate a model is
 LEGEND = (
-    "right: per cent of plain validation images, ? where it is not shown to be above chance",
+    "right: per cent of plain validation images, ? where that is in doubt",
     "points beyond the control, the worst decoy or pair; ! beyond the limit, ? undecided, - not measured, n/a does not apply",
     "finds: the smallest effect that so many images find four times in five, for the model where it is largest",
 )
