@@ -71,9 +71,9 @@ def sound_references(effects: Mapping[str, float], limit: float, alpha: float = 
 def limits_of_the_unnamed(limit: float, innocent: float, references: Sequence[float]) -> tuple[float, float]:
     """What a decoy may do to a class, or at a strength, that nobody named: inside the first HOLDS, beyond the second VIOLATED.
 
-    Any large patch of colour turns pictures into some class in every clean model (a stop sign makes roses of 29 % of a clean
-    model's flowers). With two reference effects or more both are the largest of them and the audit's own limit beside it,
-    at least `innocent`; without, the first is `innocent` and the second the most that can be.
+    Any large patch of colour turns pictures into some class in every clean model (decision 010). With two reference effects or
+    more both are the largest of them and the audit's own limit beside it, at least `innocent`; without, the first is `innocent`
+    and the second the most that can be.
     """
     least, most = max(limit, innocent), most_innocent(limit, innocent)
     if len(references) < 2:

@@ -27,6 +27,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not run:
         cases = [pytest.param(why_no_run(metafunc.config), id=NO_CASE)]
     elif not cases:
+        # Skipped on purpose, and no pass: a blocking audit without a case leaves its models undecided, and nothing audited fails.
         why = run.without_a_case(metafunc.function.__name__, wanted)
         cases = [pytest.param(why, id=NO_CASE, marks=pytest.mark.skip(reason=why))]
     metafunc.parametrize(CASE, cases, indirect=True, scope="session")
