@@ -24,9 +24,9 @@ from shortcut_audit.judging.competence import SURE, Competence, competence, read
 from shortcut_audit.judging.references import limits_of_the_unnamed, most_innocent
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.measurement import Audit, Clean, Measurement
-from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, comparable, waiver
+from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, comparable, only_noted, waiver
 from shortcut_audit.questions import NAMED, Family, Question, family
-from shortcut_audit.records import Case, Finding, Judgement, Limit, Verdict
+from shortcut_audit.records import MEMBERSHIP, Case, Finding, Judgement, Limit, Verdict
 
 __all__ = ["Audit", "Harness"]
 
@@ -45,11 +45,14 @@ class Check:
 
 
 class Harness:
-    """Judges the cases of a run."""
+    """Judges the cases of a run.
 
-    def __init__(self, evidence: Evidence) -> None:
-        self.evidence = evidence
-        self.scenario = evidence.scenario
+    turn: a share in [0, 1), another one for each process of a run: other models are asked in an order turned by so much, so
+    that processes do not wait for the evidence of the same one. No figure depends on it.
+    """
+
+    def __init__(self, evidence: Evidence, turn: float = 0.0) -> None:
+        self.evidence, self.scenario, self.turn = evidence, evidence.scenario, turn
         self._measured: dict[tuple[Any, ...], Audit] = {}
         self._ps: dict[tuple[Any, ...], float] = {}
         self._competence: dict[str, Competence] = {}
@@ -144,7 +147,7 @@ class Harness:
         weight = asked.weight(question)
         beside = [each for each in asked.beside(question) if self._measurement(check, each.case)]
         tests = weight * (1 + len(beside))
-        how = {"siblings": [self._p(check, each.case, tests) for each in beside], "family": weight}
+        how = {"siblings": [self._p(check, each, tests) for each in beside], "family": weight}
         if question.part == NAMED:
             return self._put(check, question.case, None, plant=asked.deciding, **how), False
         measurement, clean = self._compared(check, question.case)
@@ -161,14 +164,22 @@ class Harness:
         """The judgement on one case; `limits` stand in for the audit's own."""
         measurement, clean = self._compared(check, case)
         limit, how["beyond"] = limits or (measurement.limit.value, None)
+        how["innocent"] = None if limits else self.scenario.limits.innocent
         return judge(measurement.values, measurement.control, Limit(limit), **clean.against(measurement), **how)
 
-    def _p(self, check: Check, case: Case, tests: float) -> float:
-        key = (*_key(check.function, check.given, case), check.at, tests)
+    def _p(self, check: Check, question: Question, tests: float) -> float:
+        case, named = question.case, question.part == NAMED
+        key = (*_key(check.function, check.given, case), check.at, tests, named)
         if key not in self._ps:
             measurement, clean = self._compared(check, case)
+            innocent = self.scenario.limits.innocent if named else None
             self._ps[key] = p_value(
-                measurement.values, measurement.control, measurement.limit, tests=tests, **clean.against(measurement)
+                measurement.values,
+                measurement.control,
+                measurement.limit,
+                tests=tests,
+                innocent=innocent,
+                **clean.against(measurement),
             )
         return self._ps[key]
 
@@ -183,11 +194,11 @@ class Harness:
         if not measurement.references:
             return measurement, Clean()
         named = [name for name, candidate in self.evidence.candidates.items() if candidate.reference]
-        effects = {}
-        for group in combinations(named or self.evidence.candidates, len(case.models)):
-            if set(group) != set(case.models) and self._comparable(group):
-                effects["+".join(group)] = self._effect(check, replace(case, models=group))
-        effects = {name: effect for name, effect in effects.items() if not np.isnan(effect)}
+        every = combinations(named or self.evidence.candidates, len(case.models))
+        groups = [group for group in every if set(group) != set(case.models) and self._comparable(group)]
+        first = int(self.turn * len(groups))
+        found = {group: self._effect(check, replace(case, models=group)) for group in groups[first:] + groups[:first]}
+        effects = {"+".join(group): found[group] for group in groups if not np.isnan(found[group])}
         if not named:
             return measurement, Clean(rashomon=tuple(effects.values()))
         sound = sound_references(effects, measurement.limit.value)
@@ -250,13 +261,14 @@ class Harness:
 
     def _finding(self, audit: str, case: Case, judgement: Judgement, claim: str) -> Finding:
         estimate = judgement.estimate
+        noted = only_noted(self.scenario, audit, judgement.verdict)
         return Finding(
             audit=audit,
             subjects=case.models,
             decoy=case.decoy,
             verdict=judgement.verdict,
-            blocking=blocks(self.scenario, audit),
-            claim=claim,
+            blocking=blocks(self.scenario, audit) and not noted,
+            claim=claims.of_accuracy(claim, judgement.verdict, noted) if audit == MEMBERSHIP else claim,
             value=estimate.value,
             low=estimate.low,
             high=estimate.high,
@@ -272,6 +284,8 @@ class Harness:
             needed=judgement.needed,
             detectable=judgement.detectable,
             planted=judgement.planted,
+            excess=judgement.excess,
+            excess_high=judgement.excess_high,
             waived=waiver(self.scenario, audit, case) if judgement.verdict is not Verdict.HOLDS else "",
         )
 

@@ -56,6 +56,13 @@ def driven_away(claim: str, judgement: Judgement, target: str, other: str) -> st
     return f"{claim}; the decoy drives pictures AWAY from '{target}'{where}"
 
 
+def of_accuracy(claim: str, verdict: Verdict, noted: bool) -> str:
+    """What is added where a model is, or may be, less accurate than the set allows: that this is no word on a shortcut."""
+    if verdict is Verdict.VIOLATED:
+        return f"{claim}; that is its accuracy and no shortcut: raise rashomon.epsilon to let a model that much worse through"
+    return f"{claim}; noted, and keeps nobody from being promoted" if noted else claim
+
+
 def not_counted(finding: Finding, reason: str) -> Finding:
     """A finding on masks that come from an explainer which is not to be trusted on the model: it has nothing to say.
 

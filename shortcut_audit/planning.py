@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Any
 
 from shortcut_audit.errors import ModelError, ShortcutAuditError
-from shortcut_audit.records import Candidate, Case, Finding, Verdict
+from shortcut_audit.records import MEMBERSHIP, Candidate, Case, Finding, Verdict
 from shortcut_audit.scenario import Scenario
 
 CASE = "audit_case"  # the parameter that holds a test's case
@@ -66,6 +66,11 @@ def _sizes(candidates: Sequence[Candidate]) -> str:
 def blocks(scenario: Scenario, audit: str) -> bool:
     """Whether the scenario lets this audit block promotion; `influence_precision@50` is also meant by its bare name."""
     return audit in scenario.blocking or audit.partition("@")[0] in scenario.blocking
+
+
+def only_noted(scenario: Scenario, audit: str, verdict: Verdict) -> bool:
+    """Whether a verdict of an audit that blocks is shown and stops nobody: images too few to tell two accuracies apart."""
+    return audit == MEMBERSHIP and verdict is Verdict.UNDECIDED and scenario.rashomon.undecided == "noted"
 
 
 def not_measured(scenario: Scenario, case: Case, audit: str, error: BaseException | None) -> Finding:

@@ -218,6 +218,8 @@ class Judgement:
     detectable: float | None = None  # smallest effect that this many images find with power 0.8
     planted: float | None = None  # the positive control: an effect put into the control outcomes; None where none was
     advice: str = ""  # what would decide, in words, where UNDECIDED
+    excess: float | None = None  # of an innocent effect: what exceeds the mean of the reference models; else None
+    excess_high: float | None = None  # its far end, inside the limit
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,8 @@ class Finding:
     needed: int | None = None
     detectable: float | None = None
     planted: float | None = None
+    excess: float | None = None  # where an effect beyond the limit HOLDS: what it exceeds clean training by
+    excess_high: float | None = None
     applies: bool = True  # False: the audit has nothing to say about this decoy; the claim says why
     case: str = ""  # the pytest node id
     error: bool = False  # nothing was measured: the model or the audit broke
@@ -255,6 +259,7 @@ class Finding:
 
 
 ABOVE_CHANCE = "above_chance"  # the finding that every model gets beside those of its audits
+MEMBERSHIP = "rashomon_membership"  # the audit that compares accuracies: a shortcut is not what it is about
 
 
 class Decision(StrEnum):

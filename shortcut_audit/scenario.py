@@ -17,6 +17,7 @@ from shortcut_audit import registry
 from shortcut_audit.checking import check_text, checked
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files import canonical
+from shortcut_audit.records import MEMBERSHIP
 from shortcut_audit.yaml_files import parsed_mapping
 
 FILLED_IN = frozenset({"folder", "data", "digest"})  # fields of a Scenario that are no keys of its file
@@ -71,6 +72,7 @@ class Rashomon(Section):
     """Which models count as equally accurate."""
 
     epsilon: float = Field(0.03, gt=0, lt=1)
+    undecided: Literal["noted", "blocks"] = "noted"  # what becomes of a model where images are too few to tell its accuracy apart
 
 
 class Strength(Section):
@@ -209,7 +211,7 @@ class Scenario(Section):
     masks: MaskSettings = MaskSettings()
     influence: InfluenceSettings = InfluenceSettings()
     strengths: tuple[Strength, ...] = (Strength(opacity=1.0), Strength(size=2.0, opacity=1.0, covers=0.10))
-    blocking: tuple[str, ...] = Field(("decoy_insertion", "rashomon_membership"), min_length=1)
+    blocking: tuple[str, ...] = Field(("decoy_insertion", MEMBERSHIP), min_length=1)
     waivers: tuple[Waiver, ...] = ()
     training: Training = Training()
     calibration: Calibration | None = None
@@ -238,7 +240,7 @@ class Scenario(Section):
     @property
     def deciding(self) -> tuple[str, ...]:
         """The blocking audits that share the 5 % of false alarms: all but the one that only compares accuracies."""
-        return tuple(audit for audit in self.blocking if audit != "rashomon_membership")
+        return tuple(audit for audit in self.blocking if audit != MEMBERSHIP)
 
     def build_dataset(self) -> Any:
         """The data set that the scenario names, not yet loaded."""

@@ -78,8 +78,12 @@ class Run:
     def header(self) -> str:
         """The line under pytest's own."""
         references = sum(candidate.reference for candidate in self.candidates)
+        from shortcut_audit.prospects import foreseen
+
         models = f"models: {self.models} ({len(self.candidates)}, {references} of them references)"
-        return f"{models}\nscenario: {self.scenario_path}, reports: {self.reports}"
+        return "\n".join(
+            [models, f"scenario: {self.scenario_path}, reports: {self.reports}", *foreseen(self.scenario, self.candidates)]
+        )
 
     def plan(self, wanted: Collection[str]) -> list[Case]:
         """The cases of an audit that asks for these fixtures."""
@@ -115,7 +119,8 @@ class Run:
             torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
         store = Store(self.reports / "evidence")
         trust = bool(self.settings.get("trust_code"))
-        return Harness(Evidence(self.scenario, self.candidates, store, self._device(), trust, told(self._show)))
+        evidence = Evidence(self.scenario, self.candidates, store, self._device(), trust, told(self._show))
+        return Harness(evidence, turn=self.settings.get("worker", 0) / workers)
 
     def _device(self) -> str:
         import torch

@@ -17,7 +17,7 @@ from shortcut_audit.calibration.behaviour import Behaviour, behaviour
 from shortcut_audit.calibration.population import is_image_wide, settings
 from shortcut_audit.calibration.trials import Outcome
 from shortcut_audit.judging.intervals import clopper_pearson
-from shortcut_audit.records import Decision, Finding, Verdict
+from shortcut_audit.records import MEMBERSHIP, Decision, Finding, Verdict
 from shortcut_audit.scenario import Scenario
 
 RARE = 0.1  # below this coverage a decoy model counts as confusable: nobody promises to find it
@@ -215,7 +215,7 @@ def _half(scenario: Scenario, half: str, local: Sequence[Outcome], clean: Sequen
 
 def _recipe(recipe: str, clean: Sequence[Outcome]) -> Row:
     models = [each for each in clean if each.trial.recipe == recipe]
-    accuracy = [finding.control for each in models for finding in each.findings if finding.audit == "rashomon_membership"]
+    accuracy = [finding.control for each in models for finding in each.findings if finding.audit == MEMBERSHIP]
     return {**alarms(models), "accuracy": _mean(accuracy), "lowest_accuracy": min((a for a in accuracy if a), default=None)}
 
 

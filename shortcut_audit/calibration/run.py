@@ -27,7 +27,9 @@ Item = TypeVar("Item")
 Done = TypeVar("Done")
 
 
-def calibrate(path: Path, out: Path, suite: Path = Path("audits"), workers: int = 1, progress: bool = True) -> Path:
+def calibrate(
+    path: Path, out: Path, suite: Path = Path("audits"), workers: int = 1, progress: bool = True, data: Path | None = None
+) -> Path:
     """Writes `calibration.md` and `calibration.json` to `out`, beside the models, the evidence and `outcomes.jsonl`.
 
     What is there already is kept: finished models, their evidence, and each outcome whose models, data, limits, audits and
@@ -38,7 +40,7 @@ def calibrate(path: Path, out: Path, suite: Path = Path("audits"), workers: int 
     """
     _scenario.cache_clear()
     _bench.cache_clear()
-    scenario = load_scenario(path)
+    scenario = load_scenario(path, data)
     planned = trials(scenario)
     for recipe in settings(scenario).recipes:
         trained_by(scenario, recipe)
@@ -46,13 +48,13 @@ def calibrate(path: Path, out: Path, suite: Path = Path("audits"), workers: int 
     for audit in (*scenario.blocking, *settings(scenario).supporting):
         audit_function(suite, audit)
     names = [job.name for job in plan(scenario)]
-    for _ in _each(partial(_trained, path, out), names, workers, "models" if progress else ""):
+    for _ in _each(partial(_trained, path, data, out), names, workers, "models" if progress else ""):
         pass
-    keys = {_bench(path, out, suite).key(trial): trial for trial in planned}
+    keys = {_bench(path, data, out, suite).key(trial): trial for trial in planned}
     known = _known(out / "outcomes.jsonl", keys)
     try:
         left = [(key, trial) for key, trial in keys.items() if key not in known]
-        for key, line in _each(partial(_audited, path, out, suite), left, workers, "audits" if progress else ""):
+        for key, line in _each(partial(_audited, path, data, out, suite), left, workers, "audits" if progress else ""):
             with (out / "outcomes.jsonl").open("a", encoding="utf-8") as file:
                 file.write(f"\n{line}")  # a newline first: a line that a crash cut off must not swallow this one
             known[key] = from_line(json.loads(line), keys[key])
@@ -84,26 +86,26 @@ def _seconds() -> float:
     return 0.1 if sys.stderr.isatty() else 15
 
 
-def _trained(path: Path, out: Path, name: str) -> None:
-    scenario = _scenario(path)
+def _trained(path: Path, data: Path | None, out: Path, name: str) -> None:
+    scenario = _scenario(path, data)
     recipe = next(recipe_of(scenario, job) for job in plan(scenario) if job.name == name)
     train(trained_by(scenario, recipe), out / "models", progress=False, only=[name])
 
 
-def _audited(path: Path, out: Path, suite: Path, item: tuple[str, Trial]) -> tuple[str, str]:
+def _audited(path: Path, data: Path | None, out: Path, suite: Path, item: tuple[str, Trial]) -> tuple[str, str]:
     key, trial = item
-    return key, as_line(key, _bench(path, out, suite).outcome(trial))
+    return key, as_line(key, _bench(path, data, out, suite).outcome(trial))
 
 
 @cache
-def _scenario(path: Path) -> Scenario:
-    return load_scenario(path)
+def _scenario(path: Path, data: Path | None) -> Scenario:
+    return load_scenario(path, data)
 
 
 @cache
-def _bench(path: Path, out: Path, suite: Path) -> Bench:
+def _bench(path: Path, data: Path | None, out: Path, suite: Path) -> Bench:
     """One for each process."""
-    return Bench(_scenario(path), out, suite)
+    return Bench(_scenario(path, data), out, suite)
 
 
 def _known(path: Path, keys: dict[str, Trial]) -> dict[str, Outcome]:

@@ -14,6 +14,7 @@ from scipy import stats
 
 RANKS_FROM = 19  # references: fewer cannot reach p = 0.05 by rank
 FLOOR = 0.02  # spread between clean seeds is never taken to be smaller than this
+SHOW_INNOCENCE = 3  # reference effects from which on they can show that an effect beyond the limit is clean training's
 
 
 def beyond_references(effect: float, references: Sequence[float], tests: float = 1, alpha: float = 0.05) -> tuple[float, str]:
@@ -30,6 +31,42 @@ def beyond_references(effect: float, references: Sequence[float], tests: float =
         return (1 + int((others >= effect).sum())) / (m + 1), f"clean training: {m} reference models (conformal rank)"
     spread = max(FLOOR, float(others.std(ddof=1))) * math.sqrt(1 + 1 / m)
     return float(stats.t.sf((effect - others.mean()) / spread, m - 1)), f"clean training: {m} reference models (t prediction)"
+
+
+def excess_over_references(effect: float, noise: float, references: Sequence[float], alpha: float = 0.05) -> tuple[float, float]:
+    """How much of the effect is the model's own: what exceeds the mean of m >= 2 reference effects, and that excess's far end.
+
+    noise: from the effect to the far end of its interval over images. The far end lies sqrt(noise^2 + (t s)^2 / m) above, with
+    the references' spread s of at least 0.02 and Student's t of m - 1 degrees of freedom at 1 - alpha: images and references err
+    independently. Law: more references of the same mean and spread bring it nearer.
+    """
+    others = np.asarray(references, dtype=float)
+    m = len(others)
+    own = effect - float(others.mean())
+    spread = max(FLOOR, float(others.std(ddof=1)))
+    return own, own + math.hypot(noise, float(stats.t.isf(alpha, m - 1)) * spread / math.sqrt(m))
+
+
+def beyond_innocence(effect: float, references: Sequence[float], limit: float) -> tuple[float, str]:
+    """One-sided p that the effect exceeds the mean of m >= 2 reference effects by no more than the limit, and the words for it.
+
+    For effects that nothing makes innocent (`most_innocent`): there it no longer matters how far apart clean models lie, only
+    that they do less on average. t = (effect - mean - limit) / (s / sqrt(m)), m - 1 degrees of freedom, s at least 0.02.
+    """
+    others = np.asarray(references, dtype=float)
+    m = len(others)
+    spread = max(FLOOR, float(others.std(ddof=1))) / math.sqrt(m)
+    words = f"clean training: the mean of {m} reference models and the limit (t test), for no effect of this size is innocent"
+    return float(stats.t.sf((effect - float(others.mean()) - limit) / spread, m - 1)), words
+
+
+def more_references(references: Sequence[float], m: int) -> tuple[float, ...]:
+    """m reference effects with the mean and the spread of these, two or more: what one may expect of others of their kind."""
+    known = np.asarray(references, dtype=float)
+    repeated = np.resize(known, m)
+    wide = float(repeated.std(ddof=1))
+    scaled = (repeated - repeated.mean()) * (float(known.std(ddof=1)) / wide if wide else 1.0) + known.mean()
+    return tuple(float(each) for each in scaled)
 
 
 def beyond_rashomon_set(effect: float, others: Sequence[float]) -> tuple[float, str]:
@@ -53,8 +90,8 @@ def sound_references(effects: Mapping[str, float], limit: float, alpha: float = 
     the limit with p < alpha / m goes, and so do all larger ones: two bad references hide each other (masking, Rosner 1983).
     Why alpha / m, and not alpha: dropping clean ones narrows what counts as usual; at alpha, 8 % of clean models were then
     rejected by simulation (seed spread 0.094, 6 references), at alpha / m 6 %, without dropping 4 %. A bad one that
-    stays cannot make anything pass, since HOLDS does not look at references. Fewer than half can be dropped: beyond that nothing
-    tells which half is bad.
+    stays widens the spread, and makes nothing pass whose own effect is beyond `limits.innocent`. Fewer than half can be dropped:
+    beyond that nothing tells which half is bad.
     """
     known = {name: effect for name, effect in effects.items() if math.isfinite(effect)}
     ranked = sorted(known, key=lambda name: -known[name])

@@ -29,8 +29,12 @@ def distrusted(check: ExplainerCheck, limit: Limit) -> str:
         return "it cannot be checked with a decoy that fills the picture"
     missed = judge(misses(check), None, limit)
     if missed.verdict is not Verdict.HOLDS:
-        if not check.known.any():
+        seen, n = int(check.known.sum()), len(check.known)
+        if not seen:
             return "no copy of this model could be made that sees nothing but the decoy"
+        if judge(np.zeros(seen), None, limit).verdict is not Verdict.HOLDS:
+            copied = "the copy of this model that was to see nothing but the decoy"
+            return f"{copied} is right about {seen} of {n} images, too few to tell"
         return f"it misses the decoy in {missed.observed:.0%} of the images in a copy of the model that sees nothing else"
     found = judge(habits(check), None, limit)
     if found.verdict is Verdict.VIOLATED:

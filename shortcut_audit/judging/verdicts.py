@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,9 +11,19 @@ from shortcut_audit.errors import UsageError
 from shortcut_audit.judging.multiplicity import adjusted
 from shortcut_audit.judging.positive_control import TIMES_LIMIT, planted
 from shortcut_audit.judging.power import images_needed, smallest_detectable
-from shortcut_audit.judging.references import beyond_rashomon_set, beyond_references
+from shortcut_audit.judging.references import (
+    SHOW_INNOCENCE,
+    beyond_innocence,
+    beyond_rashomon_set,
+    beyond_references,
+    excess_over_references,
+    more_references,
+    most_innocent,
+)
 from shortcut_audit.judging.samples import Sample, sample_of
 from shortcut_audit.records import Estimate, Judgement, Limit, Verdict
+
+MOST_REFERENCES = 50  # nobody trains more to have a verdict
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,7 @@ class Rule:
     multiplicity, is below alpha. Each end is a one-sided bound at 1 - alpha, so the interval's two-sided level is
     1 - 2 alpha = 0.90, as in an equivalence test: that is what lets zero events in 29 images, and not in 28, bound a rate
     below 10 %. Either way the error that the verdict risks has probability alpha. p pays for multiplicity; the ends do not.
+    HOLDS as well: the effect is innocent, see `innocent_excess`.
     """
 
     limit: float
@@ -34,6 +45,7 @@ class Rule:
     siblings: tuple[float, ...] = ()
     family: float = 1
     beyond: float | None = None  # VIOLATED needs more than this; None: more than the limit
+    innocent: float | None = None  # the most that clean training may do; None: nothing beyond the limit is innocent
 
     @property
     def level(self) -> float:
@@ -43,7 +55,10 @@ class Rule:
     def test(self, sample: Sample) -> tuple[float, str]:
         """One-sided p and what it is against, in words: references if there are two, else the set, permutations, the images."""
         if len(self.references) >= 2:
-            return beyond_references(sample.effect, self.references, self.family * (1 + len(self.siblings)), self.alpha)
+            usual = beyond_references(sample.effect, self.references, self.family * (1 + len(self.siblings)), self.alpha)
+            if self.innocent is None or sample.effect <= most_innocent(self.limit, self.innocent):
+                return usual
+            return min(usual, beyond_innocence(sample.effect, self.references, self.limit))
         if len(self.rashomon) >= 2:
             return beyond_rashomon_set(sample.effect, self.rashomon)
         if self.null is not None:
@@ -58,7 +73,19 @@ class Rule:
             return Verdict.HOLDS
         if low > max(self.limit, self.beyond or 0.0) and adjusted(self.test(sample)[0], self.siblings, self.family) < self.alpha:
             return Verdict.VIOLATED
-        return Verdict.UNDECIDED
+        return Verdict.UNDECIDED if self.innocent_excess(sample) is None else Verdict.HOLDS
+
+    def innocent_excess(self, sample: Sample) -> tuple[float, float] | None:
+        """What of an effect beyond the limit is the model's own, and its far end, where that is inside the limit; else None.
+
+        Three references or more must show the effect too. It, to the far end of its interval, and each of theirs stay below
+        `innocent`, and p alone, before any correction, must not speak against it: more tests never make a pass.
+        """
+        high = sample.interval(self.level)[1]
+        if self.innocent is None or len(self.references) < SHOW_INNOCENCE or max(high, *self.references) >= self.innocent:
+            return None
+        own, far = excess_over_references(sample.effect, high - sample.effect, self.references, self.alpha)
+        return (own, far) if far < self.limit <= high and self.test(sample)[0] >= self.alpha else None
 
 
 def judge(
@@ -73,6 +100,7 @@ def judge(
     null: np.ndarray | None = None,
     plant: bool = False,
     beyond: float | None = None,
+    innocent: float | None = None,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> Judgement:
@@ -85,6 +113,7 @@ def judge(
     null: (b,) the effect under permuted labels, where images are not independent; used where neither of the above is.
     siblings: raw p values (see `p_value`) of this model's other deciding tests, for Holm; family: how many such families share
     alpha (2.5: this one has two fifths of it). beyond: VIOLATED needs a near end above this, where that is more than the limit.
+    innocent: up to this an effect that three references or more show as well is innocent (`Rule.innocent_excess`).
     plant: HOLDS only if a planted effect is found VIOLATED by the same rule, else UNDECIDED (see `planted`): it is
     the smallest effect that this many images are said to find, at least twice the limit.
     Interval: Clopper-Pearson, Agresti-Min with Tango, or BCa, by the kind of values. No image at all is UNDECIDED.
@@ -94,7 +123,8 @@ def judge(
         UsageError: values and control are not two vectors of one length.
     """
     kept, paired = _defined(values, control)
-    rule = Rule(limit.value, alpha, _finite(references), _finite(rashomon), _null(null), _finite(siblings), family, beyond)
+    others, siblings = (_finite(references), _finite(rashomon)), _finite(siblings)
+    rule = Rule(limit.value, alpha, *others, _null(null), siblings, family, beyond, innocent)
     if not len(kept):
         return _nothing_seen(rule, has_control=control is not None)
     sample = sample_of(kept, paired, limit.value, rule.level, seed)
@@ -111,6 +141,7 @@ def judge(
             verdict, detectable = Verdict.UNDECIDED, None
             needed, advice = _not_found(rule, positive)
     low, high = sample.interval(rule.level)
+    own = rule.innocent_excess(sample) if verdict is Verdict.HOLDS else None
     return Judgement(
         verdict=verdict,
         estimate=Estimate(sample.effect, low, high, rule.level, len(kept), sample.method),
@@ -124,6 +155,8 @@ def judge(
         detectable=detectable,
         planted=promised,
         advice=advice,
+        excess=own and own[0],
+        excess_high=own and own[1],
     )
 
 
@@ -136,6 +169,7 @@ def p_value(
     rashomon: Sequence[float] = (),
     tests: float = 1,
     null: np.ndarray | None = None,
+    innocent: float | None = None,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> float:
@@ -146,7 +180,7 @@ def p_value(
     kept, paired = _defined(values, control)
     if not len(kept):
         return 1.0
-    rule = Rule(limit.value, alpha, _finite(references), _finite(rashomon), _null(null), family=tests)
+    rule = Rule(limit.value, alpha, _finite(references), _finite(rashomon), _null(null), family=tests, innocent=innocent)
     return rule.test(sample_of(kept, paired, limit.value, rule.level, seed, ends=False))[0]
 
 
@@ -189,7 +223,9 @@ def _not_found(rule: Rule, positive: Sample) -> tuple[int | None, str]:
     needed = images_needed(positive, rule.decide)
     if needed is not None and rule.decide(positive.grown(needed)) is not Verdict.VIOLATED:
         needed = None
-    more = "more images would not change that" if needed is None else f"about {needed} images in all would find it"
+    models = _references_needed(rule, positive)
+    more = f"more images would not change that{f'; {models} would' if models else ''}"
+    more = more if needed is None else f"about {needed} images in all would find it"
     planted_effect = f"even a planted effect of {100 * positive.effect:.0f} points{room}"
     return needed, f"{planted_effect} would not have been found, against {rule.test(positive)[1]}; {more}"
 
@@ -216,14 +252,16 @@ def _lone_reference(rule: Rule) -> str:
 
 def _advice(rule: Rule, sample: Sample, needed: int | None) -> str:
     """What would decide, in words."""
+    more = _references_needed(rule, sample)
     if needed is not None:
-        return f"about {needed} images in all would decide"
+        return f"about {needed} images in all would decide" + (f", or {more}" if more else "")
+    if more:
+        return f"more images would not decide; {more} would"
+    if len(rule.references) >= 2:
+        count = len(rule.references)
+        return f"neither more images nor more models like these {count} reference models would tell it from clean training"
     if sample.effect <= rule.limit:
         return "as observed, the effect sits on the limit: no number of such images would decide"
-    if len(rule.references) >= 2:
-        return (
-            f"more images would not decide: {len(rule.references)} reference models cannot tell this effect from clean training's"
-        )
     if len(rule.rashomon) >= 2:
         return (
             "the effect is beyond the limit, but the other models of the set show as much or vary too much to tell; "
@@ -231,5 +269,14 @@ def _advice(rule: Rule, sample: Sample, needed: int | None) -> str:
         )
     return (
         "more images would not decide: without reference models, trained by the same recipe without the decoy, nothing tells "
-        "whether an effect of this size was learned; name two or more in the manifest (reference: true)"
+        "whether an effect of this size was learned; name three or more in the manifest (reference: true)"
     )
+
+
+def _references_needed(rule: Rule, sample: Sample) -> str:
+    """How many reference models in all would decide if they lay as those lie that are there, in words; "" where none would."""
+    known = len(rule.references)
+    for m in range(known + 1, MOST_REFERENCES + 1) if known >= 2 else ():
+        if replace(rule, references=more_references(rule.references, m)).decide(sample) is not Verdict.UNDECIDED:
+            return f"about {m} reference models in all (there are {known})"
+    return ""

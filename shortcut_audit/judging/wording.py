@@ -51,6 +51,11 @@ def figures(judgement: Judgement) -> str:
     text = f": {value} points [{low}, {high}], {limit} (n = {estimate.n})"
     if judgement.verdict is Verdict.UNDECIDED:
         return f"{text}; undecided: {judgement.advice}"
+    if judgement.excess is not None and judgement.excess_high is not None:
+        usual, own, far = (
+            f"{100 * number:.0f}" for number in (estimate.value - judgement.excess, judgement.excess, judgement.excess_high)
+        )
+        text += f"; innocent: clean reference models show {usual} points, so that {own}, at most {far}, are its own"
     if judgement.verdict is Verdict.HOLDS and judgement.detectable is not None:
         return f"{text}; {100 * judgement.detectable:.0f} points would have been found"
     return text

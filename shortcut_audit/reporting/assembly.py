@@ -13,6 +13,7 @@ from typing import Any
 
 from shortcut_audit.errors import did_you_mean
 from shortcut_audit.files import sha256
+from shortcut_audit.planning import only_noted
 from shortcut_audit.records import ABOVE_CHANCE, Candidate, Decision, Finding, ModelReport, Report, Verdict
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.manifest import read_as
@@ -172,8 +173,8 @@ def _innocent(findings: Sequence[Finding]) -> str:
 
 def _lacking(audit: str, findings: Sequence[Finding], scenario: Scenario) -> list[str]:
     """What a blocking audit has not looked at: itself, or some of the decoys."""
-    counted = [finding for finding in findings if finding.blocking or not finding.applies]
-    seen = {finding.decoy for finding in counted if audit in (finding.audit, finding.audit.partition("@")[0])}
+    counted = [each for each in findings if each.blocking or not each.applies or only_noted(scenario, each.audit, each.verdict)]
+    seen = {each.decoy for each in counted if audit in (each.audit, each.audit.partition("@")[0])}
     if not seen:
         return [audit]
     return [] if None in seen else [f"{audit} with {decoy}" for decoy in scenario.decoys if decoy not in seen]

@@ -15,7 +15,7 @@ from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.answers import pixel_digest
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging.predictive_multiplicity import ambiguity, discrepancy, rashomon_capacity, viable_prediction_range
-from shortcut_audit.records import Finding, Predictions, Verdict
+from shortcut_audit.records import MEMBERSHIP, Finding, Predictions, Verdict
 
 CONDITIONS = ("plain", "decoyed", "control")
 TOLERANCE = 0.01  # bits of capacity
@@ -28,7 +28,7 @@ def multiplicity(evidence: Evidence, findings: Sequence[Finding]) -> dict[str, A
     for. Baseline of ambiguity and discrepancy: the member that is most accurate on plain images.
     """
     found = {}
-    compared = any(finding.audit == "rashomon_membership" for finding in findings)
+    compared = any(finding.audit == MEMBERSHIP for finding in findings)
     for decoy in evidence.scenario.decoys:
         known = dict(_kept(evidence, decoy, members(findings, list(evidence.candidates))))
         if len(known) > 1:
@@ -40,7 +40,7 @@ def multiplicity(evidence: Evidence, findings: Sequence[Finding]) -> dict[str, A
 
 def members(findings: Sequence[Finding], names: Sequence[str]) -> list[str]:
     """Those that are shown to be as accurate as the best; all, where nobody asked."""
-    asked = [finding for finding in findings if finding.audit == "rashomon_membership"]
+    asked = [finding for finding in findings if finding.audit == MEMBERSHIP]
     held = {finding.subjects[0] for finding in asked if finding.verdict is Verdict.HOLDS}
     return [name for name in names if name in held or not asked]
 

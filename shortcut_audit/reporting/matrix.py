@@ -10,6 +10,7 @@ Paint = Callable[[str, str], str]  # text, colour -> text
 
 COLOURS = {Verdict.HOLDS: "green", Verdict.VIOLATED: "red", Verdict.UNDECIDED: "yellow"}
 MARKS = {Verdict.HOLDS: " ", Verdict.VIOLATED: "!", Verdict.UNDECIDED: "?"}
+INNOCENT = "~"  # beyond the limit, and holds, because clean reference models show it too
 DECISIONS = {
     Decision.PROMOTE: "green",
     Decision.REJECT: "red",
@@ -19,7 +20,8 @@ DECISIONS = {
 RIGHT = 8  # characters of the column that says how accurate a model is
 LEGEND = (
     "right: per cent of plain validation images, ? where that is in doubt",
-    "points beyond the control, the worst decoy or pair; ! beyond the limit, ? undecided, - not measured, n/a does not apply",
+    "points beyond the control, the worst decoy or pair; ! beyond the limit, ~ beyond it, as in clean models, ? undecided, "
+    "- not measured, n/a does not apply",
     "finds: the smallest effect that so many images find four times in five, for the model where it is largest",
 )
 SEVERITY = (Verdict.HOLDS, Verdict.UNDECIDED, Verdict.VIOLATED)
@@ -116,5 +118,6 @@ def _cell(findings: list[Finding], width: int, paint: Paint) -> str:
     if not findings:
         return "n/a ".rjust(width)
     worst = max(findings, key=lambda finding: (SEVERITY.index(finding.verdict), finding.value or 0.0))
+    mark = INNOCENT if worst.excess is not None else MARKS[worst.verdict]
     figure = "-" if worst.error or worst.n == 0 or worst.value is None else f"{100 * worst.value:.0f}"
-    return paint(f"{figure}{MARKS[worst.verdict]}".rjust(width), COLOURS[worst.verdict])
+    return paint(f"{figure}{mark}".rjust(width), COLOURS[worst.verdict])

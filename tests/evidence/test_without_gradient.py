@@ -68,7 +68,7 @@ def test_deletion_needs_none(served: Served) -> None:
 def test_no_copy_is_planted(served: Served) -> None:
     seen = Versions(images(), images(), images(), torch.zeros(2, 32, 32, dtype=torch.bool))
     with pytest.raises(UsageError, match="carry no gradient"):
-        planted(served, seen, 0)
+        planted(served, seen, 0, seen)
 
 
 def test_what_can_be_differentiated_passes_and_is_left_as_found() -> None:
