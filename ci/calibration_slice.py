@@ -33,7 +33,7 @@ def main(scenario: str, page: str, out: str) -> int:
     asked = Path(out) / "slice.yaml"
     content = read_mapping(Path(scenario), f"'{scenario}'", "the key 'calibration'")
     asked.write_text(yaml.safe_dump(slice_of(content)), encoding="utf-8")
-    calibrate(asked, Path(out), workers=2)
+    calibrate([asked], Path(out), workers=2)
     found = json.loads((Path(out) / "calibration.json").read_text(encoding="utf-8"))
     wrong = list(contradictions(json.loads(Path(page).read_text(encoding="utf-8")), found))
     for sentence in wrong:

@@ -25,6 +25,12 @@ def specific_insertion(predictions: Predictions, target: int) -> float:
     return float(decoyed - control)
 
 
+def elsewhere(predictions: Predictions, target: int) -> float:
+    """The largest specific insertion into any class but the target: what a decoy does that nobody named."""
+    classes = predictions.decoyed.shape[1]
+    return max((specific_insertion(predictions, label) for label in range(classes) if label != target), default=0.0)
+
+
 def behaviour(insertion: float) -> Behaviour:
     """A decoy model above 0.85, clean below 0.10."""
     if insertion > DECOY_FROM:

@@ -21,6 +21,7 @@ from shortcut_audit.records import MEMBERSHIP, Decision, Finding, Verdict
 from shortcut_audit.scenario import Scenario
 
 RARE = 0.1  # below this coverage a decoy model counts as confusable: nobody promises to find it
+PERCENTILES = (50, 90, 95, 100)
 LEVEL = 0.90  # of the interval whose ends are one-sided bounds at 95 %
 
 Row = dict[str, Any]
@@ -37,16 +38,12 @@ def figures(scenario: Scenario, outcomes: Sequence[Outcome], planned: int) -> Ro
     wide = [each for each in decoys if is_image_wide(scenario, own(each))]
     power = by_coverage(local)
     return {
-        **alarms(once(_labelled(clean, Behaviour.CLEAN))),
-        "as_trained": alarms(first),
+        **_alarms(scenario, clean, first),
         "power": {coverage: row["share"] for coverage, row in power.items()},
         "power_counts": power,
         "power_image_wide": by_coverage(wide),
         "power_by_behaviour": {label.value: found_among(_labelled(decoys, label)) for label in Behaviour},
-        "clean_by_behaviour": alarms(_labelled(first, Behaviour.CLEAN)),
         "tests_by_behaviour": {label.value: _tests(clean, label) for label in Behaviour},
-        "all_rounds": rounds(clean),
-        "all_rounds_clean_by_behaviour": rounds(_labelled(clean, Behaviour.CLEAN)),
         "by_family": {family: _family(scenario, family, decoys, clean) for family in scenario.decoys},
         "by_half": {half: _half(scenario, half, local, clean) for half in ("tuning", "reporting")},
         "by_recipe": {recipe: _recipe(recipe, first) for recipe in settings(scenario).recipes},
@@ -63,10 +60,26 @@ def figures(scenario: Scenario, outcomes: Sequence[Outcome], planned: int) -> Ro
             *([score(each) for each in _labelled([*first, *decoys], label)] for label in (Behaviour.DECOY, Behaviour.CLEAN))
         ),
         "references": settings(scenario).references,
-        "fresh": settings(scenario).fresh.get("validation"),
+        "pictures": "the demo's drawings" if scenario.dataset.get("kind") == "demo" else "photographs",
+        "fresh": ", ".join(f"{key}: {value}" for key, value in settings(scenario).fresh.items()),
         "finished": len(outcomes),
         "planned": planned,
         "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def _alarms(scenario: Scenario, clean: Sequence[Outcome], first: Sequence[Outcome]) -> Row:
+    """How often clean models are rejected or left undecided, by each way of counting; `first` is their first round."""
+    innocents = _labelled(clean, Behaviour.CLEAN)
+    counted = once(innocents)
+    return {
+        **alarms(counted),
+        "as_trained": alarms(first),
+        "clean_by_behaviour": alarms(_labelled(first, Behaviour.CLEAN)),
+        "clean_with_every_class": alarms(once([each for each in innocents if harmless(each, scenario)])),
+        "all_rounds": rounds(clean),
+        "all_rounds_clean_by_behaviour": rounds(innocents),
+        "undecided_though_clean": [_told(each) for each in counted if each.decision is Decision.UNDECIDED],
     }
 
 
@@ -149,6 +162,11 @@ def innocent(outcome: Outcome) -> bool:
     return behaviour(max(outcome.insertion.values())) is Behaviour.CLEAN
 
 
+def harmless(outcome: Outcome, scenario: Scenario) -> bool:
+    """Whether no decoy of the audit turns more fresh pictures into a class that nobody named than `limits.innocent` lets pass."""
+    return max(outcome.elsewhere.values()) < scenario.limits.innocent
+
+
 def label(outcome: Outcome) -> Behaviour:
     """By its own decoy's insertion on fresh pictures; a clean model by the larger of the two."""
     return behaviour(outcome.insertion[own(outcome)] if outcome.trial.job.decoy else max(outcome.insertion.values()))
@@ -226,6 +244,7 @@ def _audit(audit: str, clean: Sequence[Outcome], local: Sequence[Outcome], wide:
     return {
         "blocking": any(finding.blocking for findings in ran for finding in findings),
         "clean": len(ran),
+        "clean_effect": _percentiles(finding.value for findings in ran for finding in findings),
         "clean_violated": sum(against),
         "clean_undecided": sum(_any(findings, Verdict.UNDECIDED) and not yes for findings, yes in zip(ran, against, strict=True)),
         "local": _against(audit, local),
@@ -267,6 +286,12 @@ def _told(outcome: Outcome) -> Row:
         "decision": outcome.decision.value,
         "against": "; ".join(finding.claim for finding in against),
     }
+
+
+def _percentiles(values: Iterable[float | None]) -> dict[str, float] | None:
+    """The 50th, 90th, 95th and 100th; None where there is no value."""
+    known = [value for value in values if value is not None]
+    return {str(at): float(np.percentile(known, at)) for at in PERCENTILES} if known else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

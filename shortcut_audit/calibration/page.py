@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,11 @@ from shortcut_audit.files import replacing
 
 Row = dict[str, Any]
 
-TOP = """# How often the audits err
-
-A population of small models was trained on the demo's drawings, some with a decoy on a share of one class, some without.
+HEAD = "# How often the audits err\n"
+TOP = """A population of small models was trained on {pictures}, some with a decoy on a share of one class, some without.
 Each was then audited as a user would audit it: beside {references} clean reference models of its own recipe, with two decoys in
-the scenario, by the real audit functions and the real judging. What a model really does was measured apart, on {fresh} drawings
-per class that neither training nor audit has seen: its **specific insertion** there makes it a *decoy* model above 0.85, *clean*
+the scenario, by the real audit functions and the real judging. What a model really does was measured apart, on pictures
+that neither training nor audit has seen ({fresh}): its **specific insertion** there makes it a *decoy* model above 0.85, *clean*
 below 0.10, *graded* between. A **false alarm** is a model that is clean by behaviour and rejected, for whatever reason; models
 that take a decoy for its class though nobody taught them are counted apart. A decoy model is **found** where an audit that blocks
 is VIOLATED for its own decoy. Bounds are one-sided Clopper-Pearson at 95 %.
@@ -25,16 +24,26 @@ is VIOLATED for its own decoy. Bounds are one-sided Clopper-Pearson at 95 %.
 """
 
 
-def write(figures: Row, command: str, out: Path) -> None:
-    """Both files, each whole or not at all."""
-    told = {**figures, "command": command}
-    for name, text in (("calibration.json", json.dumps(told, indent=1) + "\n"), ("calibration.md", "\n".join(page(told)) + "\n")):
+def write(populations: Mapping[str, Row], command: str, out: Path) -> None:
+    """Both files, each whole or not at all. populations: name -> figures; the first one's stand at the top of the JSON."""
+    told = {name: {**figures, "command": command} for name, figures in populations.items()}
+    first, *rest = told
+    document = {**told[first], "beside": {name: told[name] for name in rest}}
+    lines = [HEAD, *(line for name in told for line in _part(told[name], name if rest else ""))]
+    for name, text in (("calibration.json", json.dumps(document, indent=1) + "\n"), ("calibration.md", "\n".join(lines) + "\n")):
         with replacing(out / name) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
 
 
+def _part(told: Row, name: str) -> Iterator[str]:
+    """The part of one population; its headings stand below its name where there are several."""
+    if name:
+        yield f"# Population `{name}`\n"
+    yield from page(told)
+
+
 def page(told: Row) -> Iterator[str]:
-    """Markdown, line by line."""
+    """Markdown of one population, line by line."""
     yield TOP.format(**told)
     yield from _clean(told)
     yield from _power(told)
@@ -50,6 +59,7 @@ def _clean(told: Row) -> Iterator[str]:
         ("clean by behaviour, each model once: with the first pair of decoys with which it is", told),
         ("trained without a decoy, first round", told["as_trained"]),
         ("of these, clean by behaviour", told["clean_by_behaviour"]),
+        ("clean by behaviour, each model once, where no other class gains 30 points either", told["clean_with_every_class"]),
         *((f"recipe `{recipe}` (accuracy {percent(row['accuracy'])})", row) for recipe, row in told["by_recipe"].items()),
         ("every round: the same models with other pairs of decoys", told["all_rounds"]),
         ("of these, clean by behaviour", told["all_rounds_clean_by_behaviour"]),
@@ -61,19 +71,7 @@ def _clean(told: Row) -> Iterator[str]:
             for name, row in rows
         ],
     )
-    words = {
-        "clean": "below 0.10",
-        "graded": "from 0.10 to 0.85",
-        "decoy": "above 0.85: the model takes this decoy for its class untaught",
-    }
-    yield "\nThe same models, one row for what the decoy does to them on fresh drawings (a test is one model with one decoy):\n"
-    yield from table(
-        ("insertion", "tests", "VIOLATED", "true rate at most", "UNDECIDED"),
-        [
-            (words[name], row["tests"], row["violated"], percent(row["violated_rate_at_most"]), row["undecided"])
-            for name, row in sorted(told["tests_by_behaviour"].items())
-        ],
-    )
+    yield from _single_tests(told)
     yield (
         "\nRejected in any round: "
         + ", ".join(
@@ -84,6 +82,22 @@ def _clean(told: Row) -> Iterator[str]:
             )
         )
         + ".\n"
+    )
+
+
+def _single_tests(told: Row) -> Iterator[str]:
+    words = {
+        "clean": "below 0.10",
+        "graded": "from 0.10 to 0.85",
+        "decoy": "above 0.85: the model takes this decoy for its class untaught",
+    }
+    yield "\nThe same models, one row for what the decoy does to them on fresh pictures (a test is one model with one decoy):\n"
+    yield from table(
+        ("insertion", "tests", "VIOLATED", "true rate at most", "UNDECIDED"),
+        [
+            (words[name], row["tests"], row["violated"], percent(row["violated_rate_at_most"]), row["undecided"])
+            for name, row in sorted(told["tests_by_behaviour"].items())
+        ],
     )
 
 
@@ -133,14 +147,16 @@ def _families(told: Row) -> Iterator[str]:
 
 def _audits(told: Row) -> Iterator[str]:
     yield "## Audits, one by one\n"
-    yield "Models that this audit speaks against (VIOLATED): clean ones in the first round, decoy ones for their own decoy.\n"
+    yield "Models that this audit speaks against (VIOLATED): clean ones in the first round, decoy ones for their own decoy; pairs"
+    yield "count with either model. Percentiles: of its effect over the clean models, in points, for choosing limits.\n"
     shares = sorted({share for row in told["by_audit"].values() for share in row["local"]}, key=float, reverse=True)
     yield from table(
-        ("audit", "blocks", "clean", "clean UNDECIDED", *(f"local {share}" for share in shares), "image-wide"),
+        ("audit", "blocks", "clean", "clean UNDECIDED", "50 / 90 / 95 / 100 %", *(f"local {s}" for s in shares), "image-wide"),
         [
             (
                 name, "yes" if row["blocking"] else "no", f"{row['clean_violated']} / {row['clean']}", row["clean_undecided"],
-                *(_counts(row["local"].get(share)) for share in shares), _counts(_sum(row["image_wide"].values())),
+                _points(row["clean_effect"]), *(_counts(row["local"].get(share)) for share in shares),
+                _counts(_sum(row["image_wide"].values())),
             )
             for name, row in told["by_audit"].items()
         ],
@@ -159,7 +175,8 @@ def _exceptions(told: Row) -> Iterator[str]:
     yield "\n## Every exception\n"
     for title, key in (
         ("Clean models that were rejected", "rejected_clean"),
-        ("Models that were promoted, though a decoy's insertion on fresh drawings is 0.10 or more", "promoted_though_not_clean"),
+        ("Models that are clean by behaviour, each once, and UNDECIDED", "undecided_though_clean"),
+        ("Models that were promoted, though a decoy's insertion on fresh pictures is 0.10 or more", "promoted_though_not_clean"),
         ("Decoy models by behaviour that were not found", "missed"),
     ):
         yield f"{title}: {len(told[key]) or 'none'}.\n"
@@ -181,6 +198,10 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]
 def percent(share: float | None) -> str:
     """`4.7 %`; a dash where there is nothing."""
     return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def _points(percentiles: Mapping[str, float] | None) -> str:
+    return " / ".join(f"{100 * value:.0f}" for value in percentiles.values()) if percentiles else "–"
 
 
 def number(value: float | None) -> str:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,10 +16,10 @@ import torch
 from tqdm import tqdm
 
 from shortcut_audit.calibration.behaviour import fresh
-from shortcut_audit.calibration.figures import figures
+from shortcut_audit.calibration.figures import Row, figures
 from shortcut_audit.calibration.page import write
 from shortcut_audit.calibration.population import Trial, recipe_of, settings, trained_by, trials
-from shortcut_audit.calibration.trials import Bench, Outcome, as_line, audit_function, from_line
+from shortcut_audit.calibration.trials import Bench, Outcome, as_line, audit_functions, from_line
 from shortcut_audit.scenario import Scenario, load_scenario
 from shortcut_audit.training.plan import plan
 from shortcut_audit.training.train import train
@@ -27,42 +28,81 @@ Item = TypeVar("Item")
 Done = TypeVar("Done")
 
 
+@dataclass(frozen=True)
+class Place:
+    """One population: its scenario, where its data and its folder are, and the audits."""
+
+    path: Path
+    data: Path | None
+    out: Path
+    suite: Path
+
+
 def calibrate(
-    path: Path, out: Path, suite: Path = Path("audits"), workers: int = 1, progress: bool = True, data: Path | None = None
+    paths: Sequence[Path],
+    out: Path,
+    suite: Path = Path("audits"),
+    workers: int = 1,
+    progress: bool = True,
+    data: Path | None = None,
 ) -> Path:
-    """Writes `calibration.md` and `calibration.json` to `out`, beside the models, the evidence and `outcomes.jsonl`.
+    """Writes `calibration.md` and `calibration.json` to `out`: a part for each scenario, whose models, evidence and
+    `outcomes.jsonl` are in a folder of its name, or in `out` itself where there is only one.
 
     What is there already is kept: finished models, their evidence, and each outcome whose models, data, limits, audits and
     judging are still the same. Stopped early, the page speaks of the trials that are finished, and says of how many.
+
+    Args:
+        paths: scenarios, each with a part `calibration`.
+        data: where their data sets' relative paths start; None: beside each scenario.
 
     Raises:
         UsageError: a scenario without a population, an audit that is not there, or models of another recipe in `out`.
     """
     _scenario.cache_clear()
     _bench.cache_clear()
-    scenario = load_scenario(path, data)
-    planned = trials(scenario)
+    places = [Place(path, data, out / path.stem if len(paths) > 1 else out, suite) for path in paths]
+    planned = {place: _checked(place) for place in places}
+    told: dict[str, Row] = {}
+    command = f"shortcut-audit calibrate {' '.join(str(path) for path in paths)} --out {out}"
+    for place, asked in planned.items():
+        known: dict[str, Outcome] = {}
+        try:
+            _fill(known, place, asked, workers, progress)
+        finally:
+            if known:
+                told[place.path.stem] = figures(
+                    _scenario(place), sorted(known.values(), key=lambda each: asked.index(each.trial)), len(asked)
+                )
+                write(told, command, out)
+    return out / "calibration.md"
+
+
+def _checked(place: Place) -> tuple[Trial, ...]:
+    """The trials of one population, once it is known that they can be made."""
+    scenario = _scenario(place)
+    asked = trials(scenario)
     for recipe in settings(scenario).recipes:
         trained_by(scenario, recipe)
     fresh(scenario).build_dataset()
     for audit in (*scenario.blocking, *settings(scenario).supporting):
-        audit_function(suite, audit)
-    names = [job.name for job in plan(scenario)]
-    for _ in _each(partial(_trained, path, data, out), names, workers, "models" if progress else ""):
+        audit_functions(place.suite, audit)
+    return asked
+
+
+def _fill(known: dict[str, Outcome], place: Place, asked: Sequence[Trial], workers: int, progress: bool) -> None:
+    """Trains and audits what is missing; what is known so far stands in `known`, also where it is stopped."""
+    names = [job.name for job in plan(_scenario(place))]
+    for _ in _each(partial(_trained, place), names, workers, "models" if progress else ""):
         pass
-    keys = {_bench(path, data, out, suite).key(trial): trial for trial in planned}
-    known = _known(out / "outcomes.jsonl", keys)
-    try:
-        left = [(key, trial) for key, trial in keys.items() if key not in known]
-        for key, line in _each(partial(_audited, path, data, out, suite), left, workers, "audits" if progress else ""):
-            with (out / "outcomes.jsonl").open("a", encoding="utf-8") as file:
-                file.write(f"\n{line}")  # a newline first: a line that a crash cut off must not swallow this one
-            known[key] = from_line(json.loads(line), keys[key])
-    finally:
-        finished = [known[key] for key in keys if key in known]
-        if finished:
-            write(figures(scenario, finished, len(planned)), f"shortcut-audit calibrate {path} --out {out}", out)
-    return out / "calibration.md"
+    keys = {_bench(place).key(trial): trial for trial in asked}
+    file = place.out / "outcomes.jsonl"
+    known |= _known(file, keys)
+    left = [(key, trial) for key, trial in keys.items() if key not in known]
+    for key, line in _each(partial(_audited, place), left, workers, "audits" if progress else ""):
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(f"\n{line}")  # a newline first: a line that a crash cut off must not swallow this one
+        known[key] = from_line(json.loads(line), keys[key])
 
 
 def _each(work: Callable[[Item], Done], items: Sequence[Item], workers: int, what: str) -> Iterator[Done]:
@@ -86,26 +126,26 @@ def _seconds() -> float:
     return 0.1 if sys.stderr.isatty() else 15
 
 
-def _trained(path: Path, data: Path | None, out: Path, name: str) -> None:
-    scenario = _scenario(path, data)
+def _trained(place: Place, name: str) -> None:
+    scenario = _scenario(place)
     recipe = next(recipe_of(scenario, job) for job in plan(scenario) if job.name == name)
-    train(trained_by(scenario, recipe), out / "models", progress=False, only=[name])
+    train(trained_by(scenario, recipe), place.out / "models", progress=False, only=[name])
 
 
-def _audited(path: Path, data: Path | None, out: Path, suite: Path, item: tuple[str, Trial]) -> tuple[str, str]:
+def _audited(place: Place, item: tuple[str, Trial]) -> tuple[str, str]:
     key, trial = item
-    return key, as_line(key, _bench(path, data, out, suite).outcome(trial))
+    return key, as_line(key, _bench(place).outcome(trial))
 
 
 @cache
-def _scenario(path: Path, data: Path | None) -> Scenario:
-    return load_scenario(path, data)
+def _scenario(place: Place) -> Scenario:
+    return load_scenario(place.path, place.data)
 
 
 @cache
-def _bench(path: Path, data: Path | None, out: Path, suite: Path) -> Bench:
+def _bench(place: Place) -> Bench:
     """One for each process."""
-    return Bench(_scenario(path, data), out, suite)
+    return Bench(_scenario(place), place.out, place.suite)
 
 
 def _known(path: Path, keys: dict[str, Trial]) -> dict[str, Outcome]:

@@ -8,13 +8,13 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from shortcut_audit import cases, claims, measurement, planning, questions
 from shortcut_audit.calibration import behaviour
-from shortcut_audit.calibration.behaviour import fresh, specific_insertion
+from shortcut_audit.calibration.behaviour import elsewhere, fresh, specific_insertion
 from shortcut_audit.calibration.population import Trial, settings, trained_by
 from shortcut_audit.cases import Harness
 from shortcut_audit.errors import UsageError, did_you_mean
@@ -45,6 +45,7 @@ class Outcome:
     trial: Trial
     decision: Decision
     insertion: Mapping[str, float]  # each of the trial's decoys -> specific insertion on fresh pictures
+    elsewhere: Mapping[str, float]  # the same into the class, but the decoy's own, that gains most
     findings: tuple[Finding, ...]
 
 
@@ -58,7 +59,7 @@ class Bench:
         self.suite = suite
         self.material = Material(scenario)
         self.fresh = Material(fresh(scenario))
-        self._functions: dict[str, Callable[..., Any]] = {}
+        self._found: dict[str, list[AuditFunction]] = {}
         self._digests: dict[str, str] = {}
 
     def outcome(self, trial: Trial) -> Outcome:
@@ -71,15 +72,17 @@ class Bench:
         findings = tuple(
             finding
             for audit in audits(scenario, trial)
-            for case in planning.plan(_wanted(self._function(audit)), [candidate], scenario)
-            for finding in harness.judge(self._function(audit), {}, case, audit)
+            for check in self._checks(audit)
+            for case in planning.plan(check.wanted, [*others, candidate], scenario)
+            if name in case.models
+            for finding in harness.judge(check.function, check.given, case, check.name)
         )
         unseen = self._evidence(fresh(scenario), [candidate], self.fresh)
-        insertion = {
-            decoy: specific_insertion(unseen.predictions(name, decoy), self.fresh.bait(decoy).target_index)
-            for decoy in trial.decoys
-        }
-        return Outcome(trial, assembly.model_report(candidate, findings, scenario).decision, insertion, findings)
+        does = {decoy: (unseen.predictions(name, decoy), self.fresh.bait(decoy).target_index) for decoy in trial.decoys}
+        insertion = {decoy: specific_insertion(*each) for decoy, each in does.items()}
+        own = tuple(finding for finding in findings if finding.subjects == (name,))
+        decision = assembly.model_report(candidate, own, scenario).decision
+        return Outcome(trial, decision, insertion, {decoy: elsewhere(*each) for decoy, each in does.items()}, findings)
 
     def key(self, trial: Trial) -> str:
         """Everything that the outcome depends on, as a digest: models, data, decoys, limits, the suite and who judges."""
@@ -115,10 +118,10 @@ class Bench:
         ]
         return assembly.suite_digest([*modules, *stages, *self.suite.glob("test_*.py")])
 
-    def _function(self, audit: str) -> Callable[..., Any]:
-        if audit not in self._functions:
-            self._functions[audit] = audit_function(self.suite, audit)
-        return self._functions[audit]
+    def _checks(self, audit: str) -> list[AuditFunction]:
+        if audit not in self._found:
+            self._found[audit] = audit_functions(self.suite, audit)
+        return self._found[audit]
 
 
 def audits(scenario: Scenario, trial: Trial) -> Iterable[str]:
@@ -126,27 +129,55 @@ def audits(scenario: Scenario, trial: Trial) -> Iterable[str]:
     return dict.fromkeys((*scenario.blocking, *trial.supporting))
 
 
-def audit_function(suite: Path, audit: str) -> Callable[..., Any]:
-    """`test_decoy_insertion` of `audits/test_decoy_insertion.py`, as a plain function.
+@dataclass(frozen=True)
+class AuditFunction:
+    """One audit of a suite, as a plain function: what pytest would call, with one set of its parameters."""
+
+    name: str  # as in a finding: `influence_precision@50`
+    function: Callable[..., Any]
+    given: Mapping[str, Any]  # its parameters
+
+    @property
+    def wanted(self) -> set[str]:
+        """The fixtures that it asks for."""
+        return set(inspect.signature(self.function).parameters)
+
+
+def audit_functions(suite: Path, audit: str) -> list[AuditFunction]:
+    """`test_decoy_insertion` of the suite, wherever it stands there, once for each of its parameters.
 
     Raises:
-        UsageError: there is no such file, or no such function in it.
+        UsageError: no file of the suite has such a function.
     """
-    file = suite / f"test_{audit}.py"
-    if not file.is_file():
-        known = [each.stem.removeprefix("test_") for each in suite.glob("test_*.py")]
-        raise UsageError(f"the folder '{suite}' has no audit '{audit}'{did_you_mean(audit, known)}")
+    known: dict[str, Callable[..., Any]] = {}
+    for file in sorted(suite.glob("test_*.py")):
+        known |= {name: each for name, each in vars(_module(file)).items() if name.startswith("test_") and callable(each)}
+    function = known.get(f"test_{audit}")
+    if function is None:
+        names = [name.removeprefix("test_") for name in known]
+        raise UsageError(f"the folder '{suite}' has no audit '{audit}'{did_you_mean(audit, names)}")
+    return [
+        AuditFunction(planning.audit_name(f"test_{audit}", given), function, given)
+        for given in _parameters(getattr(function, "pytestmark", ()))
+    ]
+
+
+@cache
+def _module(file: Path) -> Any:
     spec = importlib.util.spec_from_file_location(file.stem, file)
     module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # a .py file has a spec and a loader
     spec.loader.exec_module(module)  # type: ignore[union-attr]
-    found: Callable[..., Any] | None = getattr(module, file.stem, None)
-    if found is None:
-        raise UsageError(f"'{file}' has no function '{file.stem}'")
-    return found
+    return module
 
 
-def _wanted(function: Callable[..., Any]) -> set[str]:
-    return set(inspect.signature(function).parameters)
+def _parameters(marks: Iterable[Any]) -> list[dict[str, Any]]:
+    """Every set that `pytest.mark.parametrize` of one name gives; one empty set where there is none."""
+    sets: list[dict[str, Any]] = [{}]
+    for mark in marks:
+        if mark.name == "parametrize":
+            name, values = mark.args[:2]
+            sets = [{**each, name: value} for each in sets for value in values]
+    return sets
 
 
 def _narrowed(scenario: Scenario, trial: Trial) -> Scenario:
@@ -160,6 +191,7 @@ def as_line(key: str, outcome: Outcome) -> str:
         "model": outcome.trial.job.name,
         "decision": outcome.decision.value,
         "insertion": outcome.insertion,
+        "elsewhere": outcome.elsewhere,
         "findings": [record.as_row(finding) for finding in outcome.findings],
     }
     return json.dumps(row)
@@ -168,4 +200,4 @@ def as_line(key: str, outcome: Outcome) -> str:
 def from_line(row: Mapping[str, Any], trial: Trial) -> Outcome:
     """The outcome that `as_line` wrote."""
     findings = tuple(record.from_row(each) for each in row["findings"])
-    return Outcome(trial, Decision(row["decision"]), row["insertion"], findings)
+    return Outcome(trial, Decision(row["decision"]), row["insertion"], row["elsewhere"], findings)

@@ -32,7 +32,7 @@ def asked(tmp_path):
 
     def calibrate(more=""):
         (tmp_path / "tiny.yaml").write_text(POPULATION + more)
-        return run.calibrate(tmp_path / "tiny.yaml", tmp_path / "out", SUITE, progress=False)
+        return run.calibrate([tmp_path / "tiny.yaml"], tmp_path / "out", SUITE, progress=False)
 
     return calibrate
 

@@ -42,7 +42,7 @@ def outcome(verdict=HOLDS, decoy=None, coverage=0.0, insertion=0.0, decision=Non
     worst = max((verdict, member), key=[HOLDS, UNDECIDED, VIOLATED].index)
     usual = {HOLDS: Decision.PROMOTE, VIOLATED: Decision.REJECT, UNDECIDED: Decision.UNDECIDED}[worst]
     trial = Trial(Job(name, decoy, coverage, seed, **job), "plain", ("A", "B"), pair)
-    return Outcome(trial, decision or usual, {pair[0]: insertion, pair[1]: 0.02}, findings)
+    return Outcome(trial, decision or usual, {pair[0]: insertion, pair[1]: 0.02}, {pair[0]: 0.0, pair[1]: 0.0}, findings)
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=20), st.lists(st.integers(0, 6), min_size=1, max_size=20))
@@ -125,7 +125,7 @@ def test_figures_by_hand():
 
 def test_the_page_says_what_the_figures_say_and_the_file_has_the_keys_of_the_contract(tmp_path):
     rows = [outcome(seed=i) for i in range(60)] + [outcome(VIOLATED, "ruler", c, 0.9) for c in (0.1, 0.25, 0.5, 1.0)]
-    write(figures(SCENARIO, rows, 64), "the command", tmp_path)
+    write({"drawings": figures(SCENARIO, rows, 64)}, "the command", tmp_path)
     told = json.loads((tmp_path / "calibration.json").read_text())
     assert {"clean", "false_alarms", "undecided_clean", "power", "by_family", "auroc", "command", "date"} <= told.keys()
     assert set(told["power"]) == {"1.0", "0.5", "0.25", "0.1"}
