@@ -11,9 +11,9 @@ from shortcut_audit import UsageError, at_most
 from shortcut_audit.cases import Audit
 from shortcut_audit.judging import judge
 from shortcut_audit.judging.wording import figures, percent
-from shortcut_audit.planning import blocks, plan, stops, waiver
+from shortcut_audit.planning import blocks, only_noted, plan, stops, waiver
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
-from shortcut_audit.scenario import Scenario, Waiver
+from shortcut_audit.scenario import Rashomon, Scenario, Waiver
 
 SCENARIO = Scenario(
     dataset={"kind": "demo"},
@@ -73,6 +73,20 @@ def test_only_what_holds_or_is_waived_lets_a_model_pass(verdict):
     assert stops(finding) is (verdict is not Verdict.HOLDS)
     assert not stops(Finding("a", ("m",), None, verdict, True, "", waived="because it was agreed"))
     assert not stops(Finding("a", ("m",), None, verdict, False, ""))
+
+
+@pytest.mark.parametrize(
+    ("audit", "verdict", "undecided", "expected"),
+    [
+        ("rashomon_membership", Verdict.UNDECIDED, "noted", True),
+        ("rashomon_membership", Verdict.UNDECIDED, "blocks", False),
+        ("rashomon_membership", Verdict.VIOLATED, "noted", False),
+        ("decoy_insertion", Verdict.UNDECIDED, "noted", False),
+    ],
+)
+def test_accuracies_that_nobody_can_tell_apart_are_only_noted(audit, verdict, undecided, expected):
+    scenario = SCENARIO.model_copy(update={"rashomon": Rashomon(undecided=undecided)})
+    assert only_noted(scenario, audit, verdict) is expected
 
 
 def test_an_effect_is_the_mean_where_both_are_defined():

@@ -66,6 +66,14 @@ def test_labels_and_classes(dataset: Any, split: str) -> None:
         assert set(pictures.labels) == set(range(len(pictures.classes))), "every class has pictures"
 
 
+def test_what_it_counts_is_what_it_loads(dataset: Any) -> None:
+    if not hasattr(dataset, "count"):
+        pytest.skip("it cannot count without opening pictures, so that the head of a run says nothing of it")
+    pictures = dataset.load("validation", 16)
+    counted = [dataset.count("validation")[name] for name in dataset.classes]
+    assert counted == np.bincount(pictures.labels).tolist()
+
+
 @pytest.mark.parametrize("split", SPLITS)
 def test_two_loads_are_the_same(dataset: Any, split: str) -> None:
     first, second = dataset.load(split, 16), dataset.load(split, 16)
