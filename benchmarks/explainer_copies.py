@@ -2,9 +2,9 @@
 
     python benchmarks/explainer_copies.py SCENARIO --data DIR MODELS [MODELS ...]
 
-For every model of the folders, every decoy of the scenario, and the decoy standing for each of `--classes` classes. A copy counts as
-made where it is right about so many pictures that an explainer which misses no decoy among them would be trusted. The masks are those of
-a model with one decoy: `masks.images` pictures plain, decoyed and under the control, once for each model.
+For every model of the folders, every decoy of the scenario, and the decoy standing for each of `--classes` classes. A copy
+counts as made where it is right about so many pictures that an explainer which misses no decoy among them would be trusted.
+The masks are those of a model with one decoy: `masks.images` pictures plain, decoyed and under the control.
 """
 
 import argparse
@@ -102,9 +102,9 @@ def main() -> int:
         shares = [float(copy.right.mean()) for copy in copies]
         seconds = [copy.seconds for copy in copies]
         print(
-            f"{arch}: {good} of {len(copies)} copies made, right about {np.median(shares):.0%} of the pictures (least {min(shares):.0%}); "
-            f"{np.median(seconds):.1f} s a copy (most {max(seconds):.1f}), the masks {np.median(masks[arch]):.1f} s: "
-            f"{np.median(seconds) / np.median(masks[arch]):.2f} times",
+            f"{arch}: {good} of {len(copies)} copies made, right about {np.median(shares):.0%} of the pictures "
+            f"(least {min(shares):.0%}); {np.median(seconds):.1f} s a copy (most {max(seconds):.1f}), the masks "
+            f"{np.median(masks[arch]):.1f} s: {np.median(seconds) / np.median(masks[arch]):.2f} times",
             flush=True,
         )
     print(f"{made} of {pairs} copies made (processor seconds, one thread)")
