@@ -134,7 +134,9 @@ class Answers:
             with torch.inference_mode():
                 for start in range(0, len(pixels), BATCH):
                     self.progress(f"predictions of {model}", start, len(pixels))
-                    rows.append(network(self.as_images(pixels[start : start + BATCH])).float().cpu().numpy())
+                    images = self.as_images(pixels[start : start + BATCH])
+                    shown = images.contiguous(memory_format=torch.channels_last)  # up to twice as fast on a CPU
+                    rows.append(network(shown).float().cpu().numpy())
             return {"logits": np.concatenate(rows) if rows else np.zeros((0, len(self.material.classes)), np.float32)}
 
         logits = self.stored("logits", model, {"pixels": pixel_digest(pixels)}, forward)["logits"]
