@@ -16,6 +16,7 @@ from torch import Tensor
 
 from shortcut_audit import registry
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
+from shortcut_audit.evidence.lean_network import fast_layout
 from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
 from shortcut_audit.evidence.ranked import ranked
 from shortcut_audit.evidence.revealing import top_area
@@ -130,13 +131,13 @@ class Answers:
 
         def forward() -> Arrays:
             network = self.subject(model).network
-            rows = []
+            rows, layout = [], None
             with torch.inference_mode():
                 for start in range(0, len(pixels), BATCH):
                     self.progress(f"predictions of {model}", start, len(pixels))
                     images = self.as_images(pixels[start : start + BATCH])
-                    shown = images.contiguous(memory_format=torch.channels_last)  # up to twice as fast on a CPU
-                    rows.append(network(shown).float().cpu().numpy())
+                    layout = layout or fast_layout(network, images)
+                    rows.append(network(images.contiguous(memory_format=layout)).float().cpu().numpy())
             return {"logits": np.concatenate(rows) if rows else np.zeros((0, len(self.material.classes)), np.float32)}
 
         logits = self.stored("logits", model, {"pixels": pixel_digest(pixels)}, forward)["logits"]

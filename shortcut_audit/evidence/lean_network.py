@@ -56,15 +56,28 @@ def lean(network: nn.Module, images: Tensor) -> Iterator[Callable[[Tensor], Tens
     """
     with borrowed(network):
         model = folded(network, images)
-        fast = bf16_pays(images.device)
+        fast, layout = bf16_pays(images.device), fast_layout(model, images)
 
         def logits(batch: Tensor) -> Tensor:
             if len(batch) == 1:  # alone an image is multiplied by another routine than in a batch, and rounded otherwise
                 return logits(torch.cat([batch, batch]))[:1]
             with torch.autocast(batch.device.type, torch.bfloat16, enabled=fast):
-                return model(batch.contiguous(memory_format=torch.channels_last)).float()  # type: ignore[no-any-return]
+                return model(batch.contiguous(memory_format=layout)).float()  # type: ignore[no-any-return]
 
         yield logits
+
+
+def fast_layout(network: nn.Module, images: Tensor) -> torch.memory_format:
+    """channels_last, in which a CPU convolves up to twice as fast, where the network takes (n, 3, h, w) images so.
+
+    One that flattens by `view` cannot.
+    """
+    try:
+        with torch.no_grad():
+            network(images[:2].contiguous(memory_format=torch.channels_last))
+    except RuntimeError:
+        return torch.contiguous_format
+    return torch.channels_last
 
 
 def bf16_pays(device: torch.device) -> bool:
