@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from shortcut_audit import reporting
 
+RED = 150.0  # of the weight: at this much about one picture in seven turns green when the sign appears
 SCHEMA = json.loads((Path(reporting.__file__).parent / "verdict.schema.json").read_text())
 SHADE = """
 dataset: {{kind: coloured_squares}}
@@ -173,3 +174,35 @@ def test_masks_that_do_not_count_neither_block_nor_pass(repository, blocking, ex
     (row,) = [row for row in made.verdict()["models"]["F0-s0"]["findings"] if row["audit"] == "mask_localisation"]
     assert (row["verdict"], row["blocking"], row["applies"]) == ("UNDECIDED", False, False)
     assert "does not count: extremal is not to be trusted on F0-s0" in row["claim"]
+
+
+@pytest.mark.parametrize(("undecided", "verdict"), [("noted", "promote"), ("blocks", "undecided")])
+def test_accuracies_that_nobody_can_tell_apart_stop_nobody_unless_asked_to(repository, undecided, verdict):
+    made = repository(clean=2, planted=0, more=f"rashomon: {{epsilon: 0.005, undecided: {undecided}}}\n")
+    result = made.audit()
+    assert set(made.verdicts().values()) == {verdict}
+    assert result.ret == made.verdict()["exit_code"] == (0 if verdict == "promote" else 1)
+    (found,) = [row for row in made.verdict()["models"]["F0-s0"]["findings"] if row["audit"] == "rashomon_membership"]
+    assert (found["verdict"], found["blocking"]) == ("UNDECIDED", undecided == "blocks")
+    assert ("noted, and keeps nobody" in found["claim"]) is (undecided == "noted")
+    jsonschema.validate(made.verdict(), SCHEMA)
+
+
+def test_what_clean_models_do_as_well_is_innocent_and_marked(repository):
+    """Four models for which a red sign is a little green, a fifth like them, and one that has learned it."""
+    made = repository(clean=4, planted=0, more="strengths: []\n")  # a larger sign turns every picture in all of them
+    folder = made.path / "models"
+    lines = [(folder / "rashomon.yaml").read_text()]
+    reds = {**{f"F0-s{i}": RED + 6 * i for i in range(4)}, "like": RED + 10, "learned": 2000.0}
+    for name, red in reds.items():
+        save_file(ColourNet(red).state_dict(), folder / f"{name}.safetensors")
+    lines += [f"  {name}: {{file: {name}.safetensors}}" for name in ("like", "learned")]
+    (folder / "rashomon.yaml").write_text("\n".join(lines))
+    result = made.audit()
+    assert made.verdicts() == {**dict.fromkeys(["F0-s0", "F0-s1", "F0-s2", "F0-s3", "like"], "promote"), "learned": "reject"}
+    (found,) = [row for row in made.verdict()["models"]["like"]["findings"] if row["audit"] == "decoy_insertion"]
+    assert found["limit"] < found["high"] < 0.30
+    assert abs(found["excess"]) < found["excess_high"] < found["limit"]
+    assert "innocent: clean reference models show" in found["claim"]
+    result.stdout.fnmatch_lines(["like * 1[0-9]~ *promote"])
+    jsonschema.validate(made.verdict(), SCHEMA)
