@@ -9,7 +9,7 @@ were selected, on their order, or on the number of workers.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 
 from shortcut_audit import claims
+from shortcut_audit.abilities import Abilities
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging import judge, p_value, sound_references
-from shortcut_audit.judging.competence import SURE, Competence, competence, read_better
+from shortcut_audit.judging.competence import SURE
 from shortcut_audit.judging.references import limits_of_the_unnamed, most_innocent
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.measurement import Audit, Clean, Measurement
-from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, comparable, only_noted, waiver
+from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, comparable, only_noted, references_for, waiver
 from shortcut_audit.questions import NAMED, Family, Question, family
 from shortcut_audit.records import MEMBERSHIP, Case, Finding, Judgement, Limit, Verdict
 
@@ -55,7 +56,7 @@ class Harness:
         self.evidence, self.scenario, self.turn = evidence, evidence.scenario, turn
         self._measured: dict[tuple[Any, ...], Audit] = {}
         self._ps: dict[tuple[Any, ...], float] = {}
-        self._competence: dict[str, Competence] = {}
+        self.abilities = Abilities(evidence)
         self._told: dict[str, tuple[str, Case]] = {}  # model -> the test whose findings also say how accurate it is
 
     def value(self, name: str, case: Case) -> Any:
@@ -112,7 +113,7 @@ class Harness:
             findings = self._as_far_as_explained(findings, case)
         told = asked.measurements and len(case.models) == 1
         if told and self._told.setdefault(case.models[0], (audit, named)) == (audit, named):
-            findings.append(self._above_chance(case.models[0]))
+            findings.append(self.abilities.above_chance(case.models[0]))
         digests = tuple(self.evidence.sha256(model) for model in case.models)
         return [replace(each, sha256=digests) for each in findings]
 
@@ -130,10 +131,11 @@ class Harness:
             claim = self._sentence(check, question.case, judgement)
             if part != NAMED:
                 named = self.scenario.target(str(case.decoy))
-                claim = claims.unnamed(claim, part, len(each), named, by_colour)
+                claim = claims.unnamed(claim, part, len(each), named)
             elif asked.swept:
                 other = self.evidence.turned_into(case.models[0], str(case.decoy))
                 claim = claims.driven_away(claim, judgement, str(question.case.target), other)
+            claim += claims.OF_COLOUR if by_colour else ""
             found = self._finding(f"{check.audit}@{part}" if part else check.audit, question.case, judgement, claim)
             findings.append(found if part == NAMED else replace(found, detectable=None))
         tried = self.evidence.material.tried(str(case.decoy), asked.swept) if asked.deciding else ""
@@ -142,22 +144,29 @@ class Harness:
     def _judged(self, check: Check, question: Question, asked: Family) -> tuple[Judgement, bool]:
         """The judgement, and whether it is one against the second control: the decoy's own pixels in another order.
 
-        An effect that nobody named, and that is no more than twice `limits.innocent`, is innocent if that has it as well.
+        An effect that nobody named, and that is no more than twice `limits.innocent`, is innocent if that has it as well. So is
+        one of a decoy for which no class is named, up to `limits.innocent` itself.
         """
         weight = asked.weight(question)
         beside = [each for each in asked.beside(question) if self._measurement(check, each.case)]
         tests = weight * (1 + len(beside))
         how = {"siblings": [self._p(check, each, tests) for each in beside], "family": weight}
+        case, limits = question.case, self.scenario.limits
+        second = self.evidence.material.second_control(case.decoy) if case.decoy else None
         if question.part == NAMED:
-            return self._put(check, question.case, None, plant=asked.deciding, **how), False
-        measurement, clean = self._compared(check, question.case)
-        limits = limits_of_the_unnamed(measurement.limit.value, self.scenario.limits.innocent, clean.references)
-        judgement = self._put(check, question.case, limits, **how)
-        second = self.evidence.material.second_control(str(question.case.decoy))
-        most = most_innocent(measurement.limit.value, self.scenario.limits.innocent)
-        if second is None or judgement.verdict is not Verdict.UNDECIDED or judgement.estimate.high >= most:
+            within = None
+            judgement = self._put(check, case, None, plant=asked.deciding, **how)
+            nobodys = case.decoy is not None and self.scenario.target(case.decoy) is None
+            excusable, most = nobodys and judgement.verdict is not Verdict.HOLDS, limits.innocent
+        else:
+            measurement, clean = self._compared(check, case)
+            within = limits_of_the_unnamed(measurement.limit.value, limits.innocent, clean.references)
+            judgement = self._put(check, case, within, **how)
+            excusable = judgement.verdict is Verdict.UNDECIDED
+            most = most_innocent(measurement.limit.value, limits.innocent)
+        if second is None or not excusable or judgement.estimate.high >= most:
             return judgement, False
-        other = self._put(check, replace(question.case, control=second), limits, **how)
+        other = self._put(check, replace(case, control=second), within, **how)
         return (other, True) if other.verdict is Verdict.HOLDS else (judgement, False)
 
     def _put(self, check: Check, case: Case, limits: tuple[float, float] | None, **how: Any) -> Judgement:
@@ -193,7 +202,7 @@ class Harness:
         measurement = self.measure(check.function, check.given, case).measurements[check.at]
         if not measurement.references:
             return measurement, Clean()
-        named = [name for name, candidate in self.evidence.candidates.items() if candidate.reference]
+        named = references_for(case.models, self.evidence.candidates)
         every = combinations(named or self.evidence.candidates, len(case.models))
         groups = [group for group in every if set(group) != set(case.models) and self._comparable(group)]
         first = int(self.turn * len(groups))
@@ -212,36 +221,10 @@ class Harness:
         """NaN where there is none to compare with: a model that cannot be asked, or that is at chance."""
         try:
             measurement = self._measurement(check, case)
-            able = all(self.competence(model).p < SURE for model in case.models)
+            able = all(self.abilities.competence(model).p < SURE for model in case.models)
         except (ModelError, UsageError):
             return float("nan")  # said in that model's own cases
         return measurement.effect if measurement and able else float("nan")
-
-    def competence(self, model: str) -> Competence:
-        """How often the model is right on plain validation images, and how often chance would be."""
-        if model not in self._competence:
-            pictures = self.evidence.material.pictures("validation", self.evidence.described(model).size)
-            answers = self.evidence.logits(model, pictures.pixels).argmax(1)
-            self._competence[model] = competence(pictures.labels, answers)
-        return self._competence[model]
-
-    def _above_chance(self, model: str) -> Finding:
-        own, stated = self.competence(model), self.evidence.stated_accuracy(model)
-        size = 2 * self.evidence.described(model).size
-        better = read_better(*self.evidence.otherwise(model), larger=f"an input size of {size}")
-        peers = claims.Peers(stated, tuple(self._accuracies_beside(model)), better)
-        found = claims.above_chance(model, own, self.evidence.outputs(model), peers)
-        waived = waiver(self.scenario, found.audit, Case((model,))) if found.verdict is not Verdict.HOLDS else ""
-        return replace(found, waived=waived)
-
-    def _accuracies_beside(self, model: str) -> Iterator[float]:
-        """Of the reference models, this one left out."""
-        for name, candidate in self.evidence.candidates.items():
-            if candidate.reference and name != model:
-                try:
-                    yield self.competence(name).accuracy
-                except (ModelError, UsageError):
-                    continue  # said in that model's own cases
 
     def _as_far_as_explained(self, findings: list[Finding], case: Case) -> list[Finding]:
         """Findings on masks do not count where the explainer is not to be trusted on the model."""

@@ -11,6 +11,7 @@ from shortcut_audit.judging.wording import figures, filled, percent
 from shortcut_audit.measurement import Measurement
 from shortcut_audit.records import ABOVE_CHANCE, Case, Finding, Judgement, Verdict
 
+OF_COLOUR = "; it is of the decoy's colours, for its own pixels in another order do the same"
 FALLS_SHORT = 0.10  # accuracy below what the checkpoint states by more than this is another function, not other pictures
 CAUSES = (
     "the usual causes: mean and std that are not of pixel values in [0, 1], another input size, another order of classes, "
@@ -35,7 +36,7 @@ def sentence(case: Case, measurement: Measurement, judgement: Judgement, decoy: 
     return filled(template, words, names) + figures(judgement)
 
 
-def unnamed(claim: str, part: str, among: int, named: str | None, by_colour: bool) -> str:
+def unnamed(claim: str, part: str, among: int, named: str | None) -> str:
     """What is added where the worst of `among` questions is about a class, or a strength, that the scenario does not name."""
     if named is None or part == "elsewhere":
         of = "questions about classes and strengths"
@@ -44,8 +45,7 @@ def unnamed(claim: str, part: str, among: int, named: str | None, by_colour: boo
     beside = f"; the most of {among} {of} that the scenario does not name"
     if part == "elsewhere" and named is not None:
         beside += f" (it names '{named}')"
-    colour = "; it is of the decoy's colours, for its own pixels in another order do the same" if by_colour else ""
-    return claim + beside + colour
+    return claim + beside
 
 
 def driven_away(claim: str, judgement: Judgement, target: str, other: str) -> str:

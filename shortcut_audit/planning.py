@@ -38,6 +38,14 @@ def comparable(one: Candidate, two: Candidate) -> bool:
     return one.size == two.size
 
 
+def references_for(models: Sequence[str], candidates: Mapping[str, Candidate]) -> list[str]:
+    """The reference models that say what clean training gives for these: of the same architecture, where two others are."""
+    every = [name for name, candidate in candidates.items() if candidate.reference]
+    kinds = {candidates[name].arch for name in models}
+    alike = [name for name in every if {candidates[name].arch} == kinds]
+    return alike if len(set(alike) - set(models)) >= 2 else every
+
+
 def without_a_case(audit: str, wanted: Collection[str], candidates: Sequence[Candidate], scenario: Scenario) -> str:
     """Why an audit that asks for these fixtures has no case, as one sentence."""
     if OF_A_DECOY & set(wanted) and not scenario.decoys:

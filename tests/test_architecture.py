@@ -17,7 +17,7 @@ STAGES = (  # a module imports its own stage or an earlier one; stages on one li
     ("subjects", "planning"),
     ("training", "evidence"),
     ("judging",),
-    ("measurement", "questions", "claims", "cases", "prospects", "diversify"),
+    ("measurement", "questions", "claims", "abilities", "cases", "prospects", "diversify"),
     ("reporting",),
     ("session", "calibration", "study", "gate"),
     ("plugin", "cli"),

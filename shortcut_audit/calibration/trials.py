@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit import cases, claims, measurement, planning, questions
+from shortcut_audit import abilities, cases, claims, measurement, planning, questions
 from shortcut_audit.calibration import behaviour
 from shortcut_audit.calibration.behaviour import elsewhere, fresh, specific_insertion
 from shortcut_audit.calibration.population import Trial, settings, trained_by
@@ -28,6 +28,7 @@ from shortcut_audit.subjects.manifest import read_candidates
 from shortcut_audit.subjects.material import Material
 
 JUDGED_BY = (
+    abilities,
     cases,
     claims,
     measurement,
