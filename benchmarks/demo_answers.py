@@ -2,7 +2,8 @@
 
     python benchmarks/demo_answers.py --sets 20 --out DIR
 
-Every other set is trained with two threads: weights depend on the threads, and verdicts must not. What is in DIR already is kept.
+Every other set is trained with two threads: weights depend on the threads, and verdicts must not. Only the audits that block are
+run, for they alone decide. What is in DIR already is kept.
 """
 
 import argparse
@@ -59,7 +60,8 @@ def audited(number: int, out: Path, train_only: bool) -> dict | None:
     if train_only:
         return None
     named = ["--models", str(folder / "models"), "--scenario", str(scenario), "--audit-reports", str(reports)]
-    ran(["pytest", "audits/", *named, "-n", str(threads), "-p", "no:cacheprovider"], threads, log)
+    files = [f"audits/test_{audit}.py" for audit in moved["blocking"]]
+    ran(["pytest", *files, *named, "-n", str(threads), "-p", "no:cacheprovider"], threads, log)
     return json.loads((reports / "verdict.json").read_text(encoding="utf-8"))
 
 
@@ -68,7 +70,7 @@ def wrong(document: dict, answers: dict[str, list[str]]) -> Iterator[str]:
     for name, verdicts in answers.items():
         model = document["models"].get(name, {})
         if model.get("verdict") not in verdicts:
-            yield f"{name}: expected {' or '.join(verdicts)}, found {model.get('verdict', 'nothing')}: {model.get('reasons', [])}"
+            yield f"{name}: expected {' or '.join(verdicts)}, found {model.get('verdict', 'nothing')}: {model.get('sentence', '')}"
 
 
 def main() -> int:

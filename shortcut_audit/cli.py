@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shortcut_audit import __version__
 from shortcut_audit.errors import ShortcutAuditError, UsageError
+from shortcut_audit.threads import wait_asleep
 
 if TYPE_CHECKING:
     from shortcut_audit.scenario import Scenario
@@ -21,6 +22,7 @@ MISTAKE = 4  # pytest's code for a usage error
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     asked = _parser().parse_args(arguments)
+    wait_asleep()
     try:
         code: int = asked.command(asked)
     except ShortcutAuditError as error:

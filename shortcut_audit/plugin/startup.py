@@ -12,6 +12,7 @@ import pytest
 
 from shortcut_audit.plugin import options
 from shortcut_audit.plugin.options import Asked
+from shortcut_audit.threads import wait_asleep
 from shortcut_audit.withdrawn import Withdrawn
 
 ASKED = pytest.StashKey[Asked]()
@@ -63,6 +64,7 @@ def _take(config: pytest.Config, parser: pytest.Parser, arguments: list[str]) ->
     config.stash[DISPLACED] = frozenset(options.WORDS) - frozenset(ours)
     asked = options.asked_for(found, config, options.ini_keys(config, parser))
     if asked is not None:
+        wait_asleep()
         config.stash[ASKED] = asked
         options.refuse_former(rest, options.owned_options(parser))
 
