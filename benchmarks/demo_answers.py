@@ -70,7 +70,8 @@ def wrong(document: dict, answers: dict[str, list[str]]) -> Iterator[str]:
     for name, verdicts in answers.items():
         model = document["models"].get(name, {})
         if model.get("verdict") not in verdicts:
-            yield f"{name}: expected {' or '.join(verdicts)}, found {model.get('verdict', 'nothing')}: {model.get('sentence', '')}"
+            found = f"{model.get('verdict', 'nothing')}: {model.get('sentence', '')}"
+            yield f"{name}: expected {' or '.join(verdicts)}, found {found}"
 
 
 def main() -> int:
