@@ -22,7 +22,7 @@ from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.judging import judge, p_value, sound_references
 from shortcut_audit.judging.competence import SURE
-from shortcut_audit.judging.references import limits_of_the_unnamed, most_innocent
+from shortcut_audit.judging.references import Innocence, limits_of_the_unnamed, most_innocent
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.measurement import Audit, Clean, Measurement
 from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, comparable, only_noted, references_for, waiver
@@ -173,7 +173,8 @@ class Harness:
         """The judgement on one case; `limits` stand in for the audit's own."""
         measurement, clean = self._compared(check, case)
         limit, how["beyond"] = limits or (measurement.limit.value, None)
-        how["innocent"] = None if limits else self.scenario.limits.innocent
+        innocent = self.scenario.limits.innocent
+        how["innocent"] = Innocence(np.inf, innocent) if limits else Innocence(innocent)
         return judge(measurement.values, measurement.control, Limit(limit), **clean.against(measurement), **how)
 
     def _p(self, check: Check, question: Question, tests: float) -> float:
@@ -181,7 +182,7 @@ class Harness:
         key = (*_key(check.function, check.given, case), check.at, tests, named)
         if key not in self._ps:
             measurement, clean = self._compared(check, case)
-            innocent = self.scenario.limits.innocent if named else None
+            innocent = Innocence(self.scenario.limits.innocent) if named else None
             self._ps[key] = p_value(
                 measurement.values,
                 measurement.control,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
@@ -15,6 +16,14 @@ from scipy import stats
 RANKS_FROM = 19  # references: fewer cannot reach p = 0.05 by rank
 FLOOR = 0.02  # spread between clean seeds is never taken to be smaller than this
 SHOW_INNOCENCE = 3  # reference effects from which on they can show that an effect beyond the limit is clean training's
+
+
+@dataclass(frozen=True)
+class Innocence:
+    """What clean training may excuse: effects below `most`, of which less than `own` is the model's own (None: the limit)."""
+
+    most: float
+    own: float | None = None
 
 
 def beyond_references(effect: float, references: Sequence[float], tests: float = 1, alpha: float = 0.05) -> tuple[float, str]:

@@ -13,6 +13,7 @@ from shortcut_audit.judging.positive_control import TIMES_LIMIT, planted
 from shortcut_audit.judging.power import images_needed, smallest_detectable
 from shortcut_audit.judging.references import (
     SHOW_INNOCENCE,
+    Innocence,
     beyond_innocence,
     beyond_rashomon_set,
     beyond_references,
@@ -45,7 +46,7 @@ class Rule:
     siblings: tuple[float, ...] = ()
     family: float = 1
     beyond: float | None = None  # VIOLATED needs more than this; None: more than the limit
-    innocent: float | None = None  # the most that clean training may do; None: nothing beyond the limit is innocent
+    innocent: Innocence | None = None  # what clean training may excuse; None: nothing beyond the limit
 
     @property
     def level(self) -> float:
@@ -56,7 +57,7 @@ class Rule:
         """One-sided p and what it is against, in words: references if there are two, else the set, permutations, the images."""
         if len(self.references) >= 2:
             usual = beyond_references(sample.effect, self.references, self.family * (1 + len(self.siblings)), self.alpha)
-            if self.innocent is None or sample.effect <= most_innocent(self.limit, self.innocent):
+            if self.innocent is None or sample.effect <= most_innocent(self.limit, self.innocent.most):
                 return usual
             return min(usual, beyond_innocence(sample.effect, self.references, self.limit))
         if len(self.rashomon) >= 2:
@@ -79,13 +80,14 @@ class Rule:
         """What of an effect beyond the limit is the model's own, and its far end, where that is inside the limit; else None.
 
         Three references or more must show the effect too. It, to the far end of its interval, and each of theirs stay below
-        `innocent`, and p alone, before any correction, must not speak against it: more tests never make a pass.
+        `innocent.most`, and p alone, before any correction, must not speak against it: more tests never make a pass.
         """
         high = sample.interval(self.level)[1]
-        if self.innocent is None or len(self.references) < SHOW_INNOCENCE or max(high, *self.references) >= self.innocent:
+        if self.innocent is None or len(self.references) < SHOW_INNOCENCE or max(high, *self.references) >= self.innocent.most:
             return None
         own, far = excess_over_references(sample.effect, high - sample.effect, self.references, self.alpha)
-        return (own, far) if far < self.limit <= high and self.test(sample)[0] >= self.alpha else None
+        most = self.limit if self.innocent.own is None else self.innocent.own
+        return (own, far) if far < most and high >= self.limit and self.test(sample)[0] >= self.alpha else None
 
 
 def judge(
@@ -100,7 +102,7 @@ def judge(
     null: np.ndarray | None = None,
     plant: bool = False,
     beyond: float | None = None,
-    innocent: float | None = None,
+    innocent: Innocence | None = None,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> Judgement:
@@ -113,7 +115,7 @@ def judge(
     null: (b,) the effect under permuted labels, where images are not independent; used where neither of the above is.
     siblings: raw p values (see `p_value`) of this model's other deciding tests, for Holm; family: how many such families share
     alpha (2.5: this one has two fifths of it). beyond: VIOLATED needs a near end above this, where that is more than the limit.
-    innocent: up to this an effect that three references or more show as well is innocent (`Rule.innocent_excess`).
+    innocent: which effects that three references or more show as well are innocent (`Rule.innocent_excess`).
     plant: HOLDS only if a planted effect is found VIOLATED by the same rule, else UNDECIDED (see `planted`): it is
     the smallest effect that this many images are said to find, at least twice the limit.
     Interval: Clopper-Pearson, Agresti-Min with Tango, or BCa, by the kind of values. No image at all is UNDECIDED.
@@ -169,7 +171,7 @@ def p_value(
     rashomon: Sequence[float] = (),
     tests: float = 1,
     null: np.ndarray | None = None,
-    innocent: float | None = None,
+    innocent: Innocence | None = None,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> float:

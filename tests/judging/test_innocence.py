@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
 
-from shortcut_audit.judging import judge
+from shortcut_audit.judging import Innocence, judge
 from shortcut_audit.judging.references import beyond_innocence, excess_over_references, more_references
 from shortcut_audit.records import Judgement, Limit, Verdict
 
-LIMIT, CAP = Limit(0.10), 0.30
+LIMIT, CAP = Limit(0.10), Innocence(0.30)
 USUAL = (0.10, 0.14, 0.12, 0.16)
 effects = st.lists(st.floats(-0.2, 0.6), min_size=2, max_size=12)
 
@@ -69,6 +69,20 @@ def test_the_advice_says_how_many_reference_models_would_do() -> None:
     assert found.advice == "more images would not decide; about 9 reference models in all (there are 4) would"
     assert judged(150, more_references((0.05, 0.20, 0.10, 0.25), 9)).verdict is Verdict.HOLDS
     assert judged(150, more_references((0.05, 0.20, 0.10, 0.25), 8)).verdict is Verdict.UNDECIDED
+
+
+def test_where_nobody_named_a_class_what_all_clean_models_do_is_innocent_however_much() -> None:
+    """A border of sharp colours turns nearly every photograph into some flower, in every model that never saw one."""
+    nobodys = Innocence(np.inf, 0.30)
+
+    def found(events: int, references: tuple[float, ...]) -> Judgement:
+        values = np.arange(360) < events
+        return judge(values, np.zeros(360, bool), Limit(0.60), references=references, beyond=0.60, innocent=nobodys)
+
+    assert found(330, (0.90, 0.85, 0.94, 0.88)).verdict is Verdict.HOLDS
+    assert found(330, (0.90, 0.85)).verdict is Verdict.UNDECIDED, "two references show nothing"
+    assert found(330, (0.90, 0.30, 0.55, 0.61)).verdict is Verdict.UNDECIDED, "clean models lie too far apart to tell"
+    assert found(330, (0.05, 0.10, 0.02, 0.08)).verdict is Verdict.VIOLATED
 
 
 @given(effects, st.integers(2, 40))
