@@ -54,7 +54,7 @@ def audited(number: int, out: Path, train_only: bool) -> dict | None:
     folder.mkdir(parents=True, exist_ok=True)
     scenario, reports, log = folder / "demo.yaml", folder / "reports", folder / "log.txt"
     moved = shifted(read_mapping(DEMO, f"'{DEMO}'", "the key 'training'"), APART * number)
-    scenario.write_text(yaml.safe_dump(moved), encoding="utf-8")
+    scenario.write_text(yaml.safe_dump(moved, sort_keys=False), encoding="utf-8")
     if ran(["shortcut-audit", "train", str(scenario), "--out", str(folder / "models")], threads, log):
         sys.exit(f"set {number} could not be trained: see {log}")
     if train_only:
