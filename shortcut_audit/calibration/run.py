@@ -64,7 +64,8 @@ def calibrate(
     places = [Place(path, data, out / path.stem if len(paths) > 1 else out, suite) for path in paths]
     planned = {place: _checked(place) for place in places}
     told: dict[str, Row] = {}
-    command = f"shortcut-audit calibrate {' '.join(str(path) for path in paths)} --out {out}"
+    where = f" --data {data}" if data else ""
+    command = f"shortcut-audit calibrate {' '.join(str(path) for path in paths)}{where} --out {out}"
     for place, asked in planned.items():
         known: dict[str, Outcome] = {}
         try:
