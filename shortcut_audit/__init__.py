@@ -10,6 +10,7 @@ The flow, and the order in which modules may import each other::
         evidence        Subject -> Predictions, Masks, Influence
       < judging         per-image numbers -> Estimate -> Verdict
       < cases           case x audit function -> Findings: measurement, questions (what else is asked), claims (in words)
+        prospects       what an audit of these pictures and models can come to, said before it begins
       < reporting       Findings -> Report -> files
       < session         one run of the harness
         calibration     how often all of it errs, on models whose answer is known

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shortcut_audit.errors import ShortcutAuditError
 from shortcut_audit.judging import judge
 from shortcut_audit.judging.references import SHOW_INNOCENCE
 from shortcut_audit.planning import blocks
@@ -75,7 +74,7 @@ def foreseen(scenario: Scenario, candidates: Sequence[Candidate]) -> list[str]:
     """The lines for the head of a run; none where the data set cannot count its pictures before they are loaded."""
     references = max(0, sum(candidate.reference for candidate in candidates) - 1)  # at worst: none is compared with itself
     known: list[Prospect] = []
-    with suppress(ShortcutAuditError, OSError):  # said when the pictures are loaded
+    with suppress(Exception):  # whatever is wrong with the data is said when it is loaded, and a user's own may raise anything
         counts = Material(scenario).counts("validation")
         known = prospects(scenario, counts, references, max(0, len(candidates) - 1)) if counts else []
     hopeless = [each for each in known if each.judgement.verdict is not Verdict.HOLDS]

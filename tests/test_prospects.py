@@ -11,6 +11,7 @@ from shortcut_audit.judging import judge
 from shortcut_audit.prospects import foreseen, prospects
 from shortcut_audit.records import Candidate, Limit, Verdict
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.subjects.datasets.demo import Demo
 
 
 def scenario(each: int = 100, blocking: tuple[str, ...] = ("decoy_insertion", "rashomon_membership")) -> Scenario:
@@ -57,3 +58,10 @@ def test_nothing_is_said_where_nothing_is_known() -> None:
         foreseen(Scenario(dataset={"kind": "image_folder", "validation": "nowhere"}, decoys=scenario().decoys), models(0)) == []
     )
     assert foreseen(scenario(blocking=("rashomon_membership",)), models(0)) == []
+
+
+def test_a_data_set_of_somebodys_own_that_breaks_is_no_crash_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Demo, "class_counts", lambda *_: 1 / 0)
+    assert foreseen(scenario(), models(0)) == []
+    monkeypatch.setattr(Demo, "class_counts", 20)  # a field that happens to have the name
+    assert foreseen(scenario(), models(0)) == []

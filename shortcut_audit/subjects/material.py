@@ -104,9 +104,9 @@ class Material:
         return SCRAMBLED if SCRAMBLED in known and entry.control != SCRAMBLED else None
 
     def counts(self, split: str) -> dict[str, int] | None:
-        """Class -> how many pictures there may be, none of them opened; None where the data set cannot say (has no `count`)."""
-        count = getattr(self.dataset, "count", None)
-        return None if count is None else {canonical(name): n for name, n in count(split).items()}
+        """Class -> how many pictures there may be, none of them opened; None where the data set has no `class_counts`."""
+        count = getattr(self.dataset, "class_counts", None)
+        return {canonical(name): n for name, n in count(split).items()} if callable(count) else None
 
     def check(self, decoys: Iterable[str]) -> None:
         """That each decoy can be built and stands for a class that there is: before any picture is loaded.

@@ -67,10 +67,10 @@ def test_labels_and_classes(dataset: Any, split: str) -> None:
 
 
 def test_what_it_counts_is_what_it_loads(dataset: Any) -> None:
-    if not hasattr(dataset, "count"):
+    if not hasattr(dataset, "class_counts"):
         pytest.skip("it cannot count without opening pictures, so that the head of a run says nothing of it")
     pictures = dataset.load("validation", 16)
-    counted = [dataset.count("validation")[name] for name in dataset.classes]
+    counted = [dataset.class_counts("validation")[name] for name in dataset.classes]
     assert counted == np.bincount(pictures.labels).tolist()
 
 

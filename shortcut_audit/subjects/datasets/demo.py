@@ -51,7 +51,7 @@ class Demo:
         """cat, fish, house, car, tree."""
         return tuple(OBJECTS)
 
-    def count(self, split: str) -> dict[str, int]:
+    def class_counts(self, split: str) -> dict[str, int]:
         """How many pictures of each class there are, none of them drawn."""
         return dict.fromkeys(self.classes, getattr(self, split))
 

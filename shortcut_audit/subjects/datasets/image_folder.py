@@ -38,7 +38,7 @@ class ImageFolder:
         """The folders of `validation`, sorted; an audit needs no training pictures."""
         return tuple(class_folders("validation", self.validation))
 
-    def count(self, split: str) -> dict[str, int]:
+    def class_counts(self, split: str) -> dict[str, int]:
         """How many picture files each class has, none of them opened: some may not be readable, or be copies."""
         root = self.train if split == "train" else self.validation
         folders = class_folders(split, root) if root else {}

@@ -59,7 +59,7 @@ class Imagenet10:
         """The names, in the order of the labels."""
         return tuple(canonical(name) for name in self.wnids)
 
-    def count(self, split: str) -> dict[str, int]:
+    def class_counts(self, split: str) -> dict[str, int]:
         """How many picture files each class has, none of them opened: some may not be readable, or be copies."""
         most: int | None = getattr(self, split)
         return {name: len(chosen(found, most)) for name, found in self._shown(split, self._folders(split), []).items()}
