@@ -26,12 +26,13 @@ from shortcut_audit.judging.references import Innocence, limits_of_the_unnamed, 
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.measurement import Audit, Clean, Measurement
 from shortcut_audit.planning import OF_ONE_MODEL, VALUES, blocks, comparable, only_noted, references_for, waiver
-from shortcut_audit.questions import NAMED, Family, Question, family
+from shortcut_audit.questions import ELSEWHERE, NAMED, Family, Question, family
 from shortcut_audit.records import MEMBERSHIP, Case, Finding, Judgement, Limit, Verdict
 
 __all__ = ["Audit", "Harness"]
 
 EXPLAINED = {"masks", "transfer"}  # evidence that is worth as much as the explainer
+ALPHA = 0.05
 SEVERITY = (Verdict.HOLDS, Verdict.UNDECIDED, Verdict.VIOLATED)
 
 
@@ -157,16 +158,19 @@ class Harness:
             within = None
             judgement = self._put(check, case, None, plant=asked.deciding, **how)
             nobodys = case.decoy is not None and self.scenario.target(case.decoy) is None
-            excusable, most = nobodys and judgement.verdict is not Verdict.HOLDS, limits.innocent
+            beyond = judgement.estimate.low > judgement.limit and (judgement.p or 1.0) < ALPHA  # but for the correction, VIOLATED
+            excusable = asked.swept and nobodys and judgement.verdict is Verdict.UNDECIDED and not beyond
+            most = limits.innocent
         else:
             measurement, clean = self._compared(check, case)
             within = limits_of_the_unnamed(measurement.limit.value, limits.innocent, clean.references)
+            how["excess"] = question.part == ELSEWHERE
             judgement = self._put(check, case, within, **how)
             excusable = judgement.verdict is Verdict.UNDECIDED
             most = most_innocent(measurement.limit.value, limits.innocent)
         if second is None or not excusable or judgement.estimate.high >= most:
             return judgement, False
-        other = self._put(check, replace(case, control=second), within, **how)
+        other = self._put(check, replace(case, control=second), within, plant=asked.deciding and within is None, **how)
         return (other, True) if other.verdict is Verdict.HOLDS else (judgement, False)
 
     def _put(self, check: Check, case: Case, limits: tuple[float, float] | None, **how: Any) -> Judgement:
@@ -174,7 +178,8 @@ class Harness:
         measurement, clean = self._compared(check, case)
         limit, how["beyond"] = limits or (measurement.limit.value, None)
         innocent = self.scenario.limits.innocent
-        how["innocent"] = Innocence(np.inf, innocent) if limits else Innocence(innocent)
+        nobodys = Innocence(np.inf, innocent) if how.pop("excess", False) else None
+        how["innocent"] = nobodys if limits else Innocence(innocent)
         return judge(measurement.values, measurement.control, Limit(limit), **clean.against(measurement), **how)
 
     def _p(self, check: Check, question: Question, tests: float) -> float:

@@ -39,11 +39,14 @@ def comparable(one: Candidate, two: Candidate) -> bool:
 
 
 def references_for(models: Sequence[str], candidates: Mapping[str, Candidate]) -> list[str]:
-    """The reference models that say what clean training gives for these: of the same architecture, where two others are."""
+    """The reference models that say what clean training gives for these: of the same architecture, where enough others are.
+
+    Enough is four: one of them may turn out to be unsound, and three must be left to show that an effect is innocent.
+    """
     every = [name for name, candidate in candidates.items() if candidate.reference]
     kinds = {candidates[name].arch for name in models}
     alike = [name for name in every if {candidates[name].arch} == kinds]
-    return alike if len(set(alike) - set(models)) >= 2 else every
+    return alike if len(set(alike) - set(models)) >= 4 else every
 
 
 def without_a_case(audit: str, wanted: Collection[str], candidates: Sequence[Candidate], scenario: Scenario) -> str:

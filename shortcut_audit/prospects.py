@@ -14,7 +14,7 @@ import numpy as np
 
 from shortcut_audit.judging import judge
 from shortcut_audit.judging.references import SHOW_INNOCENCE
-from shortcut_audit.planning import blocks
+from shortcut_audit.planning import blocks, references_for
 from shortcut_audit.questions import SHARE
 from shortcut_audit.records import Candidate, Judgement, Limit, Verdict
 from shortcut_audit.scenario import Scenario
@@ -42,10 +42,11 @@ class Prospect:
 def prospects(scenario: Scenario, counts: Mapping[str, int], references: int, others: int) -> list[Prospect]:
     """One for each of our audits that decide and each decoy whose class is there.
 
-    counts: class -> validation pictures. references, others: how many models a model is compared with, itself left out.
+    counts: class -> validation pictures. references: with how many a model is compared, itself left out; others: how many models
+    stand in for them where none is named.
     """
     found = []
-    clean, rashomon = [0.0] * references, [] if references else [0.0] * others
+    clean, rashomon = [0.0] * references, [0.0] * others
     siblings = [1.0] * (len(scenario.decoys) - 1)
     for audit in (each for each in ASKED if blocks(scenario, each)):
         name, of = ASKED[audit]
@@ -72,11 +73,12 @@ def _asked(scenario: Scenario, counts: Mapping[str, int], decoy: str, of: str) -
 
 def foreseen(scenario: Scenario, candidates: Sequence[Candidate]) -> list[str]:
     """The lines for the head of a run; none where the data set cannot count its pictures before they are loaded."""
-    references = max(0, sum(candidate.reference for candidate in candidates) - 1)  # at worst: none is compared with itself
-    known: list[Prospect] = []
+    references = _references_of_the_worst(candidates)
+    named = any(candidate.reference for candidate in candidates)
+    counts: dict[str, int] | None = None
     with suppress(Exception):  # whatever is wrong with the data is said when it is loaded, and a user's own may raise anything
         counts = Material(scenario).counts("validation")
-        known = prospects(scenario, counts, references, max(0, len(candidates) - 1)) if counts else []
+    known = prospects(scenario, counts, references, 0 if named else max(0, len(candidates) - 1)) if counts else []
     hopeless = [each for each in known if each.judgement.verdict is not Verdict.HOLDS]
     if hopeless:
         worst = min(hopeless, key=lambda each: each.n)
@@ -89,6 +91,13 @@ def foreseen(scenario: Scenario, candidates: Sequence[Candidate]) -> list[str]:
     return [f"can find: {', '.join(said)}", _references(scenario, references)] if said else []
 
 
+def _references_of_the_worst(candidates: Sequence[Candidate]) -> int:
+    """With how many references the model that has fewest is compared; of references themselves only where there is no other."""
+    by_name = {candidate.name: candidate for candidate in candidates}
+    asked = [each.name for each in candidates if not each.reference] or list(by_name)
+    return min((len(set(references_for((name,), by_name)) - {name}) for name in asked), default=0)
+
+
 def _least(prospect: Prospect) -> float:
     """The smallest effect that is found four times in five."""
     return prospect.judgement.detectable or 1.0
@@ -98,7 +107,9 @@ def _references(scenario: Scenario, references: int) -> str:
     """What the reference models are good for."""
     innocent = f"{100 * scenario.limits.innocent:.0f} points"
     if references >= SHOW_INNOCENCE:
-        return f"references: an effect of up to {innocent} is innocent where {references} of them or more show it too"
+        return (
+            f"references: an effect of up to {innocent} into the class that is named is innocent where {references} show it too"
+        )
     compared = "no other" if not references else f"{references} other"
     return (
         f"references: a model is compared with {compared}, and only {SHOW_INNOCENCE} or more can show that an effect, of up to "

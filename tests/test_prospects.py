@@ -42,7 +42,8 @@ def test_the_effect_that_is_said_is_the_one_that_a_judgement_finds() -> None:
 
 
 def test_references_say_what_they_are_good_for() -> None:
-    assert foreseen(scenario(), models(4))[1].endswith("is innocent where 3 of them or more show it too")
+    assert foreseen(scenario(), models(4))[1].endswith("is innocent where 4 show it too")
+    assert foreseen(scenario(), models(4, others=0))[1].endswith("is innocent where 3 show it too"), "none stands beside itself"
     assert "is compared with no other, and only 3 or more can show" in foreseen(scenario(), models(0))[1]
 
 

@@ -75,7 +75,7 @@ def fast_layout(network: nn.Module, images: Tensor) -> torch.memory_format:
     try:
         with torch.no_grad():
             network(images[:2].contiguous(memory_format=torch.channels_last))
-    except RuntimeError:
+    except Exception:  # a forward of somebody's own may object in any way; as they are, pictures are judged by the real call
         return torch.contiguous_format
     return torch.channels_last
 

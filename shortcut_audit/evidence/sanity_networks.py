@@ -92,8 +92,9 @@ def planted(network: nn.Module, pictures: Versions, target: int, judged: Version
         for copied in _trained(network, pictures, target, rate, seed):
             with torch.inference_mode():
                 least = _margins(copied, some, target).amin(0)  # (n,)
-            if (share := float((least > MARGIN).float().mean())) > sure:
-                best, sure, right = copy.deepcopy(copied).requires_grad_(False), share, float((least > 0).float().mean())
+            shares = float((least > MARGIN).float().mean()), float((least > 0).float().mean())
+            if shares > (sure, right):
+                best, (sure, right) = copy.deepcopy(copied).requires_grad_(False), shares
             if sure >= ENOUGH:
                 return best
         if right >= BEARABLE:

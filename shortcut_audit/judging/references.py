@@ -20,7 +20,10 @@ SHOW_INNOCENCE = 3  # reference effects from which on they can show that an effe
 
 @dataclass(frozen=True)
 class Innocence:
-    """What clean training may excuse: effects below `most`, of which less than `own` is the model's own (None: the limit)."""
+    """What clean training may excuse: effects below `most`, of which less than `own` is the model's own (None: the limit).
+
+    Where clean models do so much that even an effect on every picture would be less than `own` beyond it, nothing is excused.
+    """
 
     most: float
     own: float | None = None
@@ -38,8 +41,15 @@ def beyond_references(effect: float, references: Sequence[float], tests: float =
     m = len(others)
     if m >= RANKS_FROM and tests / (m + 1) < alpha:
         return (1 + int((others >= effect).sum())) / (m + 1), f"clean training: {m} reference models (conformal rank)"
+    return prediction(effect, references), f"clean training: {m} reference models (t prediction)"
+
+
+def prediction(effect: float, references: Sequence[float]) -> float:
+    """One-sided p of the effect as another draw from where m >= 2 reference effects come from, by Student's t."""
+    others = np.asarray(references, dtype=float)
+    m = len(others)
     spread = max(FLOOR, float(others.std(ddof=1))) * math.sqrt(1 + 1 / m)
-    return float(stats.t.sf((effect - others.mean()) / spread, m - 1)), f"clean training: {m} reference models (t prediction)"
+    return float(stats.t.sf((effect - others.mean()) / spread, m - 1))
 
 
 def excess_over_references(effect: float, noise: float, references: Sequence[float], alpha: float = 0.05) -> tuple[float, float]:

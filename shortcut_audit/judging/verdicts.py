@@ -20,6 +20,7 @@ from shortcut_audit.judging.references import (
     excess_over_references,
     more_references,
     most_innocent,
+    prediction,
 )
 from shortcut_audit.judging.samples import Sample, sample_of
 from shortcut_audit.records import Estimate, Judgement, Limit, Verdict
@@ -87,7 +88,10 @@ class Rule:
             return None
         own, far = excess_over_references(sample.effect, high - sample.effect, self.references, self.alpha)
         most = self.limit if self.innocent.own is None else self.innocent.own
-        return (own, far) if far < most and high >= self.limit and self.test(sample)[0] >= self.alpha else None
+        if far >= most or high < self.limit or sum(self.references) / len(self.references) > 1 - most:
+            return None
+        alone = min(prediction(sample.effect, self.references), beyond_references(sample.effect, self.references)[0])
+        return (own, far) if alone >= self.alpha else None
 
 
 def judge(
@@ -261,7 +265,12 @@ def _advice(rule: Rule, sample: Sample, needed: int | None) -> str:
         return f"more images would not decide; {more} would"
     if len(rule.references) >= 2:
         count = len(rule.references)
-        return f"neither more images nor more models like these {count} reference models would tell it from clean training"
+        room = (
+            ""
+            if rule.innocent is None or max(rule.references) < 0.5
+            else ": with a smaller or fainter decoy there is more to tell"
+        )
+        return f"neither more images nor more models like these {count} reference models would tell it from clean training{room}"
     if sample.effect <= rule.limit:
         return "as observed, the effect sits on the limit: no number of such images would decide"
     if len(rule.rashomon) >= 2:

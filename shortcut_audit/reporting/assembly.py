@@ -168,7 +168,8 @@ def _innocent(findings: Sequence[Finding]) -> str:
     if not loud:
         return ""
     loudest = max(loud, key=lambda finding: finding.observed or 0.0)
-    return f"; what a neutral control does as well is none: {loudest.claim}"
+    by = "clean reference models do" if loudest.excess is not None else "a neutral control does"
+    return f"; what {by} as well is none: {loudest.claim}"
 
 
 def _lacking(audit: str, findings: Sequence[Finding], scenario: Scenario) -> list[str]:

@@ -17,7 +17,7 @@ from shortcut_audit.records import Judgement, Limit, Verdict
 
 LIMIT, CAP = Limit(0.10), Innocence(0.30)
 USUAL = (0.10, 0.14, 0.12, 0.16)
-effects = st.lists(st.floats(-0.2, 0.6), min_size=2, max_size=12)
+effects = st.lists(st.floats(-0.2, 0.6), min_size=2, max_size=40)
 
 
 def judged(events: int, references: tuple[float, ...] = USUAL, n: int = 800, **more: object) -> Judgement:
@@ -79,7 +79,10 @@ def test_where_nobody_named_a_class_what_all_clean_models_do_is_innocent_however
         values = np.arange(360) < events
         return judge(values, np.zeros(360, bool), Limit(0.60), references=references, beyond=0.60, innocent=nobodys)
 
-    assert found(330, (0.90, 0.85, 0.94, 0.88)).verdict is Verdict.HOLDS
+    assert found(240, (0.60, 0.55, 0.64, 0.58)).verdict is Verdict.HOLDS
+    crowded = found(330, (0.90, 0.85, 0.94, 0.88))
+    assert crowded.verdict is Verdict.UNDECIDED, "a model that turns every picture could not be told from these"
+    assert "with a smaller or fainter decoy there is more to tell" in crowded.advice
     assert found(330, (0.90, 0.85)).verdict is Verdict.UNDECIDED, "two references show nothing"
     assert found(330, (0.90, 0.30, 0.55, 0.61)).verdict is Verdict.UNDECIDED, "clean models lie too far apart to tell"
     assert found(330, (0.05, 0.10, 0.02, 0.08)).verdict is Verdict.VIOLATED
@@ -124,6 +127,14 @@ def test_a_larger_limit_never_takes_a_pass_away(events: int, references: list[fl
         judge(values, control, Limit(each), references=references, innocent=CAP).verdict for each in (limit, limit + 0.05)
     )
     assert tight is not Verdict.HOLDS or wide is Verdict.HOLDS
+
+
+def test_a_second_decoy_beside_many_references_makes_no_pass() -> None:
+    """With 26 references the rank decides alone, and leaves no room for a second test, for which Student's t stands in."""
+    clean, values = (0.08,) * 13 + (0.20,) * 13, np.arange(2000) < 420
+    for siblings in ([], [0.5], [0.5, 0.5]):
+        found = judge(values, np.zeros(2000, bool), LIMIT, references=clean, siblings=siblings, family=1.25, innocent=CAP)
+        assert found.verdict is not Verdict.HOLDS
 
 
 def test_p_never_rises_with_the_effect_where_nothing_is_innocent_any_more() -> None:
