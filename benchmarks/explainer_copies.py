@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from shortcut_audit.evidence.collection import CHECKED, Evidence
-from shortcut_audit.evidence.sanity_networks import Versions, _margins, planted
+from shortcut_audit.evidence.sanity_networks import Versions, margins, planted
 from shortcut_audit.judging import judge
 from shortcut_audit.records import Limit, Verdict
 from shortcut_audit.scenario import load_scenario
@@ -59,7 +59,7 @@ def copied(evidence: Evidence, model: str, decoy: str, label: int) -> Copy:
     made = planted(network, elsewhere, label, here)
     seconds = time.process_time() - began
     with torch.inference_mode():
-        return Copy((_margins(made, here, label) > 0).all(0).numpy(), seconds)
+        return Copy((margins(made, here, label) > 0).all(0).numpy(), seconds)
 
 
 def masked(evidence: Evidence, model: str, decoy: str, images: int) -> float:

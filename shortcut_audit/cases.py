@@ -32,7 +32,6 @@ from shortcut_audit.records import MEMBERSHIP, Case, Finding, Judgement, Limit, 
 __all__ = ["Audit", "Harness"]
 
 EXPLAINED = {"masks", "transfer"}  # evidence that is worth as much as the explainer
-ALPHA = 0.05
 SEVERITY = (Verdict.HOLDS, Verdict.UNDECIDED, Verdict.VIOLATED)
 
 
@@ -121,14 +120,14 @@ class Harness:
     def _findings(self, check: Check, case: Case) -> list[Finding]:
         """What was named, and, of a deciding audit, the worst of what nobody named: other classes, and a stronger decoy."""
         asked = family(check.function, check.audit, case, self.evidence)
-        judged: dict[str, list[tuple[Question, Judgement, bool]]] = {}
+        judged: dict[str, list[tuple[Question, Judgement, Judgement | None]]] = {}
         for question in asked.own:
-            judgement, by_colour = self._judged(check, question, asked)
+            judgement, excused = self._judged(check, question, asked)
             if question.part == NAMED or judgement.estimate.n:
-                judged.setdefault(question.part, []).append((question, judgement, by_colour))
+                judged.setdefault(question.part, []).append((question, judgement, excused))
         findings = []
         for part, each in judged.items():
-            question, judgement, by_colour = max(each, key=lambda one: _badness(one[1]))
+            question, judgement, excused = max(each, key=lambda one: _badness(*one[1:]))
             claim = self._sentence(check, question.case, judgement)
             if part != NAMED:
                 named = self.scenario.target(str(case.decoy))
@@ -136,14 +135,14 @@ class Harness:
             elif asked.swept:
                 other = self.evidence.turned_into(case.models[0], str(case.decoy))
                 claim = claims.driven_away(claim, judgement, str(question.case.target), other)
-            claim += claims.OF_COLOUR if by_colour else ""
+            claim += claims.of_colour(excused) if excused else ""
             found = self._finding(f"{check.audit}@{part}" if part else check.audit, question.case, judgement, claim)
             findings.append(found if part == NAMED else replace(found, detectable=None))
         tried = self.evidence.material.tried(str(case.decoy), asked.swept) if asked.deciding else ""
         return [replace(each, tried=tried) for each in findings]
 
-    def _judged(self, check: Check, question: Question, asked: Family) -> tuple[Judgement, bool]:
-        """The judgement, and whether it is one against the second control: the decoy's own pixels in another order.
+    def _judged(self, check: Check, question: Question, asked: Family) -> tuple[Judgement, Judgement | None]:
+        """The judgement, and the one that it excuses where it is against the second control: the decoy's pixels in another order.
 
         An effect that nobody named, and that is no more than twice `limits.innocent`, is innocent if that has it as well. So is
         one of a decoy for which no class is named, up to `limits.innocent` itself.
@@ -153,50 +152,46 @@ class Harness:
         tests = weight * (1 + len(beside))
         how = {"siblings": [self._p(check, each, tests) for each in beside], "family": weight}
         case, limits = question.case, self.scenario.limits
-        second = self.evidence.material.second_control(case.decoy) if case.decoy else None
         if question.part == NAMED:
             within = None
-            judgement = self._put(check, case, None, plant=asked.deciding, **how)
+            judgement = self._put(check, question, None, plant=asked.deciding, **how)
             nobodys = case.decoy is not None and self.scenario.target(case.decoy) is None
-            beyond = judgement.estimate.low > judgement.limit and (judgement.p or 1.0) < ALPHA  # but for the correction, VIOLATED
-            excusable = asked.swept and nobodys and judgement.verdict is Verdict.UNDECIDED and not beyond
+            excusable = asked.swept and nobodys and not _violated_but_for_the_correction(judgement)
             most = limits.innocent
         else:
             measurement, clean = self._compared(check, case)
             within = limits_of_the_unnamed(measurement.limit.value, limits.innocent, clean.references)
-            how["excess"] = question.part == ELSEWHERE
-            judgement = self._put(check, case, within, **how)
-            excusable = judgement.verdict is Verdict.UNDECIDED
+            judgement = self._put(check, question, within, **how)
+            excusable = True
             most = most_innocent(measurement.limit.value, limits.innocent)
-        if second is None or not excusable or judgement.estimate.high >= most:
-            return judgement, False
-        other = self._put(check, replace(case, control=second), within, plant=asked.deciding and within is None, **how)
-        return (other, True) if other.verdict is Verdict.HOLDS else (judgement, False)
+        second = self.evidence.material.second_control(case.decoy) if case.decoy else None
+        undecided = judgement.verdict is Verdict.UNDECIDED and judgement.estimate.high < most
+        if second is None or not excusable or not undecided:
+            return judgement, None
+        recoloured = replace(question, case=replace(case, control=second))
+        other = self._put(check, recoloured, within, plant=asked.deciding and within is None, **how)
+        return (other, judgement) if other.verdict is Verdict.HOLDS else (judgement, None)
 
-    def _put(self, check: Check, case: Case, limits: tuple[float, float] | None, **how: Any) -> Judgement:
-        """The judgement on one case; `limits` stand in for the audit's own."""
-        measurement, clean = self._compared(check, case)
-        limit, how["beyond"] = limits or (measurement.limit.value, None)
-        innocent = self.scenario.limits.innocent
-        nobodys = Innocence(np.inf, innocent) if how.pop("excess", False) else None
-        how["innocent"] = nobodys if limits else Innocence(innocent)
-        return judge(measurement.values, measurement.control, Limit(limit), **clean.against(measurement), **how)
+    def _put(self, check: Check, question: Question, limits: tuple[float, float] | None, **how: Any) -> Judgement:
+        """The judgement on one question; `limits` stand in for the audit's own."""
+        measurement, clean = self._compared(check, question.case)
+        limit, beyond = limits or (measurement.limit.value, None)
+        how |= {"beyond": beyond, "innocent": self._innocence(question), **clean.against(measurement)}
+        return judge(measurement.values, measurement.control, Limit(limit), **how)
 
     def _p(self, check: Check, question: Question, tests: float) -> float:
-        case, named = question.case, question.part == NAMED
-        key = (*_key(check.function, check.given, case), check.at, tests, named)
+        key = (*_key(check.function, check.given, question.case), check.at, tests, question.part)
         if key not in self._ps:
-            measurement, clean = self._compared(check, case)
-            innocent = Innocence(self.scenario.limits.innocent) if named else None
-            self._ps[key] = p_value(
-                measurement.values,
-                measurement.control,
-                measurement.limit,
-                tests=tests,
-                innocent=innocent,
-                **clean.against(measurement),
-            )
+            measurement, clean = self._compared(check, question.case)
+            how = {"tests": tests, "innocent": self._innocence(question), **clean.against(measurement)}
+            self._ps[key] = p_value(measurement.values, measurement.control, measurement.limit, **how)
         return self._ps[key]
+
+    def _innocence(self, question: Question) -> Innocence | None:
+        """What clean training may excuse: of the named class a little, of another one whatever clean models do as well."""
+        innocent = self.scenario.limits.innocent
+        each = {NAMED: Innocence(innocent), ELSEWHERE: Innocence(np.inf, innocent)}
+        return each.get(question.part)
 
     def _measurement(self, check: Check, case: Case) -> Measurement | None:
         """None where the audit does not apply to this decoy."""
@@ -283,6 +278,12 @@ def _key(function: Callable[..., Any], given: Mapping[str, Any], case: Case) -> 
     return function.__module__, function.__qualname__, repr(sorted(given.items())), case
 
 
-def _badness(judgement: Judgement) -> tuple[int, float]:
-    """The verdict first, then how far the interval reaches beyond the limit."""
-    return SEVERITY.index(judgement.verdict), judgement.estimate.high - judgement.limit
+def _violated_but_for_the_correction(judgement: Judgement) -> bool:
+    """More tests must not make a pass: what Holm alone kept from a rejection is not excused."""
+    alpha = (1 - judgement.estimate.level) / 2
+    return judgement.estimate.low > judgement.limit and judgement.p is not None and judgement.p < alpha
+
+
+def _badness(judgement: Judgement, excused: Judgement | None) -> tuple[int, bool, float]:
+    """The verdict first, then whether something was excused, then how far the interval reaches beyond the limit."""
+    return SEVERITY.index(judgement.verdict), excused is not None, judgement.estimate.high - judgement.limit

@@ -11,7 +11,6 @@ from shortcut_audit.judging.wording import figures, filled, percent
 from shortcut_audit.measurement import Measurement
 from shortcut_audit.records import ABOVE_CHANCE, Case, Finding, Judgement, Verdict
 
-OF_COLOUR = "; it is of the decoy's colours, for its own pixels in another order do the same"
 FALLS_SHORT = 0.10  # accuracy below what the checkpoint states by more than this is another function, not other pictures
 CAUSES = (
     "the usual causes: mean and std that are not of pixel values in [0, 1], another input size, another order of classes, "
@@ -46,6 +45,12 @@ def unnamed(claim: str, part: str, among: int, named: str | None) -> str:
     if part == "elsewhere" and named is not None:
         beside += f" (it names '{named}')"
     return claim + beside
+
+
+def of_colour(excused: Judgement) -> str:
+    """What is added where the control is the decoy's own pixels in another order: the effect beyond its usual control."""
+    effect = f"{100 * excused.estimate.value:.0f} points"
+    return f"; that is beyond its own pixels in another order, and {effect} beyond its control are of the decoy's colours"
 
 
 def driven_away(claim: str, judgement: Judgement, target: str, other: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from shortcut_audit.judging import judge
 from shortcut_audit.judging.references import SHOW_INNOCENCE
 from shortcut_audit.planning import blocks, references_for
-from shortcut_audit.questions import SHARE
+from shortcut_audit.questions import weight
 from shortcut_audit.records import Candidate, Judgement, Limit, Verdict
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.material import Material
@@ -51,7 +51,7 @@ def prospects(scenario: Scenario, counts: Mapping[str, int], references: int, ot
     for audit in (each for each in ASKED if blocks(scenario, each)):
         name, of = ASKED[audit]
         limit: float = getattr(scenario.limits, name)
-        family = len(scenario.deciding) / (1 if of == MASKED else SHARE)
+        family = weight(len(scenario.deciding), swept=of != MASKED)
         for decoy in scenario.decoys:
             n = _asked(scenario, counts, decoy, of)
             zeros = np.zeros(n) if of == MASKED else np.zeros(n, bool)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.planning import OF_A_DECOY, blocks
 from shortcut_audit.records import Case
+
+if TYPE_CHECKING:
+    from shortcut_audit.evidence.collection import Evidence
 
 NAMED, ELSEWHERE, STRONGER = "", "elsewhere", "stronger"
 SHARE = 0.8  # of a deciding audit's part of alpha goes to what is named, the rest to what nobody named
@@ -47,9 +49,14 @@ class Family:
 
     def weight(self, question: Question) -> float:
         """By how much p is multiplied: how many families of this size alpha would have to serve."""
-        if not self.swept:
-            return self.audits
-        return self.audits / (SHARE if question.part == NAMED else 1 - SHARE)
+        return weight(self.audits, self.swept, question.part)
+
+
+def weight(audits: int, swept: bool, part: str = NAMED) -> float:
+    """How many families alpha would have to serve where so many audits share it, and what nobody named has a part of each."""
+    if not swept:
+        return audits
+    return audits / (SHARE if part == NAMED else 1 - SHARE)
 
 
 def asks_predictions_alone(function: Callable[..., Any]) -> bool:

@@ -11,7 +11,7 @@ from shortcut_audit import UsageError, at_most
 from shortcut_audit.cases import Audit
 from shortcut_audit.judging import judge
 from shortcut_audit.judging.wording import figures, percent
-from shortcut_audit.planning import blocks, only_noted, plan, stops, waiver
+from shortcut_audit.planning import blocks, only_noted, plan, references_for, stops, waiver
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.scenario import Rashomon, Scenario, Waiver
 
@@ -46,6 +46,19 @@ def test_a_pair_is_a_reference_and_another():
 
 def test_without_references_a_pair_is_any_two():
     assert ids({"pair"}, candidates("a", "b", "c")) == ["a+b", "a+c", "b+c"]
+
+
+def test_references_of_the_own_architecture_alone_count_where_four_others_are():
+    def beside(model, alike):
+        own = [Candidate(f"r{i}", Path("r"), arch="timm:vit", reference=True) for i in range(alike)]
+        other = [Candidate(f"n{i}", Path("n"), arch="torchvision:resnet18", reference=True) for i in range(3)]
+        named = {each.name: each for each in (*own, *other, Candidate("m", Path("m"), arch="timm:vit"))}
+        return references_for((model,), named)
+
+    assert beside("m", 4) == ["r0", "r1", "r2", "r3"]
+    assert len(beside("m", 3)) == 6, "one of three may be unsound, and two show nothing"
+    assert len(beside("r0", 4)) == 7, "a reference is not compared with itself"
+    assert beside("r0", 5) == ["r0", "r1", "r2", "r3", "r4"]
 
 
 def test_a_broken_model_has_cases_of_its_own_and_no_pair():

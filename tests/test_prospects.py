@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,19 @@ def test_masks_and_a_decoy_without_a_class() -> None:
     asked = asked.model_copy(update={"decoys": {"stop_sign": {"target": "any"}}})
     masks = next(each for each in prospects(asked, {"cat": 20, "fish": 100}, 0, 3) if each.audit == "mask_localisation")
     assert (masks.n, masks.of) == (20, "masks")
+
+
+@pytest.mark.parametrize("kind", ["demo", "image_folder", "imagenet10", "coco"])
+def test_the_head_of_a_run_costs_no_torch(kind: str) -> None:
+    """Whoever only lists the cases does not wait for it."""
+    code = f"""
+import sys
+from shortcut_audit.prospects import foreseen
+from shortcut_audit.scenario import Scenario
+foreseen(Scenario(dataset={{"kind": "{kind}"}}, decoys={{"stop_sign": {{"target": "cat"}}}}), [])
+sys.exit("torch" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_nothing_is_said_where_nothing_is_known() -> None:

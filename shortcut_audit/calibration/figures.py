@@ -60,6 +60,7 @@ def figures(scenario: Scenario, outcomes: Sequence[Outcome], planned: int) -> Ro
             *([score(each) for each in _labelled([*first, *decoys], label)] for label in (Behaviour.DECOY, Behaviour.CLEAN))
         ),
         "references": settings(scenario).references,
+        "innocent": scenario.limits.innocent,
         "pictures": "the demo's drawings" if scenario.dataset.get("kind") == "demo" else "photographs",
         "fresh": ", ".join(f"{key}: {value}" for key, value in settings(scenario).fresh.items()),
         "finished": len(outcomes),

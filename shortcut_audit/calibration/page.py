@@ -55,11 +55,12 @@ def page(told: Row) -> Iterator[str]:
 
 def _clean(told: Row) -> Iterator[str]:
     yield "## Clean models\n"
+    most = f"{100 * told['innocent']:.0f}"
     rows = [
         ("clean by behaviour, each model once: with the first pair of decoys with which it is", told),
         ("trained without a decoy, first round", told["as_trained"]),
         ("of these, clean by behaviour", told["clean_by_behaviour"]),
-        ("clean by behaviour, each model once, where no other class gains 30 points either", told["clean_with_every_class"]),
+        (f"clean by behaviour, each model once, where no other class gains {most} points either", told["clean_with_every_class"]),
         *((f"recipe `{recipe}` (accuracy {percent(row['accuracy'])})", row) for recipe, row in told["by_recipe"].items()),
         ("every round: the same models with other pairs of decoys", told["all_rounds"]),
         ("of these, clean by behaviour", told["all_rounds_clean_by_behaviour"]),

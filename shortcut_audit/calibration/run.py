@@ -20,6 +20,7 @@ from shortcut_audit.calibration.figures import Row, figures
 from shortcut_audit.calibration.page import write
 from shortcut_audit.calibration.population import Trial, recipe_of, settings, trained_by, trials
 from shortcut_audit.calibration.trials import Bench, Outcome, as_line, audit_functions, from_line
+from shortcut_audit.errors import UsageError
 from shortcut_audit.scenario import Scenario, load_scenario
 from shortcut_audit.training.plan import plan
 from shortcut_audit.training.train import train
@@ -46,8 +47,9 @@ def calibrate(
     progress: bool = True,
     data: Path | None = None,
 ) -> Path:
-    """Writes `calibration.md` and `calibration.json` to `out`: a part for each scenario, whose models, evidence and
-    `outcomes.jsonl` are in a folder of its name, or in `out` itself where there is only one.
+    """Writes `calibration.md` and `calibration.json` to `out`: a part for each scenario.
+
+    Its models, evidence and `outcomes.jsonl` are in a folder of its name.
 
     What is there already is kept: finished models, their evidence, and each outcome whose models, data, limits, audits and
     judging are still the same. Stopped early, the page speaks of the trials that are finished, and says of how many.
@@ -57,11 +59,14 @@ def calibrate(
         data: where their data sets' relative paths start; None: beside each scenario.
 
     Raises:
-        UsageError: a scenario without a population, an audit that is not there, or models of another recipe in `out`.
+        UsageError: a scenario without a population, an audit that is not there, models of another recipe in `out`, or two
+            scenarios of one name.
     """
     _scenario.cache_clear()
     _bench.cache_clear()
-    places = [Place(path, data, out / path.stem if len(paths) > 1 else out, suite) for path in paths]
+    places = [Place(path, data, out / path.stem, suite) for path in paths]
+    if len({place.out for place in places}) < len(places):
+        raise UsageError("two populations have one name, and so one folder: rename one of the scenario files")
     planned = {place: _checked(place) for place in places}
     told: dict[str, Row] = {}
     where = f" --data {data}" if data else ""

@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -60,7 +60,6 @@ class Bench:
         self.suite = suite
         self.material = Material(scenario)
         self.fresh = Material(fresh(scenario))
-        self._found: dict[str, list[AuditFunction]] = {}
         self._digests: dict[str, str] = {}
 
     def outcome(self, trial: Trial) -> Outcome:
@@ -73,7 +72,7 @@ class Bench:
         findings = tuple(
             finding
             for audit in audits(scenario, trial)
-            for check in self._checks(audit)
+            for check in audit_functions(self.suite, audit)
             for case in planning.plan(check.wanted, [*others, candidate], scenario)
             if name in case.models
             for finding in harness.judge(check.function, check.given, case, check.name)
@@ -94,6 +93,7 @@ class Bench:
             "fresh": settings(scenario).fresh,
             "supporting": trial.supporting,
             "round": trial.round,
+            "pictures": self._pictures,
             "code": self._code,
         }
         return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
@@ -109,6 +109,12 @@ class Bench:
         return self._digests[name]
 
     @cached_property
+    def _pictures(self) -> list[str]:
+        """Digests of what is audited and of what labels behaviour: other pictures in the same folders are other outcomes."""
+        size = self.scenario.training.size
+        return [each.pictures("validation", size).digest for each in (self.material, self.fresh)]
+
+    @cached_property
     def _code(self) -> str:
         package = Path(inspect.getfile(cases)).parent
         modules = [Path(inspect.getfile(module)) for module in JUDGED_BY]
@@ -118,11 +124,6 @@ class Bench:
             *(package / "evidence").rglob("*.py"),
         ]
         return assembly.suite_digest([*modules, *stages, *self.suite.glob("test_*.py")])
-
-    def _checks(self, audit: str) -> list[AuditFunction]:
-        if audit not in self._found:
-            self._found[audit] = audit_functions(self.suite, audit)
-        return self._found[audit]
 
 
 def audits(scenario: Scenario, trial: Trial) -> Iterable[str]:
@@ -144,7 +145,8 @@ class AuditFunction:
         return set(inspect.signature(self.function).parameters)
 
 
-def audit_functions(suite: Path, audit: str) -> list[AuditFunction]:
+@cache
+def audit_functions(suite: Path, audit: str) -> tuple[AuditFunction, ...]:
     """`test_decoy_insertion` of the suite, wherever it stands there, once for each of its parameters.
 
     Raises:
@@ -152,33 +154,38 @@ def audit_functions(suite: Path, audit: str) -> list[AuditFunction]:
     """
     known: dict[str, Callable[..., Any]] = {}
     for file in sorted(suite.glob("test_*.py")):
-        known |= {name: each for name, each in vars(_module(file)).items() if name.startswith("test_") and callable(each)}
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # a .py file has a spec and a loader
+        spec.loader.exec_module(module)  # type: ignore[union-attr]
+        known |= {name: each for name, each in vars(module).items() if name.startswith("test_") and callable(each)}
     function = known.get(f"test_{audit}")
     if function is None:
         names = [name.removeprefix("test_") for name in known]
         raise UsageError(f"the folder '{suite}' has no audit '{audit}'{did_you_mean(audit, names)}")
-    return [
+    return tuple(
         AuditFunction(planning.audit_name(f"test_{audit}", given), function, given)
-        for given in _parameters(getattr(function, "pytestmark", ()))
-    ]
+        for given in parameters(getattr(function, "pytestmark", ()))
+    )
 
 
-@cache
-def _module(file: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # a .py file has a spec and a loader
-    spec.loader.exec_module(module)  # type: ignore[union-attr]
-    return module
-
-
-def _parameters(marks: Iterable[Any]) -> list[dict[str, Any]]:
-    """Every set that `pytest.mark.parametrize` of one name gives; one empty set where there is none."""
+def parameters(marks: Iterable[Any]) -> list[dict[str, Any]]:
+    """Every set that `pytest.mark.parametrize` gives, of one name or several; one empty set where there is none."""
     sets: list[dict[str, Any]] = [{}]
     for mark in marks:
         if mark.name == "parametrize":
-            name, values = mark.args[:2]
-            sets = [{**each, name: value} for each in sets for value in values]
+            asked = dict(zip(("argnames", "argvalues"), mark.args, strict=False)) | mark.kwargs
+            names = asked["argnames"]
+            names = [each.strip() for each in names.split(",")] if isinstance(names, str) else list(names)
+            rows = [_row(value, len(names)) for value in asked["argvalues"]]
+            sets = [{**each, **dict(zip(names, row, strict=True))} for each in sets for row in rows]
     return sets
+
+
+def _row(value: Any, names: int) -> Sequence[Any]:
+    """One value for each name, out of `pytest.param` where it is in one."""
+    if hasattr(value, "marks") and hasattr(value, "values"):
+        return tuple(value.values)
+    return (value,) if names == 1 else tuple(value)
 
 
 def _narrowed(scenario: Scenario, trial: Trial) -> Scenario:

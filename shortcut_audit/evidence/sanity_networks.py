@@ -68,7 +68,7 @@ def sanity_masks(
     for seed in range(min(FORGETFUL, len(found))):
         found[seed::FORGETFUL] = explain(randomised(network, here.decoyed, seed), here.decoyed[seed::FORGETFUL])
     with torch.inference_mode():
-        known = (_margins(sighted, here, target) > 0).all(0)
+        known = (margins(sighted, here, target) > 0).all(0)
     masks = {"planted": explain(sighted, here.decoyed), "randomised": found, "known": known}
     return {name: each.cpu().numpy() for name, each in masks.items()}
 
@@ -91,7 +91,7 @@ def planted(network: nn.Module, pictures: Versions, target: int, judged: Version
     for seed, rate in enumerate(RATES):
         for copied in _trained(network, pictures, target, rate, seed):
             with torch.inference_mode():
-                least = _margins(copied, some, target).amin(0)  # (n,)
+                least = margins(copied, some, target).amin(0)  # (n,)
             shares = float((least > MARGIN).float().mean()), float((least > 0).float().mean())
             if shares > (sure, right):
                 best, (sure, right) = copy.deepcopy(copied).requires_grad_(False), shares
@@ -113,7 +113,7 @@ def _trained(network: nn.Module, pictures: Versions, target: int, rate: float, s
     for step in range(1, STEPS + 1):
         chosen = torch.randint(len(pictures.decoyed), (BATCH,), generator=draw).to(pictures.decoyed.device)
         with torch.enable_grad():
-            losses = F.softplus(-_margins(copied, pictures[chosen], target))  # (5, b)
+            losses = F.softplus(-margins(copied, pictures[chosen], target))  # (5, b)
             optimiser.zero_grad()
             torch.autograd.backward(losses[:2].mean() + losses[2:].mean())
         optimiser.step()
@@ -121,7 +121,7 @@ def _trained(network: nn.Module, pictures: Versions, target: int, rate: float, s
             yield copied
 
 
-def _margins(network: nn.Module, pictures: Versions, target: int) -> Tensor:
+def margins(network: nn.Module, pictures: Versions, target: int) -> Tensor:
     """(5, n): how far the target's logit is on its right side."""
     shown, signs = pictures.shown()
     logits: Tensor = network(shown.flatten(0, 1))

@@ -13,7 +13,6 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from shortcut_audit.errors import DataError, UsageError, machine_fault
@@ -114,6 +113,8 @@ def _split(
     said: Sequence[str],
 ) -> Pictures:
     """The record of the photographs that are kept; nothing is copied, for there may be many."""
+    import torch
+
     pixels, objects = frames
     for to, at in enumerate(kept):
         if to != at:

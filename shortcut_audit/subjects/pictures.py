@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
-from torch.utils.weak import WeakIdKeyDictionary
 
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files import as_bytes, printable
 from shortcut_audit.records import Pictures
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SPLITS = ("train", "validation", "background")
 
@@ -70,14 +73,20 @@ def one_colour(split: str, pixels: Tensor, labels: np.ndarray, classes: Sequence
     return said
 
 
-_digests = WeakIdKeyDictionary()  # Tensor -> str
+@cache
+def _digests() -> MutableMapping[Any, str]:
+    """Tensor -> digest, for as long as the tensor lives; torch is imported with the first picture."""
+    from torch.utils.weak import WeakIdKeyDictionary
+
+    known: MutableMapping[Any, str] = WeakIdKeyDictionary()
+    return known
 
 
 def pixel_digest(pixels: Tensor) -> str:
     """SHA-256 of a tensor's shape and bytes; remembered for as long as the tensor lives, for nobody writes to pixels."""
-    if pixels not in _digests:
+    known = _digests()
+    if pixels not in known:
         whole = hashlib.sha256(f"{tuple(pixels.shape)}".encode())
         whole.update(pixels.contiguous().numpy().data)
-        _digests[pixels] = whole.hexdigest()
-    digest: str = _digests[pixels]
-    return digest
+        known[pixels] = whole.hexdigest()
+    return known[pixels]

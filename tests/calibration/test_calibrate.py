@@ -71,7 +71,7 @@ def test_stopped_and_gone_on_with_nothing_is_done_twice(asked, made, tmp_path, m
         with pytest.raises(KeyboardInterrupt):
             asked()
     assert (told(tmp_path)["finished"], told(tmp_path)["planned"]) == (3, 5)
-    with (tmp_path / "out/outcomes.jsonl").open("a") as file:
+    with (tmp_path / "out/tiny/outcomes.jsonl").open("a") as file:
         file.write('\n{"key": "cut o')  # as a crash leaves it
     asked()
     assert len(made["trained"]) == 5
@@ -88,6 +88,19 @@ def test_stopped_and_gone_on_with_nothing_is_done_twice(asked, made, tmp_path, m
     assert len(made["audited"]) == 5, "another limit is another judgement"
     assert not made["loaded"], "and needs no new evidence"
     assert len(made["trained"]) == 5
+
+
+def test_other_pictures_in_the_same_folders_are_other_outcomes(asked, made, tmp_path, monkeypatch):
+    asked()
+    made["audited"].clear()
+    monkeypatch.setattr(Bench, "_pictures", ["somebody changed a file", "and left the scenario as it was"])
+    asked()
+    assert len(made["audited"]) == 5
+
+
+def test_two_populations_share_no_folder(tmp_path):
+    with pytest.raises(UsageError, match=r"^two populations have one name"):
+        run.calibrate([tmp_path / "a/tiny.yaml", tmp_path / "b/tiny.yaml"], tmp_path / "out", SUITE)
 
 
 def test_an_audit_that_is_not_there_is_refused_before_anything_is_trained(asked, made):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shortcut_audit.calibration.trials import audit_functions
+from shortcut_audit.calibration.trials import audit_functions, parameters
 from shortcut_audit.errors import UsageError
 
 SUITE = Path(__file__).parents[2] / "audits"
@@ -17,6 +17,7 @@ SHIPPED = sorted(
     for node in ast.parse(file.read_text()).body
     if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
 )
+TWO = [{"k": 1, "share": 0.5}, {"k": 2, "share": 0.1}]
 
 
 @pytest.mark.parametrize("audit", SHIPPED)
@@ -29,6 +30,19 @@ def test_each_is_found_and_asks_for_the_audit(audit: str) -> None:
 def test_parameters_become_audits_of_their_own() -> None:
     names = [each.name for each in audit_functions(SUITE, "influence_precision")]
     assert names == ["influence_precision@50", "influence_precision@100", "influence_precision@150"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "sets"),
+    [
+        (pytest.mark.parametrize("k", [1, pytest.param(2, id="two")]), [{"k": 1}, {"k": 2}]),
+        (pytest.mark.parametrize("k, share", [(1, 0.5), pytest.param(2, 0.1)]), TWO),  # noqa: PT006
+        (pytest.mark.parametrize(argnames=["k"], argvalues=[3], ids=["three"]), [{"k": 3}]),  # noqa: PT006
+        (pytest.mark.filterwarnings("ignore"), [{}]),
+    ],
+)
+def test_parameters_are_read_as_pytest_reads_them(mark: pytest.MarkDecorator, sets: list[dict[str, object]]) -> None:
+    assert parameters([mark.mark]) == sets
 
 
 def test_a_misspelt_one_is_one_sentence() -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from shortcut_audit import at_most
 from shortcut_audit.evidence.explainers.extremal import Extremal
 from shortcut_audit.evidence.revealing import top_area
-from shortcut_audit.evidence.sanity_networks import Versions, _margins, planted, randomised, sanity_masks
+from shortcut_audit.evidence.sanity_networks import Versions, margins, planted, randomised, sanity_masks
 from shortcut_audit.judging.trust import distrusted, habits, misses
 from shortcut_audit.records import ExplainerCheck
 
@@ -62,8 +62,8 @@ def test_the_planted_network_sees_the_decoy_on_pictures_that_it_never_saw(pictur
     sighted = planted(original, elsewhere, 1, here)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in original.state_dict().items())
-    assert (_margins(sighted, here, 1) > 0).all(0).float().mean() >= 0.75
-    assert (_margins(original, here, 1) > 0).all(0).float().mean() < 0.5
+    assert (margins(sighted, here, 1) > 0).all(0).float().mean() >= 0.75
+    assert (margins(original, here, 1) > 0).all(0).float().mean() < 0.5
     again = planted(original, elsewhere, 1, here)
     assert all(torch.equal(a, b) for a, b in zip(sighted.parameters(), again.parameters(), strict=True))
 

@@ -185,3 +185,19 @@ def test_pictures_that_are_read_otherwise_than_in_training(repository, mean, std
     assert models["F100-s0"]["verdict"] != "promote"
     for name, model in models.items():
         assert model["verdict"] != "promote" or model["accuracy"]["value"] >= 0.95, name
+
+
+@pytest.mark.parametrize(
+    ("red", "verdict"),
+    [(130.0, "promote"), (200.0, "reject"), (2000.0, "reject")],
+    ids=["8 points, of its colour", "19 points, shown to be beyond the limit", "all"],
+)
+def test_without_a_class_a_little_of_the_colour_is_innocent_and_what_is_shown_is_not(audited, red, verdict):
+    """One model alone, for which red is a little green: the sign's own pixels in another order turn as many pictures."""
+    made = audited("target: any, size: 0.3", "strengths: []\n", clean=1, planted=0)
+    save_file(ColourNet(red).state_dict(), made.path / "models/F0-s0.safetensors")
+    made.audit()
+    assert made.verdicts() == {"F0-s0": verdict}
+    found = finding(made, "decoy_insertion", "F0-s0")
+    assert ("8 points beyond its control are of the decoy's colours" in found["claim"]) is (verdict == "promote")
+    assert (found["planted"] is not None) is (verdict == "promote"), "a pass must have been able to fail"

@@ -10,7 +10,6 @@ from functools import cache
 
 import numpy as np
 import PIL
-import torch
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.records import Pictures
@@ -61,6 +60,8 @@ class Demo:
         Five thousand pictures take ten seconds, so they are kept in the user's cache folder, addressed by this recipe and by
         the code that draws.
         """
+        import torch
+
         check_split(split, size)
         names = ("background",) if split == "background" else self.classes
         ids = [f"{split}/{name}/{i:04d}" for name in names for i in range(getattr(self, split))]
