@@ -68,7 +68,7 @@ def lean(network: nn.Module, images: Tensor) -> Iterator[Callable[[Tensor], Tens
 
 
 def fast_layout(network: nn.Module, images: Tensor) -> torch.memory_format:
-    """channels_last, in which a CPU convolves up to twice as fast, where the network takes (n, 3, h, w) images so.
+    """channels_last, in which most CPUs convolve faster, where the network takes (n, 3, h, w) images so.
 
     One that flattens by `view` cannot.
     """
