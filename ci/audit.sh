@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 MODELS=${MODELS:-checkpoints} SCENARIO=${SCENARIO:-fixtures/demo.yaml}
-shortcut-audit train "$SCENARIO" --out "$MODELS"
+shortcut-audit train "$SCENARIO" --out "$MODELS" --processes "$(getconf _NPROCESSORS_ONLN)"
 code=0
 pytest audits/ --models "$MODELS" --scenario "$SCENARIO" -n "$(getconf _NPROCESSORS_ONLN)" "$@" || code=$?
 python ci/known_answers.py reports/verdict.json "${SCENARIO%.yaml}_answers.yaml" "$code"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shortcut_audit import __version__
 from shortcut_audit.errors import ShortcutAuditError, UsageError
-from shortcut_audit.threads import wait_asleep
+from shortcut_audit.processors import wait_asleep
 
 if TYPE_CHECKING:
     from shortcut_audit.scenario import Scenario
@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("scenario", type=Path)
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and rashomon.yaml")
     train.add_argument("--only", nargs="+", metavar="NAME", help="train only these models")
+    train.add_argument(
+        "--processes", type=_count, default=1, metavar="N", help="models at a time, each with one thread (default: 1, with all)"
+    )
     _add_overrides(train)
     train.set_defaults(command=_train)
 
@@ -61,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--data", type=Path, metavar="DIR", help="where data sets' paths start (default: beside the scenario)")
     calibrate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for models, evidence and the page")
     calibrate.add_argument("--suite", type=Path, default=Path("audits"), metavar="DIR", help="the audits (default: audits)")
-    calibrate.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
+    calibrate.add_argument(
+        "--workers", type=_count, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
+    )
     calibrate.set_defaults(command=_calibrate)
 
     _add_gate(commands)
@@ -81,6 +86,12 @@ def _add_gate(commands: Any) -> None:
     gate.add_argument("--audits", type=Path, metavar="DIR", help="refuse a verdict that other audits led to")
     gate.add_argument("--data", type=Path, metavar="DIR", help="refuse a verdict on other pictures (needs --scenario)")
     gate.set_defaults(command=_gate)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of processes: give 1 or more")
+    return int(text)
 
 
 def _add_overrides(command: argparse.ArgumentParser) -> None:
@@ -109,7 +120,7 @@ def _scenario(asked: argparse.Namespace) -> Scenario:
 def _train(asked: argparse.Namespace) -> int:
     from shortcut_audit.diversify import make_set
 
-    make_set(_scenario(asked), asked.out, only=asked.only, trust_code=asked.trust_code)
+    make_set(_scenario(asked), asked.out, only=asked.only, trust_code=asked.trust_code, processes=asked.processes)
     return 0
 
 

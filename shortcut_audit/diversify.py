@@ -33,6 +33,7 @@ from shortcut_audit.subjects.loading import load_subject
 from shortcut_audit.subjects.manifest import write_manifest
 from shortcut_audit.training import train as training
 from shortcut_audit.training.plan import Job, plan
+from shortcut_audit.training.together import train_together
 from shortcut_audit.training.train import Order, Workshop
 
 PART = 256  # pictures whose masks are kept together: what a killed run computes again
@@ -51,7 +52,12 @@ class Chain:
 
 
 def make_set(
-    scenario: Scenario, out: Path, progress: bool = True, only: Collection[str] | None = None, trust_code: bool = False
+    scenario: Scenario,
+    out: Path,
+    progress: bool = True,
+    only: Collection[str] | None = None,
+    trust_code: bool = False,
+    processes: int = 1,
 ) -> None:
     """Trains the scenario's models as `train` does and, with `training.diversify`, a chain of others after each of them.
 
@@ -66,13 +72,13 @@ def make_set(
     """
     settings = scenario.training.diversify
     if settings is None:
-        training.train(scenario, out, progress, only, trust_code)
+        train_together(scenario, out, processes, progress, only, trust_code)
         return
     explainer = registry.build("explainer", scenario.masks.explainer, scenario.masks.options)
     lengths = _lengths(plan(scenario), settings, only)
+    train_together(scenario, out, processes, progress, [job.name for job in lengths], trust_code)
     shop = training.workshop(scenario, out, list(lengths), progress, trust_code)
     chain = Chain(shop, settings, explainer, Store(out / ".evidence"), trust_code)
-    training.train_jobs(chain.shop, list(lengths))
     for job, length in lengths.items():
         _lengthen(chain, job, length)
     for problem in chain.store.problems if progress else ():

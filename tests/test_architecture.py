@@ -12,7 +12,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "shortcut_audit"
 STAGES = (  # a module imports its own stage or an earlier one; stages on one line do not import each other
-    ("errors", "records", "yaml_files", "checking", "registry", "files", "sources", "store", "progress", "threads", "withdrawn"),
+    (
+        "errors",
+        "records",
+        "yaml_files",
+        "checking",
+        "registry",
+        "files",
+        "sources",
+        "store",
+        "progress",
+        "processors",
+        "withdrawn",
+    ),
     ("scenario",),
     ("subjects", "planning"),
     ("training", "evidence"),

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
-
-import torch
-from tqdm import tqdm
 
 from shortcut_audit.calibration.behaviour import fresh
 from shortcut_audit.calibration.figures import Row, figures
@@ -21,12 +14,10 @@ from shortcut_audit.calibration.page import write
 from shortcut_audit.calibration.population import Trial, recipe_of, settings, trained_by, trials
 from shortcut_audit.calibration.trials import Bench, Outcome, as_line, audit_functions, from_line
 from shortcut_audit.errors import UsageError
+from shortcut_audit.processors import shared_out
 from shortcut_audit.scenario import Scenario, load_scenario
 from shortcut_audit.training.plan import plan
 from shortcut_audit.training.train import train
-
-Item = TypeVar("Item")
-Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
@@ -99,37 +90,16 @@ def _checked(place: Place) -> tuple[Trial, ...]:
 def _fill(known: dict[str, Outcome], place: Place, asked: Sequence[Trial], workers: int, progress: bool) -> None:
     """Trains and audits what is missing; what is known so far stands in `known`, also where it is stopped."""
     names = [job.name for job in plan(_scenario(place))]
-    for _ in _each(partial(_trained, place), names, workers, "models" if progress else ""):
+    for _ in shared_out(partial(_trained, place), names, workers, "models" if progress else ""):
         pass
     keys = {_bench(place).key(trial): trial for trial in asked}
     file = place.out / "outcomes.jsonl"
     known |= _known(file, keys)
     left = [(key, trial) for key, trial in keys.items() if key not in known]
-    for key, line in _each(partial(_audited, place), left, workers, "audits" if progress else ""):
+    for key, line in shared_out(partial(_audited, place), left, workers, "audits" if progress else ""):
         with file.open("a", encoding="utf-8") as lines:
             lines.write(f"\n{line}")  # a newline first: a line that a crash cut off must not swallow this one
         known[key] = from_line(json.loads(line), keys[key])
-
-
-def _each(work: Callable[[Item], Done], items: Sequence[Item], workers: int, what: str) -> Iterator[Done]:
-    """Each item's result as it comes, with the time left on a bar; what is still waiting when we are stopped is dropped."""
-    with tqdm(total=len(items), desc=what, disable=not (what and items), dynamic_ncols=True, mininterval=_seconds()) as bar:
-        if workers == 1:
-            for item in items:
-                yield work(item)
-                bar.update()
-            return
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,))
-        try:
-            for done in as_completed([pool.submit(work, item) for item in items]):
-                yield done.result()
-                bar.update()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _seconds() -> float:
-    return 0.1 if sys.stderr.isatty() else 15
 
 
 def _trained(place: Place, name: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from shortcut_audit.plugin import options
 from shortcut_audit.plugin.options import Asked
-from shortcut_audit.threads import wait_asleep
+from shortcut_audit.processors import wait_asleep
 from shortcut_audit.withdrawn import Withdrawn
 
 ASKED = pytest.StashKey[Asked]()

@@ -63,6 +63,7 @@ class Workshop:
     build: Callable[[int], nn.Module]  # number of classes -> a new network
     out: Path
     progress: bool
+    bar: bool = True  # False where several processes train, and would draw over each other
 
 
 def train(
@@ -98,28 +99,27 @@ def workshop(scenario: Scenario, out: Path, jobs: Sequence[Job], progress: bool 
 
 def train_jobs(shop: Workshop, jobs: Sequence[Job]) -> None:
     """The models of a plan, each on the pictures with its decoy, and the manifest."""
-    training, validation, out = shop.training, shop.validation, shop.out
     orders = [order_of(shop, job) for job in jobs]
-    begun = [each for each in orders if not finished(each)]
-    told = (
-        *(*training.notes, *validation.notes, *training.broken, *validation.broken),
-        f"{len(orders) - len(begun)} of {len(orders)} models are in '{out}' already",
-    )
-    for each in train_orders(shop, orders, partial(worn, shop), told):
-        with writing(out):
-            write_manifest(out, [each.candidate])
+    announced(shop, orders)
+    for each in train_orders(shop, orders, partial(worn, shop)):
+        with writing(shop.out):
+            write_manifest(shop.out, [each.candidate])
 
 
-def train_orders(
-    shop: Workshop, orders: Sequence[Order], pictures: Callable[[Order], Pictures], told: Sequence[str] = ()
-) -> Iterator[Order]:
+def announced(shop: Workshop, orders: Sequence[Order]) -> None:
+    """Says what the pictures are, and how many of the models are there already."""
+    done = sum(finished(each) for each in orders)
+    notes = (*shop.training.notes, *shop.validation.notes, *shop.training.broken, *shop.validation.broken)
+    for sentence in (*notes, f"{done} of {len(orders)} models are in '{shop.out}' already") if shop.progress else ():
+        tqdm.write(sentence)
+
+
+def train_orders(shop: Workshop, orders: Sequence[Order], pictures: Callable[[Order], Pictures]) -> Iterator[Order]:
     """Trains each on its `pictures`, asked for only where something is left to train; yields each when its file is there."""
     settings = shop.material.scenario.training
     begun = {each.job.name: _begun(each) for each in orders if not finished(each)}
     left = sum(settings.epochs - (state["number"] if state else 0) for state in begun.values())
-    with progress_bar(left * batches(settings, shop.training), "batch", shop.progress) as bar:
-        for sentence in told if shop.progress else ():
-            bar.write(sentence)
+    with progress_bar(left * batches(settings, shop.training), "batch", shop.progress and shop.bar) as bar:
         for i, each in enumerate(orders):
             if each.job.name in begun:
                 shown = pictures(each)

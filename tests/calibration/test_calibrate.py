@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from shortcut_audit.calibration import run
 from shortcut_audit.calibration.trials import Bench
@@ -107,14 +106,6 @@ def test_an_audit_that_is_not_there_is_refused_before_anything_is_trained(asked,
     with pytest.raises(UsageError, match="no audit 'decoy_insertoin'; did you mean 'decoy_insertion'"):
         asked("blocking: [decoy_insertoin]\n")
     assert not made["trained"]
-
-
-def test_workers_give_every_result_with_one_thread_each():
-    assert sorted(run._each(_with_threads, [3, 1, 2], 2, "")) == [(1, 1), (2, 1), (3, 1)]
-
-
-def _with_threads(item):
-    return item, torch.get_num_threads()
 
 
 def test_the_command_wants_a_population(capsys, tmp_path):

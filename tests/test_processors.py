@@ -1,4 +1,4 @@
-"""Threads wait asleep unless the user says how they shall wait."""
+"""Threads wait asleep unless the user says how they shall wait; shared-out work gives every result."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from shortcut_audit.threads import wait_asleep
+from shortcut_audit.processors import shared_out, wait_asleep
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,19 @@ def test_it_is_said_before_torch_is_loaded() -> None:
     """OpenMP reads it when torch loads it; whoever imports the plugin or the commands must not have loaded torch by then."""
     code = "import sys, shortcut_audit.plugin, shortcut_audit.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_item_has_its_result_from_a_process_of_one_thread() -> None:
+    assert sorted(shared_out(_with_threads, [3, 1, 2], 2)) == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_one_process_is_this_one() -> None:
+    assert list(shared_out(_process, [1, 2], 1)) == [(1, os.getpid()), (2, os.getpid())]
+
+
+def _with_threads(item: int) -> tuple[int, int]:
+    return item, torch.get_num_threads()
+
+
+def _process(item: int) -> tuple[int, int]:
+    return item, os.getpid()
