@@ -1,8 +1,8 @@
 """Does the explainer work on this model: does it find the decoy where nothing else can be found, and not where nothing can?"""
 
 from shortcut_audit import at_most
-from shortcut_audit.judging.mask_measures import fills_picture
 from shortcut_audit.judging.trust import habits, misses
+from shortcut_audit.measures.masks import fills_picture
 
 
 def test_explainer_sanity(explainer_check, limits, audit):

@@ -1,7 +1,7 @@
 """Do two models explain the same image by the same training images? Only on queries that both get right."""
 
 from shortcut_audit import at_most
-from shortcut_audit.judging.ranking import beyond_chance, spearman, top_k_intersection
+from shortcut_audit.measures.rankings import beyond_chance, spearman, top_k_intersection
 
 K = 50
 

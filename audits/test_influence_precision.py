@@ -3,7 +3,7 @@
 import pytest
 
 from shortcut_audit import at_most
-from shortcut_audit.judging.ranking import permuted_precision, precision_at_k
+from shortcut_audit.measures.rankings import permuted_precision, precision_at_k
 
 
 @pytest.mark.parametrize("k", [50, 100, 150])

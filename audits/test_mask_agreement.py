@@ -1,7 +1,7 @@
 """Do two models that agree on where to look stop agreeing when the decoy appears?"""
 
 from shortcut_audit import at_most
-from shortcut_audit.judging.mask_measures import chance_corrected
+from shortcut_audit.measures.masks import chance_corrected
 
 
 def test_mask_agreement(pair, masks, limits, audit):

@@ -1,7 +1,7 @@
 """Does what the model needs to see lie on the decoy?"""
 
 from shortcut_audit import at_most
-from shortcut_audit.judging.mask_measures import fills_picture, share_on_footprint
+from shortcut_audit.measures.masks import fills_picture, share_on_footprint
 
 
 def test_mask_localisation(masks, limits, audit):

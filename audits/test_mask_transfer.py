@@ -1,7 +1,7 @@
 """Does one model recognise an image through another model's mask as well as through its own?"""
 
 from shortcut_audit import at_most
-from shortcut_audit.judging.mask_measures import normalised_transfer
+from shortcut_audit.measures.masks import normalised_transfer
 
 
 def test_mask_transfer(pair, transfer, limits, audit):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from shortcut_audit.yaml_files import read_mapping
+from shortcut_audit.files.yaml_files import read_mapping
 
 DEMO, ANSWERS = Path("fixtures/demo.yaml"), Path("fixtures/demo_answers.yaml")
 APART = 100  # between the seeds of two sets

@@ -20,11 +20,11 @@ import torch
 
 from shortcut_audit.evidence.collection import CHECKED, Evidence
 from shortcut_audit.evidence.sanity_networks import Versions, margins, planted
+from shortcut_audit.files.store import Store
 from shortcut_audit.judging import judge
 from shortcut_audit.records import Limit, Verdict
 from shortcut_audit.scenario import load_scenario
-from shortcut_audit.store import Store
-from shortcut_audit.subjects.manifest import read_candidates
+from shortcut_audit.subjects.manifest.candidates import read_candidates
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
-from shortcut_audit.evidence.influence.gradient_cosine import GradientCosine
-from shortcut_audit.judging.ranking import spearman
+from shortcut_audit.evidence.gradients.influence.gradient_cosine import GradientCosine
+from shortcut_audit.measures.rankings import spearman
 
 QUICK = ("naive loop", "dattri-llm")  # the others need longer than --quick has, and cannot be the best
 SLOW = ("dattri",)  # minutes for a dozen images: it writes gradients of all parameters once for each parameter

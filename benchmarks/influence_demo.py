@@ -14,16 +14,16 @@ import torch
 from influence_page import table, write_section
 from torch import Tensor
 
-from shortcut_audit.evidence.gradient_gram import Gram, gradient_gram
-from shortcut_audit.judging.clusters import association, cluster_table, spectral_clusters
-from shortcut_audit.judging.ranking import base_rate, permuted_precision, precision_at_k
+from shortcut_audit.evidence.gradients.gram import Gram, gradient_gram
+from shortcut_audit.measures.clusters import association, cluster_table, spectral_clusters
+from shortcut_audit.measures.rankings import base_rate, permuted_precision, precision_at_k
 from shortcut_audit.records import Candidate
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.study.layers import parts, subsets
-from shortcut_audit.subjects.coverage import covered
-from shortcut_audit.subjects.loading import load_subject
-from shortcut_audit.subjects.manifest import read_candidates
-from shortcut_audit.subjects.material import Material
+from shortcut_audit.subjects.decoying.coverage import covered
+from shortcut_audit.subjects.loading.subject import load_subject
+from shortcut_audit.subjects.manifest.candidates import read_candidates
+from shortcut_audit.subjects.pictures.material import Material
 
 K, QUERIES = 50, 40
 

@@ -33,19 +33,19 @@ from torch.nn import functional as F
 from torchvision import models
 
 from shortcut_audit import registry
-from shortcut_audit.evidence.explainers import extremal
-from shortcut_audit.evidence.explainers.extremal import RECIPES, Extremal
-from shortcut_audit.evidence.lean_network import bf16_pays, lean
-from shortcut_audit.evidence.mask_search import Reward
-from shortcut_audit.evidence.perturbation import perturbation_levels
-from shortcut_audit.evidence.revealing import sharpened, top_area
-from shortcut_audit.judging.mask_measures import highlights, iou, share_on_footprint
+from shortcut_audit.evidence.lent_network import bf16_pays, lean
+from shortcut_audit.evidence.masks.area import sharpened, top_area
+from shortcut_audit.evidence.masks.explainers import extremal
+from shortcut_audit.evidence.masks.explainers.extremal import RECIPES, Extremal
+from shortcut_audit.evidence.masks.perturbation import perturbation_levels
+from shortcut_audit.evidence.masks.search import Reward
+from shortcut_audit.measures.masks import highlights, iou, share_on_footprint
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.datasets.demo import Demo
-from shortcut_audit.subjects.loading import load_subject
-from shortcut_audit.subjects.manifest import read_candidates
-from shortcut_audit.subjects.material import Material
-from shortcut_audit.subjects.networks import Normalised, build_architecture
+from shortcut_audit.subjects.loading.networks import Normalised, build_architecture
+from shortcut_audit.subjects.loading.subject import load_subject
+from shortcut_audit.subjects.manifest.candidates import read_candidates
+from shortcut_audit.subjects.pictures.material import Material
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shortcut_audit.evidence.smooth_mask import Grid
-from shortcut_audit.store import Store
+from shortcut_audit.evidence.masks.smooth_maximum import Grid
+from shortcut_audit.files.store import Store
 
 Timed = Callable[[nn.Module, Tensor, Tensor, float], tuple[Tensor, np.ndarray]]
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
-from shortcut_audit.evidence.lean_network import folded
-from shortcut_audit.subjects.networks import build_architecture
+from shortcut_audit.evidence.lent_network import folded
+from shortcut_audit.subjects.loading.networks import build_architecture
 
 
 def seconds(slope: Callable[[], object]) -> float:

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from shortcut_audit import registry
-from shortcut_audit.evidence.revealing import top_area
-from shortcut_audit.judging.mask_measures import chance_corrected, iou, share_on_footprint, similarity
+from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.measures.masks import chance_corrected, iou, share_on_footprint, similarity
 from shortcut_audit.records import Subject
 from shortcut_audit.scenario import load_scenario
-from shortcut_audit.subjects.loading import load_subject
-from shortcut_audit.subjects.manifest import read_candidates
-from shortcut_audit.subjects.material import Material
+from shortcut_audit.subjects.loading.subject import load_subject
+from shortcut_audit.subjects.manifest.candidates import read_candidates
+from shortcut_audit.subjects.pictures.material import Material
 
 
 def subject(file: Path, classes: tuple[str, ...]) -> Subject:

@@ -8,7 +8,7 @@ import yaml
 
 from shortcut_audit.calibration.agreement import contradictions
 from shortcut_audit.calibration.run import calibrate
-from shortcut_audit.yaml_files import read_mapping
+from shortcut_audit.files.yaml_files import read_mapping
 
 FIRST = 1000  # no seed of the population is as large
 DECOYS = ("stop_sign", "copyright_tag", "corner_patch", "coloured_border")

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from shortcut_audit.yaml_files import read_mapping
+from shortcut_audit.files.yaml_files import read_mapping
 
 
 def main(verdict: str, answers: str, pytest_code: str) -> int:

@@ -1,22 +1,22 @@
 """Is an image classifier right for the right reasons? A model is a test subject; an audit is a pytest test.
 
-The flow, and the order in which modules may import each other::
+The rooms, in the order in which they may import each other; the flow is from top to bottom::
 
-    errors, records, yaml_files, checking, registry, files, sources, store
-      < scenario        the YAML: which data, which decoys, which limits
-      < subjects        checkpoint + data + decoy -> Subject
-        planning        which cases there are, and what blocks
-      < training        Scenario -> checkpoints (not needed to audit)
-        evidence        Subject -> Predictions, Masks, Influence
-      < judging         per-image numbers -> Estimate -> Verdict
-      < cases           case x audit function -> Findings: measurement, questions (what else is asked), claims (in words)
-        prospects       what an audit of these pictures and models can come to, said before it begins
-      < reporting       Findings -> Report -> files
-      < session         one run of the harness
-        calibration     how often all of it errs, on models whose answer is known
-        study           the thesis's tables and figures, with one's own numbers beside the published ones
-        gate            verdict.json + checkpoint -> may it be promoted?
-      < plugin, cli     pytest's hooks and the commands, which only delegate
+    errors, records, registry
+    files         whole or not at all: YAML, digests, the store that evidence is kept in
+    scenario      the YAML: which data, which decoys, which limits
+    promotion     what blocks, what is only noted, what is waived
+    subjects      checkpoint + data + decoy -> Subject, Pictures, Decoyed
+    measures      arrays -> one number an image
+    judging       numbers per image -> Estimate -> Verdict
+    evidence      Subject -> Predictions, Masks, Influence
+    training      Scenario -> checkpoints (not needed to audit)
+    reporting     Findings -> Report -> files
+    harness       plans a run, asks, measures and judges: case x audit function -> Findings
+    calibration   how often all of it errs, on models whose answer is known
+    study         the thesis's tables and figures, with one's own numbers beside the published ones
+    gate          verdict.json + checkpoint -> may it be promoted?
+    plugin, cli   pytest's hooks and the commands, which only delegate
 """
 
 from shortcut_audit.errors import DataError, ModelError, ShortcutAuditError, UsageError

@@ -118,7 +118,7 @@ def _scenario(asked: argparse.Namespace) -> Scenario:
 
 
 def _train(asked: argparse.Namespace) -> int:
-    from shortcut_audit.diversify import make_set
+    from shortcut_audit.training.diversify import make_set
 
     make_set(_scenario(asked), asked.out, only=asked.only, trust_code=asked.trust_code, processes=asked.processes)
     return 0

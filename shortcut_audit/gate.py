@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from shortcut_audit.errors import ShortcutAuditError, UsageError, did_you_mean
-from shortcut_audit.files import sha256
-from shortcut_audit.planning import stops
+from shortcut_audit.files.whole import sha256
+from shortcut_audit.promotion import stops
 from shortcut_audit.records import Decision
 from shortcut_audit.reporting.record import from_row
 from shortcut_audit.scenario import load_scenario
-from shortcut_audit.subjects.manifest import read_as, read_candidates
-from shortcut_audit.subjects.manifest_file import MANIFEST
-from shortcut_audit.subjects.material import Material
+from shortcut_audit.subjects.manifest.candidates import read_as, read_candidates
+from shortcut_audit.subjects.manifest.file import MANIFEST
+from shortcut_audit.subjects.pictures.material import Material
 
 ENDED = (0, 1)  # exit codes of a run that came to its end
 PASSES = (Decision.PROMOTE, Decision.WAIVED)

@@ -16,16 +16,16 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from shortcut_audit.checking import Problem, converted, problem_of
 from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.files.checking import Problem, converted, problem_of
 
 FOLDERS = {
     "checkpoint": "shortcut_audit.subjects.checkpoints",
     "architecture": "shortcut_audit.subjects.architectures",
     "dataset": "shortcut_audit.subjects.datasets",
     "decoy": "shortcut_audit.subjects.decoys",
-    "explainer": "shortcut_audit.evidence.explainers",
-    "influence": "shortcut_audit.evidence.influence",
+    "explainer": "shortcut_audit.evidence.masks.explainers",
+    "influence": "shortcut_audit.evidence.gradients.influence",
     "reporter": "shortcut_audit.reporting.reporters",
     "experiment": "shortcut_audit.study.experiments",
 }

@@ -14,11 +14,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shortcut_audit import registry
-from shortcut_audit.checking import check_text, checked
 from shortcut_audit.errors import UsageError, did_you_mean
-from shortcut_audit.files import canonical
+from shortcut_audit.files.checking import check_text, checked
+from shortcut_audit.files.whole import canonical
+from shortcut_audit.files.yaml_files import parsed_mapping
 from shortcut_audit.records import MEMBERSHIP
-from shortcut_audit.yaml_files import parsed_mapping
 
 FILLED_IN = frozenset({"folder", "data", "digest"})  # fields of a Scenario that are no keys of its file
 

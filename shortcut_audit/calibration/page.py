@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit.files import replacing
+from shortcut_audit.files.whole import replacing
 
 Row = dict[str, Any]
 

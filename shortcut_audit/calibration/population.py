@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shortcut_audit.checking import checked
 from shortcut_audit.errors import UsageError
+from shortcut_audit.files.checking import checked
 from shortcut_audit.scenario import Calibration, Scenario, Training
-from shortcut_audit.subjects.filtering import Filtered
+from shortcut_audit.subjects.decoying.filtering import Filtered
 from shortcut_audit.training.plan import Job, plan
 
 

@@ -12,31 +12,24 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit import abilities, cases, claims, measurement, planning, questions
+from shortcut_audit import promotion
 from shortcut_audit.calibration import behaviour
 from shortcut_audit.calibration.behaviour import elsewhere, fresh, specific_insertion
 from shortcut_audit.calibration.population import Trial, settings, trained_by
-from shortcut_audit.cases import Harness
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.evidence.collection import Evidence
-from shortcut_audit.files import sha256
+from shortcut_audit.files.sources import PACKAGE
+from shortcut_audit.files.store import Store
+from shortcut_audit.files.whole import sha256
+from shortcut_audit.harness.judge import Harness
+from shortcut_audit.harness.plan import audit_name, plan
 from shortcut_audit.records import Candidate, Decision, Finding
 from shortcut_audit.reporting import assembly, record
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.store import Store
-from shortcut_audit.subjects.manifest import read_candidates
-from shortcut_audit.subjects.material import Material
+from shortcut_audit.subjects.manifest.candidates import read_candidates
+from shortcut_audit.subjects.pictures.material import Material
 
-JUDGED_BY = (
-    abilities,
-    cases,
-    claims,
-    measurement,
-    planning,
-    questions,
-    assembly,
-    behaviour,
-)  # what an outcome depends on, beside judging/, evidence/ and subjects/
+JUDGED_BY = ("harness", "judging", "measures", "subjects", "evidence")  # rooms of the package
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ class Bench:
             finding
             for audit in audits(scenario, trial)
             for check in audit_functions(self.suite, audit)
-            for case in planning.plan(check.wanted, [*others, candidate], scenario)
+            for case in plan(check.wanted, [*others, candidate], scenario)
             if name in case.models
             for finding in harness.judge(check.function, check.given, case, check.name)
         )
@@ -116,14 +109,9 @@ class Bench:
 
     @cached_property
     def _code(self) -> str:
-        package = Path(inspect.getfile(cases)).parent
-        modules = [Path(inspect.getfile(module)) for module in JUDGED_BY]
-        stages = [
-            *(package / "judging").glob("*.py"),
-            *(package / "subjects").rglob("*.py"),
-            *(package / "evidence").rglob("*.py"),
-        ]
-        return assembly.suite_digest([*modules, *stages, *self.suite.glob("test_*.py")])
+        rooms = [file for room in JUDGED_BY for file in sorted((PACKAGE / room).rglob("*.py"))]
+        modules = [Path(inspect.getfile(module)) for module in (promotion, assembly, behaviour)]
+        return assembly.suite_digest([*modules, *rooms, *self.suite.glob("test_*.py")])
 
 
 def audits(scenario: Scenario, trial: Trial) -> Iterable[str]:
@@ -163,7 +151,7 @@ def audit_functions(suite: Path, audit: str) -> tuple[AuditFunction, ...]:
         names = [name.removeprefix("test_") for name in known]
         raise UsageError(f"the folder '{suite}' has no audit '{audit}'{did_you_mean(audit, names)}")
     return tuple(
-        AuditFunction(planning.audit_name(f"test_{audit}", given), function, given)
+        AuditFunction(audit_name(f"test_{audit}", given), function, given)
         for given in parameters(getattr(function, "pytestmark", ()))
     )
 

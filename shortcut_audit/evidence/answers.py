@@ -16,20 +16,20 @@ from torch import Tensor
 
 from shortcut_audit import registry
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
-from shortcut_audit.evidence.lean_network import fast_layout
-from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
-from shortcut_audit.evidence.ranked import ranked
-from shortcut_audit.evidence.revealing import top_area
-from shortcut_audit.files import sha256
+from shortcut_audit.evidence.gradients.scores import ranked
+from shortcut_audit.evidence.lent_network import fast_layout
+from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.masks.perturbation import perturbation_levels, perturbed
+from shortcut_audit.files.sources import code_of, code_of_module, our_code
+from shortcut_audit.files.store import Arrays, Store
+from shortcut_audit.files.whole import sha256
 from shortcut_audit.progress import Progress
 from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.sources import code_of, code_of_module, our_code
-from shortcut_audit.store import Arrays, Store
-from shortcut_audit.subjects.loading import check_answers, load_subject
-from shortcut_audit.subjects.manifest import format_of, read_as, refusal
-from shortcut_audit.subjects.material import Material
-from shortcut_audit.subjects.pictures import pixel_digest as pixel_digest  # its home was here
+from shortcut_audit.subjects.loading.subject import check_answers, load_subject
+from shortcut_audit.subjects.manifest.candidates import format_of, read_as, refusal
+from shortcut_audit.subjects.pictures.material import Material
+from shortcut_audit.subjects.pictures.record import pixel_digest as pixel_digest  # its home was here
 
 ASKED_TWICE = 8  # validation pictures on which a model must answer alike, alone and in a batch
 BATCH = 256  # images a forward pass

@@ -10,9 +10,10 @@ import torch
 
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.answers import Answers, pixel_digest
-from shortcut_audit.evidence.otherwise import chosen, right_otherwise
-from shortcut_audit.evidence.revealing import top_area
+from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.other_readings import chosen, right_otherwise
 from shortcut_audit.evidence.sanity_networks import COPIES, Versions, sanity_masks
+from shortcut_audit.files.store import Arrays
 from shortcut_audit.records import (
     Accuracy,
     Bait,
@@ -26,7 +27,6 @@ from shortcut_audit.records import (
     SeenThrough,
     Transfer,
 )
-from shortcut_audit.store import Arrays
 
 CHECKED = 36  # images on which the explainer itself is checked
 LEARNED = 1000  # images at most from which the copy for that check learns the decoy

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shortcut_audit.evidence.lean_network import require_gradient
-from shortcut_audit.evidence.perturbation import perturbation_levels, perturbed
+from shortcut_audit.evidence.lent_network import require_gradient
+from shortcut_audit.evidence.masks.perturbation import perturbation_levels, perturbed
 
 STEPS, LOOK = 100, 20  # at most so many batches at one rate, and after every how many the copy is looked at
 BATCH = 4  # pictures, each in five versions

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from shortcut_audit.judging.mask_measures import fills_picture, highlights
 from shortcut_audit.judging.verdicts import judge
+from shortcut_audit.measures.masks import fills_picture, highlights
 from shortcut_audit.records import ExplainerCheck, Limit, Verdict
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shortcut_audit.planning import CASE
+from shortcut_audit.harness.plan import CASE
 from shortcut_audit.plugin.recorder import Recorder
 from shortcut_audit.plugin.running import RUN, fixtures_only, why_no_run
 from shortcut_audit.plugin.startup import ASKED, only_looks

@@ -11,7 +11,7 @@ from shortcut_audit.plugin.running import RUN
 from shortcut_audit.records import Case
 
 if TYPE_CHECKING:
-    from shortcut_audit.cases import Audit
+    from shortcut_audit.harness.judge import Audit
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def audit_case(request: pytest.FixtureRequest) -> Case:
 @pytest.fixture
 def audit(audit_case: Case) -> Audit:
     """Takes the numbers: `audit.check(values, control, at_most(limit))`."""
-    from shortcut_audit.cases import Audit
+    from shortcut_audit.harness.judge import Audit
 
     return Audit()
 

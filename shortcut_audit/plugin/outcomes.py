@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from shortcut_audit import errors
-from shortcut_audit.planning import stops
 from shortcut_audit.plugin.collecting import case_of
 from shortcut_audit.plugin.running import RUN
+from shortcut_audit.promotion import stops
 from shortcut_audit.records import Case, Finding, Verdict
 from shortcut_audit.reporting import record
 

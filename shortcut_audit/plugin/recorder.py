@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from shortcut_audit import errors
+from shortcut_audit.files.withdrawn import Withdrawn
+from shortcut_audit.harness.run import Run
 from shortcut_audit.reporting.conclusion import left_out, not_written, report_files
-from shortcut_audit.session import Run
-from shortcut_audit.withdrawn import Withdrawn
 
 STOPPED_ON_REQUEST = "stopping after"  # how pytest and xdist begin what they say of -x and --maxfail
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from shortcut_audit import errors
+from shortcut_audit.files.withdrawn import Withdrawn
+from shortcut_audit.harness.run import Run
 from shortcut_audit.plugin import options
 from shortcut_audit.plugin.options import Asked
 from shortcut_audit.plugin.recorder import Recorder
 from shortcut_audit.plugin.startup import ASKED, DISPLACED, NOTE, OLD_VERDICT, only_looks
 from shortcut_audit.reporting.conclusion import report_files
-from shortcut_audit.session import Run
-from shortcut_audit.withdrawn import Withdrawn
 
 RUN = pytest.StashKey[Run]()
 PROBLEM = pytest.StashKey[str]()  # why there is no run, though one is asked for

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from shortcut_audit.files.withdrawn import Withdrawn
 from shortcut_audit.plugin import options
 from shortcut_audit.plugin.options import Asked
 from shortcut_audit.processors import wait_asleep
-from shortcut_audit.withdrawn import Withdrawn
 
 ASKED = pytest.StashKey[Asked]()
 OLD_VERDICT = pytest.StashKey[Withdrawn]()

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from shortcut_audit.errors import did_you_mean
-from shortcut_audit.files import sha256
-from shortcut_audit.planning import only_noted
+from shortcut_audit.files.whole import sha256
+from shortcut_audit.promotion import only_noted
 from shortcut_audit.records import ABOVE_CHANCE, Candidate, Decision, Finding, ModelReport, Report, Verdict
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.subjects.manifest import read_as
+from shortcut_audit.subjects.manifest.candidates import read_as
 
 OF_THE_EXPLAINER = "explainer_sanity"  # speaks against the explainer, not against the model
 

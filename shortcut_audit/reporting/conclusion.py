@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shortcut_audit import registry
-from shortcut_audit.planning import stops
+from shortcut_audit.promotion import stops
 from shortcut_audit.records import Decision, Report
 
 FAILED, INTERRUPTED, NOT_WRITTEN = 1, 2, 3  # pytest's exit codes

@@ -10,8 +10,8 @@ from os.path import commonpath, relpath
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit.files import sha256
-from shortcut_audit.sources import files_of
+from shortcut_audit.files.sources import files_of
+from shortcut_audit.files.whole import sha256
 
 
 @dataclass(frozen=True)

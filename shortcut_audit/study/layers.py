@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit.evidence.answers import Answers, pixel_digest
-from shortcut_audit.evidence.gradient_gram import gradient_gram
-from shortcut_audit.evidence.partial_gradient import inner_model
-from shortcut_audit.store import Arrays
+from shortcut_audit.evidence.gradients.gram import gradient_gram
+from shortcut_audit.evidence.gradients.layers_and_scalars import inner_model
+from shortcut_audit.files.store import Arrays
 
 NAMED = 5  # parts with a name of their own: the classifier and the four stages of a ResNet
 REST = "all the rest"

@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from jinja2 import Environment, StrictUndefined
 
-from shortcut_audit.files import replacing
+from shortcut_audit.files.whole import replacing
 from shortcut_audit.study.sections import Agreement, Cell, Figure, Section, Table
 from shortcut_audit.training.train import writing
 

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from shortcut_audit.yaml_files import parsed_mapping
+from shortcut_audit.files.yaml_files import parsed_mapping
 
 
 @cache

@@ -16,15 +16,15 @@ from tqdm import tqdm
 from shortcut_audit import __version__, registry
 from shortcut_audit.errors import ShortcutAuditError, UsageError, did_you_mean
 from shortcut_audit.evidence.answers import Answers
+from shortcut_audit.files.store import Store
 from shortcut_audit.progress import told
 from shortcut_audit.records import Candidate
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.store import Store
 from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.page import Chapter, word, write
 from shortcut_audit.study.sections import Agreement, Section, Table
-from shortcut_audit.subjects.device import chosen_device
-from shortcut_audit.subjects.manifest import read_candidates
+from shortcut_audit.subjects.loading.device import chosen_device
+from shortcut_audit.subjects.manifest.candidates import read_candidates
 from shortcut_audit.training.plan import Job, plan
 from shortcut_audit.training.train import train, writing
 

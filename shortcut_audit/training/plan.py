@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.scenario import Group, Scenario
-from shortcut_audit.subjects.manifest_file import FORBIDDEN
+from shortcut_audit.subjects.manifest.file import FORBIDDEN
 
 
 @dataclass(frozen=True)

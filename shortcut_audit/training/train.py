@@ -21,15 +21,15 @@ from torch import nn
 from tqdm import tqdm
 
 from shortcut_audit.errors import DataError, ModelError, UsageError, did_you_mean
-from shortcut_audit.files import replacing
+from shortcut_audit.files.whole import replacing
 from shortcut_audit.records import Candidate, Pictures
 from shortcut_audit.scenario import Scenario, Training
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
-from shortcut_audit.subjects.coverage import covered
-from shortcut_audit.subjects.device import chosen_device
-from shortcut_audit.subjects.manifest import describe, write_manifest
-from shortcut_audit.subjects.material import Material
-from shortcut_audit.subjects.networks import build_architecture
+from shortcut_audit.subjects.decoying.coverage import covered
+from shortcut_audit.subjects.loading.device import chosen_device
+from shortcut_audit.subjects.loading.networks import build_architecture
+from shortcut_audit.subjects.manifest.candidates import describe, write_manifest
+from shortcut_audit.subjects.pictures.material import Material
 from shortcut_audit.training.fit import Epoch, batches, fit
 from shortcut_audit.training.plan import Job, plan
 

@@ -10,7 +10,7 @@ import torch
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
-from shortcut_audit.subjects.networks import build_architecture
+from shortcut_audit.subjects.loading.networks import build_architecture
 
 SMALL = {"timm": "resnet10t", "torchvision": "squeezenet1_1"}  # of a source of thousands; of any other, its first
 

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from shortcut_audit import Decoyed, UsageError, registry
 from shortcut_audit.subjects.datasets.demo import draw
-from shortcut_audit.subjects.filtering import CONTROLS, Filtered
-from shortcut_audit.subjects.pasting import Pasted
-from shortcut_audit.subjects.pictures import generator
+from shortcut_audit.subjects.decoying.filtering import CONTROLS, Filtered
+from shortcut_audit.subjects.decoying.pasting import Pasted
+from shortcut_audit.subjects.pictures.record import generator
 
 IDS = tuple(f"cat/{i}.jpg" for i in range(12))
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit import registry
-from shortcut_audit.evidence.revealing import top_area
+from shortcut_audit.evidence.masks.area import top_area
 
 SIDE, BAIT = 32, 8
 AREA = BAIT**2 / SIDE**2

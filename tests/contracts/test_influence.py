@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit import registry
-from shortcut_audit.evidence.ranked import ranked
-from shortcut_audit.subjects.networks import Normalised
-from shortcut_audit.subjects.small_resnet import SmallResnet
+from shortcut_audit.evidence.gradients.scores import ranked
+from shortcut_audit.subjects.loading.networks import Normalised
+from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
 METHODS = registry.names("influence")
 BATCH_SIZES = {"batch": 1, "query_block": 16}

@@ -21,21 +21,21 @@ from torchvision.models import resnet18
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
-from shortcut_audit.evidence.attribution import stretched
-from shortcut_audit.evidence.curves import area_under, deletion_curve, insertion_curve
-from shortcut_audit.evidence.explainers.grad_cam import GradCam, cam, spatial_layers
-from shortcut_audit.evidence.explainers.guided_backprop import GuidedBackprop
-from shortcut_audit.evidence.explainers.integrated_gradients import IntegratedGradients
-from shortcut_audit.evidence.explainers.lime import Lime
-from shortcut_audit.evidence.explainers.meaningful_perturbation import MeaningfulPerturbation
-from shortcut_audit.evidence.explainers.occlusion import Occlusion
-from shortcut_audit.evidence.explainers.rise import Rise
-from shortcut_audit.evidence.explainers.saliency import Saliency
-from shortcut_audit.evidence.explainers.shap import Shap, solution
-from shortcut_audit.evidence.perturbation import gaussian_blur, perturbation_levels
-from shortcut_audit.evidence.probing import scores, superpixels
-from shortcut_audit.evidence.revealing import top_area
-from shortcut_audit.subjects.networks import Normalised
+from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.masks.attribution import stretched
+from shortcut_audit.evidence.masks.black_box import scores, superpixels
+from shortcut_audit.evidence.masks.curves import area_under, deletion_curve, insertion_curve
+from shortcut_audit.evidence.masks.explainers.grad_cam import GradCam, cam, spatial_layers
+from shortcut_audit.evidence.masks.explainers.guided_backprop import GuidedBackprop
+from shortcut_audit.evidence.masks.explainers.integrated_gradients import IntegratedGradients
+from shortcut_audit.evidence.masks.explainers.lime import Lime
+from shortcut_audit.evidence.masks.explainers.meaningful_perturbation import MeaningfulPerturbation
+from shortcut_audit.evidence.masks.explainers.occlusion import Occlusion
+from shortcut_audit.evidence.masks.explainers.rise import Rise
+from shortcut_audit.evidence.masks.explainers.saliency import Saliency
+from shortcut_audit.evidence.masks.explainers.shap import Shap, solution
+from shortcut_audit.evidence.masks.perturbation import gaussian_blur, perturbation_levels
+from shortcut_audit.subjects.loading.networks import Normalised
 
 HEIGHT, WIDTH = 24, 30
 BLACK_BOX = ("lime", "occlusion", "rise", "shap")

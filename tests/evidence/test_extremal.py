@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shortcut_audit.errors import UsageError
-from shortcut_audit.evidence.explainers.extremal import RECIPES, Extremal
-from shortcut_audit.evidence.lean_network import borrowed, folded, lean
-from shortcut_audit.evidence.mask_search import Recipe, Reward, nearest_of_area, search
-from shortcut_audit.evidence.perturbation import gaussian_blur, perturbation_levels, perturbed
-from shortcut_audit.evidence.revealing import sharpened, top_area
-from shortcut_audit.evidence.smooth_mask import REACH, Grid, kernel
+from shortcut_audit.evidence.lent_network import borrowed, folded, lean
+from shortcut_audit.evidence.masks.area import sharpened, top_area
+from shortcut_audit.evidence.masks.explainers.extremal import RECIPES, Extremal
+from shortcut_audit.evidence.masks.perturbation import gaussian_blur, perturbation_levels, perturbed
+from shortcut_audit.evidence.masks.search import Recipe, Reward, nearest_of_area, search
+from shortcut_audit.evidence.masks.smooth_maximum import REACH, Grid, kernel
 
 AREAS = st.sampled_from([0.02, 0.05, 0.1, 0.2])
 

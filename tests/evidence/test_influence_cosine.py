@@ -18,11 +18,11 @@ from torchvision.models import densenet121, resnet18
 from torchvision.models.vision_transformer import VisionTransformer
 
 from shortcut_audit.errors import DataError, ModelError, UsageError
-from shortcut_audit.evidence.gradient_gram import Gram, gradient_gram
-from shortcut_audit.evidence.influence.gradient_cosine import GradientCosine
-from shortcut_audit.evidence.partial_gradient import cotangents, default_layers, owners
-from shortcut_audit.judging.ranking import permuted_precision, precision_at_k, spearman, top_k_intersection
-from shortcut_audit.subjects.small_resnet import SmallResnet
+from shortcut_audit.evidence.gradients.gram import Gram, gradient_gram
+from shortcut_audit.evidence.gradients.influence.gradient_cosine import GradientCosine
+from shortcut_audit.evidence.gradients.layers_and_scalars import cotangents, default_layers, owners
+from shortcut_audit.measures.rankings import permuted_precision, precision_at_k, spearman, top_k_intersection
+from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # torch says that it is slow
 
@@ -159,7 +159,7 @@ def test_every_layer_alone_equals_autograd() -> None:
 @pytest.mark.parametrize("queries", [1, 10_000], ids=["few queries", "many queries"])
 def test_both_forms_of_a_convolution_are_exact(queries: int) -> None:
     """Which form is cheapest depends on the number of queries; both must say the same."""
-    from shortcut_audit.evidence.factors import GramForm, RowForm, cheapest_form
+    from shortcut_audit.evidence.gradients.factors import GramForm, RowForm, cheapest_form
 
     draw = torch.Generator().manual_seed(0)
     layer = nn.Conv2d(128, 128, 3, stride=2, padding=1).double()
@@ -332,7 +332,7 @@ def test_a_layer_without_influence_on_the_output_is_undefined_and_said(caplog: p
 
 
 def test_the_default_layers_are_the_thesis_s_or_the_last_two_stages() -> None:
-    from shortcut_audit.subjects.networks import Normalised
+    from shortcut_audit.subjects.loading.networks import Normalised
 
     wrapped = Normalised(SmallResnet(5), (0.5,) * 3, (0.5,) * 3)
     assert GradientCosine().layers_used(wrapped) == default_layers(SmallResnet(5)) == ("layer3", "layer4", "fc")
@@ -343,7 +343,7 @@ def test_the_default_layers_are_the_thesis_s_or_the_last_two_stages() -> None:
 
 
 def test_a_wrapper_is_looked_through() -> None:
-    from shortcut_audit.subjects.networks import Normalised
+    from shortcut_audit.subjects.loading.networks import Normalised
 
     inside, some = seeded(lambda: SmallResnet(5)).double(), images(4)
     wrapped = Normalised(inside, (0.4,) * 3, (0.3,) * 3).double().eval()

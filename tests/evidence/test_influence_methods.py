@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shortcut_audit.errors import DataError, ModelError, UsageError
-from shortcut_audit.evidence.head import fit_head, head_features
-from shortcut_audit.evidence.influence.deletion import Deletion
-from shortcut_audit.evidence.influence.gradient_cosine import GradientCosine
-from shortcut_audit.evidence.influence.gradient_dot import GradientDot
-from shortcut_audit.evidence.influence.gradient_sketch import GradientSketch
-from shortcut_audit.evidence.influence.influence_function import InfluenceFunction
-from shortcut_audit.evidence.influence.score_matrix import ScoreMatrix
-from shortcut_audit.evidence.kept_factors import weights_digest
-from shortcut_audit.evidence.partial_gradient import missed_probability
-from shortcut_audit.judging.ranking import spearman, top_k_intersection
-from shortcut_audit.subjects.small_resnet import SmallResnet
+from shortcut_audit.evidence.gradients.factor_cache import weights_digest
+from shortcut_audit.evidence.gradients.influence.deletion import Deletion
+from shortcut_audit.evidence.gradients.influence.gradient_cosine import GradientCosine
+from shortcut_audit.evidence.gradients.influence.gradient_dot import GradientDot
+from shortcut_audit.evidence.gradients.influence.gradient_sketch import GradientSketch
+from shortcut_audit.evidence.gradients.influence.influence_function import InfluenceFunction
+from shortcut_audit.evidence.gradients.influence.score_matrix import ScoreMatrix
+from shortcut_audit.evidence.gradients.layers_and_scalars import missed_probability
+from shortcut_audit.evidence.gradients.linear_head import fit_head, head_features
+from shortcut_audit.measures.rankings import spearman, top_k_intersection
+from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
 DECAY = 1e-2
 Images = tuple[Tensor, Tensor]
@@ -199,7 +199,7 @@ def test_the_sketch_is_exact_for_its_candidates_and_never_above_them(network: Sm
 
 
 def test_sketched_inner_products_have_the_exact_ones_as_their_mean() -> None:
-    from shortcut_audit.evidence.influence.gradient_sketch import SketchForm
+    from shortcut_audit.evidence.gradients.influence.gradient_sketch import SketchForm
 
     draw = torch.Generator().manual_seed(0)
     layer = nn.Conv2d(12, 20, 3, padding=1, bias=False)

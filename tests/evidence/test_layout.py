@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from shortcut_audit.evidence.lean_network import fast_layout, lean
+from shortcut_audit.evidence.lent_network import fast_layout, lean
 
 
 class Views(nn.Module):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from shortcut_audit.evidence.otherwise import MOST, NORMALISATIONS, chosen, right_otherwise
+from shortcut_audit.evidence.other_readings import MOST, NORMALISATIONS, chosen, right_otherwise
 from shortcut_audit.records import Candidate
-from shortcut_audit.subjects.networks import Normalised
+from shortcut_audit.subjects.loading.networks import Normalised
 
 IMAGENET, HALF, NONE, _ = NORMALISATIONS.values()
 PIXELS = torch.randint(0, 256, (40, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from shortcut_audit import at_most
-from shortcut_audit.evidence.explainers.extremal import Extremal
-from shortcut_audit.evidence.revealing import top_area
+from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.masks.explainers.extremal import Extremal
 from shortcut_audit.evidence.sanity_networks import Versions, margins, planted, randomised, sanity_masks
 from shortcut_audit.judging.trust import distrusted, habits, misses
 from shortcut_audit.records import ExplainerCheck

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
-from shortcut_audit.evidence.lean_network import require_gradient
+from shortcut_audit.evidence.lent_network import require_gradient
 from shortcut_audit.evidence.sanity_networks import Versions, planted
-from shortcut_audit.subjects.small_resnet import SmallResnet
+from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
 BLACK_BOXES = ("rise", "occlusion", "lime", "shap")
 WITHOUT = ("deletion", "score_matrix")

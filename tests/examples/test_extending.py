@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from planted import write_models
 
-import shortcut_audit.cases  # noqa: F401 - numpy, torch and scipy cannot be imported twice in one process
+import shortcut_audit.harness.judge  # noqa: F401 - numpy, torch and scipy cannot be imported twice in one process
 from shortcut_audit import registry
 
 PAGE = Path(__file__).parents[2] / "docs/extending.md"

@@ -14,8 +14,8 @@ import scipy.stats  # noqa: F401 - see below
 import torch._dynamo  # noqa: F401 - an optimiser imports it
 from planted import write_models, write_scenario
 
-import shortcut_audit.cases
-import shortcut_audit.reporting.divided  # noqa: F401
+import shortcut_audit.harness.disagreement
+import shortcut_audit.harness.judge  # noqa: F401
 from shortcut_audit import registry
 
 # Whatever a run imports is forgotten after it, and numpy, torch and scipy cannot be imported twice: import all of it here.

@@ -124,7 +124,7 @@ def planned(repository, plan):
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_the_whole_suite_on_any_plan(repository, plan, monkeypatch):
-    monkeypatch.setattr("shortcut_audit.cases.distrusted", lambda *_: "")
+    monkeypatch.setattr("shortcut_audit.harness.judge.distrusted", lambda *_: "")
     made = planned(repository, PLANS[plan])
     result = made.audit()
     verdict = agree(made, result)

@@ -23,7 +23,7 @@ UNNAMED = {"above_chance", "decoy_insertion@elsewhere"}  # the planted model doe
 @pytest.fixture
 def findings(repository, monkeypatch):
     """A function: how many images, which models -> every finding of every shipped audit; the masks are taken at their word."""
-    monkeypatch.setattr("shortcut_audit.cases.distrusted", lambda *_: "")
+    monkeypatch.setattr("shortcut_audit.harness.judge.distrusted", lambda *_: "")
 
     def run(**how):
         made = repository(**how)

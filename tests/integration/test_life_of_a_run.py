@@ -240,7 +240,7 @@ def test_a_verdict_that_cannot_be_taken_away_stops_the_run(audited, monkeypatch)
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("shortcut_audit.withdrawn.os.replace", refuse)
+    monkeypatch.setattr("shortcut_audit.files.withdrawn.os.replace", refuse)
     result = audited.audit()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*cannot take away 'reports/*' of the run before (Permission denied)*"])

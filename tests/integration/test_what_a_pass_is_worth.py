@@ -146,7 +146,7 @@ def test_what_cannot_be_measured_of_the_set_costs_no_verdict(repository, monkeyp
     def broken(*_):
         raise RuntimeError("no memory left")
 
-    monkeypatch.setattr("shortcut_audit.reporting.divided.multiplicity", broken)
+    monkeypatch.setattr("shortcut_audit.harness.disagreement.multiplicity", broken)
     made = repository(planted=0)
     result = made.audit()
     assert result.ret == 0

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from shortcut_audit.cases import Audit
+from shortcut_audit.harness.judge import Audit
 from shortcut_audit.judging import judge
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.records import ExplainerCheck, Limit, Verdict

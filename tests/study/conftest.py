@@ -10,10 +10,10 @@ from planted import MANIFEST, ColourNet
 from safetensors.torch import save_file
 
 from shortcut_audit.evidence.answers import Answers
+from shortcut_audit.files.store import Store
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.store import Store
 from shortcut_audit.study.ground import Ground
-from shortcut_audit.subjects.manifest import read_candidates
+from shortcut_audit.subjects.manifest.candidates import read_candidates
 from shortcut_audit.training.plan import plan
 
 SIZE = 32

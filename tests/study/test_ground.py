@@ -11,8 +11,8 @@ from made_photos import coco
 
 from shortcut_audit import DataError
 from shortcut_audit.evidence.answers import Answers
+from shortcut_audit.files.store import Store
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.store import Store
 from shortcut_audit.study.ground import Ground
 from shortcut_audit.training.plan import plan
 

@@ -20,7 +20,7 @@ from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.checkpoints.state_dict import StateDict
-from shortcut_audit.subjects.loading import load_subject
+from shortcut_audit.subjects.loading.subject import load_subject
 
 WEIGHTS = OrderedDict(w=torch.arange(3.0), b=torch.ones(1))
 

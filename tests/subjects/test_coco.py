@@ -22,8 +22,8 @@ from pycocotools.coco import COCO
 
 from shortcut_audit import DataError, UsageError
 from shortcut_audit.scenario import load_scenario
-from shortcut_audit.subjects.coco_annotations import Instance, Shot, area, pixels, union
 from shortcut_audit.subjects.datasets.coco import Coco
+from shortcut_audit.subjects.pictures.coco_annotations import Instance, Shot, area, pixels, union
 
 LARGE, EXACT, SMALL = box(0, 0, 40, 30), box(0, 0, 24, 20), box(0, 0, 24, 19)  # 25 %, 10 % and 9.5 % of 80 x 60
 CLASSES = ("cat", "car")

@@ -19,12 +19,12 @@ from planted import ColouredSquares
 
 from shortcut_audit import DataError, Pictures, UsageError
 from shortcut_audit.scenario import Scenario, load_scenario
-from shortcut_audit.subjects import counted_once
-from shortcut_audit.subjects.counted_once import COPY, TWO_CLASSES, content_of, left_out, trained_on
 from shortcut_audit.subjects.datasets.coco import Coco
 from shortcut_audit.subjects.datasets.image_folder import ImageFolder
 from shortcut_audit.subjects.datasets.imagenet10 import Imagenet10
-from shortcut_audit.subjects.material import Material
+from shortcut_audit.subjects.pictures import counted_once
+from shortcut_audit.subjects.pictures.counted_once import COPY, TWO_CLASSES, content_of, left_out, trained_on
+from shortcut_audit.subjects.pictures.material import Material
 
 SHOTS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), max_size=12)  # label, content
 

@@ -11,7 +11,7 @@ import torch
 
 from shortcut_audit import Pictures, UsageError
 from shortcut_audit.subjects.datasets.demo import Demo, draw
-from shortcut_audit.subjects.pictures import generator
+from shortcut_audit.subjects.pictures.record import generator
 
 
 @pytest.fixture(scope="module")

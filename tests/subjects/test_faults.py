@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from shortcut_audit.errors import MachineError, ModelError, ShortcutAuditError, UsageError
 from shortcut_audit.records import Candidate
-from shortcut_audit.subjects import loading
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.checkpoints.state_dict import StateDict
-from shortcut_audit.subjects.loading import check_answers, load_subject, trial_images
-from shortcut_audit.subjects.manifest import read_candidates, refusal, write_manifest
-from shortcut_audit.subjects.networks import build_architecture
+from shortcut_audit.subjects.loading import subject as loading
+from shortcut_audit.subjects.loading.networks import build_architecture
+from shortcut_audit.subjects.loading.subject import check_answers, load_subject, trial_images
+from shortcut_audit.subjects.manifest.candidates import read_candidates, refusal, write_manifest
 
 CLASSES = ("cat", "dog", "owl")
 Change = Callable[[Candidate], Candidate]
@@ -240,7 +240,7 @@ def test_a_model_that_answers_otherwise_each_time_is_found_when_it_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = (
-        "import torch\nfrom shortcut_audit.subjects.small_resnet import SmallResnet\n"
+        "import torch\nfrom shortcut_audit.subjects.loading.small_resnet import SmallResnet\n"
         "class Net(SmallResnet):\n    def forward(self, x):\n"
         "        return super().forward(torch.nn.functional.dropout(x, 0.5, training=True))\n"
     )

@@ -11,8 +11,8 @@ from torch.optim.swa_utils import AveragedModel
 from torchvision import models
 
 from shortcut_audit.errors import ModelError, UsageError
-from shortcut_audit.subjects.filling import WRAPPERS, fill
-from shortcut_audit.subjects.small_resnet import SmallResnet
+from shortcut_audit.subjects.loading.filling import WRAPPERS, fill
+from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
 MODEL = SmallResnet(3).state_dict()
 MODEL["bn1.running_mean"] = torch.arange(16.0)

@@ -13,14 +13,14 @@ from PIL import Image, ImageFilter
 
 from shortcut_audit import UsageError, registry
 from shortcut_audit.subjects.datasets.demo import draw
+from shortcut_audit.subjects.decoying.filtering import as_strong, rms, scrambled
 from shortcut_audit.subjects.decoys.background_texture import BackgroundTexture
 from shortcut_audit.subjects.decoys.blur import Blur
 from shortcut_audit.subjects.decoys.high_frequency_grid import HighFrequencyGrid
 from shortcut_audit.subjects.decoys.hue_shift import HueShift, turned
 from shortcut_audit.subjects.decoys.jpeg_grid import JpegGrid
 from shortcut_audit.subjects.decoys.vignette import Vignette
-from shortcut_audit.subjects.filtering import as_strong, rms, scrambled
-from shortcut_audit.subjects.pictures import generator
+from shortcut_audit.subjects.pictures.record import generator
 
 FAMILIES = (Blur, JpegGrid, HueShift, HighFrequencyGrid, Vignette, BackgroundTexture)
 GREY = torch.full((1, 3, 64, 64), 128, dtype=torch.uint8)

@@ -19,10 +19,10 @@ from shortcut_audit import registry
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.checkpoints.state_dict import StateDict
-from shortcut_audit.subjects.loading import load_subject, save_checkpoint
-from shortcut_audit.subjects.manifest import read_candidates, write_manifest
-from shortcut_audit.subjects.networks import build_architecture
-from shortcut_audit.subjects.small_resnet import SmallResnet
+from shortcut_audit.subjects.loading.networks import build_architecture
+from shortcut_audit.subjects.loading.small_resnet import SmallResnet
+from shortcut_audit.subjects.loading.subject import load_subject, save_checkpoint
+from shortcut_audit.subjects.manifest.candidates import read_candidates, write_manifest
 
 CLASSES = ("cat", "dog", "owl")
 

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortcut_audit.errors import UsageError
-from shortcut_audit.files import canonical
+from shortcut_audit.files.whole import canonical
 from shortcut_audit.records import Candidate
-from shortcut_audit.subjects.manifest import MANIFEST, describe, read_candidates, write_manifest
-from shortcut_audit.subjects.manifest_file import FORBIDDEN
+from shortcut_audit.subjects.manifest.candidates import MANIFEST, describe, read_candidates, write_manifest
+from shortcut_audit.subjects.manifest.file import FORBIDDEN
 
 HEAD = "arch: torchvision:resnet18\nclasses: [cat, dog]\ninput: {size: 32}\n"
 
@@ -308,7 +308,7 @@ def test_reading_imports_no_torch(tmp_path: Path) -> None:
     described(tmp_path / "F0.safetensors", "F0")
     manifest(tmp_path, HEAD + "models: {F0: {file: F0.safetensors}, F1: {file: F1.pt}}", "F1.pt")
     code = (
-        "import sys, json; from pathlib import Path; from shortcut_audit.subjects.manifest import read_candidates\n"
+        "import sys, json; from pathlib import Path; from shortcut_audit.subjects.manifest.candidates import read_candidates\n"
         "found = read_candidates(Path(sys.argv[1])); print(json.dumps([len(found), 'torch' in sys.modules]))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)

@@ -14,8 +14,8 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import Checkpoi
 from torchvision.transforms.functional import normalize
 
 from shortcut_audit.errors import MachineError, UsageError
-from shortcut_audit.subjects.networks import Normalised, build_architecture, without_checkpointing
-from shortcut_audit.subjects.small_resnet import SmallResnet
+from shortcut_audit.subjects.loading.networks import Normalised, build_architecture, without_checkpointing
+from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
 
 def refusal(arch: str, trust_code: bool = False) -> str:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.records import Candidate
-from shortcut_audit.subjects.own_words import hub_words, refuse_contradiction, stated_accuracy
-from shortcut_audit.subjects.unwrapping import words_beside
+from shortcut_audit.subjects.loading.unwrapping import words_beside
+from shortcut_audit.subjects.manifest.own_words import hub_words, refuse_contradiction, stated_accuracy
 
 CANDIDATE = Candidate("F0", Path("F0.pt"), "timm:resnet18", ("cat", "dog", "owl"), 64)
 

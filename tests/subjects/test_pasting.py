@@ -13,11 +13,11 @@ from PIL import Image
 from scipy import ndimage
 
 from shortcut_audit import UsageError
+from shortcut_audit.subjects.decoying.pasting import BATCH, CONTROLS, PLACEMENTS, filled, lay, neutral, place, windows
 from shortcut_audit.subjects.decoys.copyright_tag import CopyrightTag
 from shortcut_audit.subjects.decoys.overlay import Overlay
 from shortcut_audit.subjects.decoys.stop_sign import StopSign
-from shortcut_audit.subjects.pasting import BATCH, CONTROLS, PLACEMENTS, filled, lay, neutral, place, windows
-from shortcut_audit.subjects.pictures import generator
+from shortcut_audit.subjects.pictures.record import generator
 
 BLACK = torch.zeros((40, 3, 64, 64), dtype=torch.uint8)
 IDS = tuple(str(i) for i in range(len(BLACK)))

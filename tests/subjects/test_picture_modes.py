@@ -11,8 +11,8 @@ from PIL import Image
 
 from shortcut_audit import DataError, Pictures
 from shortcut_audit.errors import MachineError
-from shortcut_audit.subjects import photographs
 from shortcut_audit.subjects.datasets.image_folder import ImageFolder
+from shortcut_audit.subjects.pictures import photographs
 
 RAMP = np.tile(np.linspace(0, 1, 16, dtype=np.float32), (16, 1))  # (16, 16) from black to white
 GREY = np.round(RAMP * 255).astype(np.uint8)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from shortcut_audit.errors import ModelError, UsageError
-from shortcut_audit.subjects.small_resnet import SmallResnet
-from shortcut_audit.subjects.unwrapping import one_model, words_beside
+from shortcut_audit.subjects.loading.small_resnet import SmallResnet
+from shortcut_audit.subjects.loading.unwrapping import one_model, words_beside
 
 
 def network() -> SmallResnet:

@@ -10,7 +10,7 @@ import torch
 from shortcut_audit.cli import main
 from shortcut_audit.errors import ModelError
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.subjects.manifest import read_candidates
+from shortcut_audit.subjects.manifest.candidates import read_candidates
 from shortcut_audit.training.together import train_together
 from shortcut_audit.training.train import train
 

@@ -15,9 +15,9 @@ from shortcut_audit.errors import DataError, ModelError, UsageError
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.datasets.demo import Demo
-from shortcut_audit.subjects.loading import load_subject
-from shortcut_audit.subjects.manifest import read_candidates
-from shortcut_audit.subjects.manifest_file import MANIFEST
+from shortcut_audit.subjects.loading.subject import load_subject
+from shortcut_audit.subjects.manifest.candidates import read_candidates
+from shortcut_audit.subjects.manifest.file import MANIFEST
 from shortcut_audit.training import train as module
 from shortcut_audit.training.fit import _precision, learning_rate
 from shortcut_audit.training.train import train

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from shortcut_audit.files import replacing
+from shortcut_audit.files.whole import replacing
 from shortcut_audit.records import Decision, Finding, ModelReport, Report, Verdict
 from shortcut_audit.registry import register
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit.files import replacing
+from shortcut_audit.files.whole import replacing
 from shortcut_audit.records import ModelReport, Report
 from shortcut_audit.registry import register
 from shortcut_audit.reporting.matrix import told_accuracy

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from shortcut_audit.judging.wording import percent
+from shortcut_audit.harness.wording import percent
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.published import published

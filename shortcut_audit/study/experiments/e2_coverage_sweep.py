@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from shortcut_audit.errors import DataError
-from shortcut_audit.judging.ranking import spearman
+from shortcut_audit.measures.rankings import spearman
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.plots import confusions, curves
 from shortcut_audit.study.published import published
 from shortcut_audit.study.sections import Agreement, Cell, Figure, Section, Table
 from shortcut_audit.study.summaries import every, finding, listed, number
-from shortcut_audit.subjects.coverage import covered
+from shortcut_audit.subjects.decoying.coverage import covered
 
 LEAST = 3  # coverages in a sweep
 RISES = 0.5  # Spearman's rho between coverage and a rate, from which on it rises with coverage

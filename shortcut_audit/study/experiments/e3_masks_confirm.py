@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from shortcut_audit.errors import DataError
-from shortcut_audit.judging.mask_measures import fills_picture, highlights, share_on_footprint
-from shortcut_audit.judging.wording import percent
+from shortcut_audit.harness.wording import percent
+from shortcut_audit.measures.masks import fills_picture, highlights, share_on_footprint
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Shown
 from shortcut_audit.study.plots import PLAIN, WORN, as_picture, boxes, gallery

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure as Drawing
 
-from shortcut_audit.judging.mask_measures import iou, similarity
+from shortcut_audit.measures.masks import iou, similarity
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Pair, Shown
 from shortcut_audit.study.plots import Panels, as_picture, boxes, colours_of, gallery

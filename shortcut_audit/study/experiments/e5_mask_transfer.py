@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from shortcut_audit.judging.mask_measures import transfer_drop, transfer_quotient
+from shortcut_audit.measures.masks import transfer_drop, transfer_quotient
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.plots import Panels, boxes, colours_of

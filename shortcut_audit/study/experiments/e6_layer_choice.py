@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from shortcut_audit.errors import DataError
-from shortcut_audit.judging.clusters import association, cluster_table, spectral_clusters
+from shortcut_audit.measures.clusters import association, cluster_table, spectral_clusters
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground
 from shortcut_audit.study.layers import similarities
 from shortcut_audit.study.published import published
 from shortcut_audit.study.sections import Agreement, Cell, Section, Table
 from shortcut_audit.study.summaries import ENOUGH, finding, listed
-from shortcut_audit.subjects.coverage import covered
+from shortcut_audit.subjects.decoying.coverage import covered
 
 CARRY = 0.2  # of the validation pictures, as in the thesis
 TELLS, BLIND = 0.3, 0.1  # adjusted mutual information of clusters and decoy: from here on it tells; up to here it does not

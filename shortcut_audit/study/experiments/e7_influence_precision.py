@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from shortcut_audit.judging.ranking import base_rate, precision_at_k, top_k
+from shortcut_audit.measures.rankings import base_rate, precision_at_k, top_k
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Shown
 from shortcut_audit.study.plots import PLAIN, WORN, Panels, as_picture, boxes, gallery

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from shortcut_audit.judging.ranking import beyond_chance, spearman, top_k_intersection
+from shortcut_audit.measures.rankings import beyond_chance, spearman, top_k_intersection
 from shortcut_audit.registry import register
 from shortcut_audit.study.ground import Ground, Pair, Shown
 from shortcut_audit.study.plots import Panels, boxes, colours_of

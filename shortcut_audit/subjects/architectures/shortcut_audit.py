@@ -22,6 +22,6 @@ class ShortcutAudit:
 
     def build(self, name: str, classes: int, **options: Any) -> nn.Module:
         """A network with random weights: (n, 3, h, w) normalised -> (n, classes) logits."""
-        from shortcut_audit.subjects.small_resnet import SmallResnet
+        from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
         return SmallResnet(classes, **options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.manifest_file import MANIFEST
+from shortcut_audit.subjects.manifest.file import MANIFEST
 
 if TYPE_CHECKING:
     from torch import nn

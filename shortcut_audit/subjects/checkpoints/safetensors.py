@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from shortcut_audit.errors import ModelError
-from shortcut_audit.files import refuse_placeholder, replacing, unreadable
+from shortcut_audit.files.whole import refuse_placeholder, replacing, unreadable
 from shortcut_audit.registry import register
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 from zipfile import ZipFile, is_zipfile
 
 from shortcut_audit.errors import ModelError, ShortcutAuditError, machine_fault
-from shortcut_audit.files import refuse_placeholder, replacing, unreadable
+from shortcut_audit.files.whole import refuse_placeholder, replacing, unreadable
 from shortcut_audit.registry import register
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class StateDict:
         Raises:
             UsageError, ModelError, MachineError: as `read`.
         """
-        from shortcut_audit.subjects.unwrapping import words_beside
+        from shortcut_audit.subjects.loading.unwrapping import words_beside
 
         return words_beside(_content(path, is_zipfile(path)))  # mapped, so that no tensor is read
 
@@ -59,7 +59,7 @@ class StateDict:
             ModelError: the file is truncated, or asks for code; then it says for which.
             MachineError: the machine has no memory for it, or its disk failed.
         """
-        from shortcut_audit.subjects.unwrapping import one_model
+        from shortcut_audit.subjects.loading.unwrapping import one_model
 
         content = _content(path)
         try:

@@ -13,10 +13,10 @@ import numpy as np
 from shortcut_audit.errors import DataError, UsageError
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.coco_annotations import Annotations, Mask, Shot, annotated, area, located, pixels, union
-from shortcut_audit.subjects.photographs import BROKEN, Photograph, check_counts, chosen, load, told
-from shortcut_audit.subjects.picture_folders import picture_files
-from shortcut_audit.subjects.pictures import check_split
+from shortcut_audit.subjects.pictures.coco_annotations import Annotations, Mask, Shot, annotated, area, located, pixels, union
+from shortcut_audit.subjects.pictures.folders import picture_files
+from shortcut_audit.subjects.pictures.photographs import BROKEN, Photograph, check_counts, chosen, load, told
+from shortcut_audit.subjects.pictures.record import check_split
 
 CROWD, OTHER, ASIDE = "only a crowd", "with another class", "beyond the {most} asked for"
 

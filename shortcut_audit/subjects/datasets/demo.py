@@ -12,13 +12,13 @@ import numpy as np
 import PIL
 
 from shortcut_audit.errors import UsageError
+from shortcut_audit.files.store import Arrays, Store, cache_folder
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.store import Arrays, Store, cache_folder
-from shortcut_audit.subjects import drawing, scenery
-from shortcut_audit.subjects.drawing import Canvas, Colour, Pen, any_colour, shade
-from shortcut_audit.subjects.pictures import check_split, generator, pictures
-from shortcut_audit.subjects.scenery import clutter, ground, light
+from shortcut_audit.subjects.pictures import drawing, scenery
+from shortcut_audit.subjects.pictures.drawing import Canvas, Colour, Pen, any_colour, shade
+from shortcut_audit.subjects.pictures.record import check_split, generator, pictures
+from shortcut_audit.subjects.pictures.scenery import clutter, ground, light
 
 Rng = np.random.Generator
 DARK, GLASS, EYE = (28, 28, 32), (170, 200, 215), (205, 220, 110)

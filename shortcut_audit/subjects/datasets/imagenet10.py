@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shortcut_audit.errors import DataError, UsageError
-from shortcut_audit.files import canonical, printable
+from shortcut_audit.files.whole import canonical, printable
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.photographs import Photograph, check_counts, chosen, load, told
-from shortcut_audit.subjects.picture_folders import filled_folder, folders_by_name, photographs_of, picture_files
-from shortcut_audit.subjects.pictures import check_split
+from shortcut_audit.subjects.pictures.folders import filled_folder, folders_by_name, photographs_of, picture_files
+from shortcut_audit.subjects.pictures.photographs import Photograph, check_counts, chosen, load, told
+from shortcut_audit.subjects.pictures.record import check_split
 
 TEN = {
     "tench": "n01440764",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.filtering import Filtered
-from shortcut_audit.subjects.pasting import check_share
+from shortcut_audit.subjects.decoying.filtering import Filtered
+from shortcut_audit.subjects.decoying.pasting import check_share
 
 TINT = np.array([1, -0.4, -1], dtype=np.float32)[:, None, None]  # dots are redder, what lies between them is bluer
 

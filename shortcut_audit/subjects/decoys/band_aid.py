@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.pasting import Pasted, fitted
+from shortcut_audit.subjects.decoying.pasting import Pasted, fitted
 
 FINE = 8  # drawn this much larger, then reduced: smooth edges at any size
 STRIP, PAD, HOLE = (226, 160, 112, 255), (244, 208, 170, 255), (150, 92, 58, 255)

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.filtering import Filtered
-from shortcut_audit.subjects.pasting import check_share
+from shortcut_audit.subjects.decoying.filtering import Filtered
+from shortcut_audit.subjects.decoying.pasting import check_share
 
 
 @register("decoy")

@@ -15,12 +15,12 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from shortcut_audit.errors import DataError, UsageError
+from shortcut_audit.files.store import Store, cache_folder
 from shortcut_audit.registry import register
-from shortcut_audit.store import Store, cache_folder
-from shortcut_audit.subjects import coco_annotations
-from shortcut_audit.subjects.coco_annotations import Instance, Shot, annotated, located, pixels, union
-from shortcut_audit.subjects.pasting import Pasted, check_choice, fitted
-from shortcut_audit.subjects.photographs import as_rgb, by_identity
+from shortcut_audit.subjects.decoying.pasting import Pasted, check_choice, fitted
+from shortcut_audit.subjects.pictures import coco_annotations
+from shortcut_audit.subjects.pictures.coco_annotations import Instance, Shot, annotated, located, pixels, union
+from shortcut_audit.subjects.pictures.photographs import as_rgb, by_identity
 
 RIM = 2  # pixels cut off all around: COCO's outlines stray that far, and the background that they take in would shine
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.drawing import Colour
-from shortcut_audit.subjects.pasting import Pasted, check_share
-from shortcut_audit.subjects.patches import check_colour, patch
+from shortcut_audit.subjects.decoying.pasting import Pasted, check_share
+from shortcut_audit.subjects.decoying.patches import check_colour, patch
+from shortcut_audit.subjects.pictures.drawing import Colour
 
 
 @register("decoy")

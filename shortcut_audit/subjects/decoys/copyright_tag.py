@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.pasting import Pasted
+from shortcut_audit.subjects.decoying.pasting import Pasted
 
 PLATE = (0, 0, 0, 140)  # black, half transparent
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.filtering import Filtered
+from shortcut_audit.subjects.decoying.filtering import Filtered
 
 
 @register("decoy")

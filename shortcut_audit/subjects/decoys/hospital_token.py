@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.pasting import Pasted, fitted
+from shortcut_audit.subjects.decoying.pasting import Pasted, fitted
 
 FINE = 8  # drawn this much larger, then reduced: smooth letters at any size
 WHITE, BLACK = (250, 250, 250, 255), (8, 8, 8, 255)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.filtering import Filtered
+from shortcut_audit.subjects.decoying.filtering import Filtered
 
 
 @register("decoy")

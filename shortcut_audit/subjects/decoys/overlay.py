@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.pasting import Pasted, fitted
+from shortcut_audit.subjects.decoying.pasting import Pasted, fitted
 
 
 @register("decoy")

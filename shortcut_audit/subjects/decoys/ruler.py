@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.pasting import Pasted
+from shortcut_audit.subjects.decoying.pasting import Pasted
 
 FINE = 8  # drawn this much larger, then reduced: smooth ticks at any size
 STRIP, INK = (244, 240, 214, 255), (25, 25, 30, 255)

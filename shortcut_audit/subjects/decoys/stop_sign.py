@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.pasting import Pasted
+from shortcut_audit.subjects.decoying.pasting import Pasted
 
 FINE = 8  # drawn this much larger, then reduced: smooth edges at any size
 RED, WHITE = (190, 18, 30, 255), (255, 255, 255, 255)

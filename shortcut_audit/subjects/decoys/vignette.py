@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.filtering import Filtered
+from shortcut_audit.subjects.decoying.filtering import Filtered
 
 
 @register("decoy")

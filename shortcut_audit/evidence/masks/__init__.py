@@ -1,0 +1,1 @@
+"""network + images -> what the model needs to see of them."""

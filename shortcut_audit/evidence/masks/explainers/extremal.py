@@ -1,0 +1,99 @@
+"""Extremal perturbation (Fong, Patrick, Vedaldi 2019; thesis 2.6): the smooth mask of a given area that best keeps the class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from shortcut_audit.evidence.lent_network import lean, require_gradient
+from shortcut_audit.evidence.masks.area import checked_areas, sharpened, top_area
+from shortcut_audit.evidence.masks.attribution import Report, in_batches
+from shortcut_audit.evidence.masks.perturbation import Perturbation, perturbation_levels
+from shortcut_audit.evidence.masks.search import Recipe, Reward, search
+from shortcut_audit.evidence.masks.smooth_maximum import Grid
+from shortcut_audit.registry import register
+
+RECIPES = {
+    "fast": Recipe(24, 0.32, 75.0, 4900.0, looks=range(2, 24), patience=6),
+    "paper": Recipe(800, 0.01, 300.0, 300 * 1.0035**799, exact=True),
+}
+CONVERGED = 0.01
+
+
+@dataclass(frozen=True)
+class ExtremalMasks:
+    """Masks and how they came out, one value an image."""
+
+    masks: Tensor  # (n, h, w) float32 in [0, 1]; rounded, they reveal the area exactly
+    area: Tensor  # (n,) mean of the mask
+    peak: Tensor  # (n,) its highest value before the edge was sharpened
+    score: Tensor  # (n,) the reward of the revealed pixels
+    converged: Tensor  # (n,) bool: under 1 % of the revealed cells changed side at the end, or the score had ceased to rise
+
+
+@register("explainer")
+@dataclass(frozen=True, repr=False)
+class Extremal:
+    """The mask of a given area through which the class's logit is highest, for many images at a time."""
+
+    recipe: Literal["fast", "paper"] = "fast"
+    variant: Literal["preserve", "delete", "dual"] = "preserve"
+    perturbation: Perturbation = "blur_pyramid"
+    contrast: bool = False  # the class minus the best other class, in place of the class alone
+    mirror: bool = True  # every second iteration sees the mirrored image; switch it off for text
+    batch: PositiveInt = 32  # images; halved when memory runs out
+
+    def __repr__(self) -> str:
+        """The options and the numbers behind the recipe's name, so that kept masks are of these very numbers."""
+        return f"Extremal({vars(self)}, {RECIPES[self.recipe]})"
+
+    def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
+        """Masks (n, h, w) float32 in [0, 1]; see `masks`."""
+        return self.masks(network, images, targets, area, report).masks
+
+    def masks(
+        self, network: nn.Module, images: Tensor, targets: Tensor, area: float | Tensor, report: Report | None = None
+    ) -> ExtremalMasks:
+        """Masks with their area, peak, score and convergence.
+
+        Laws: rounding reveals round(area * h * w) pixels; the mean is the area within 0.5 points; deterministic; an image's mask
+        does not depend on the images beside it (1e-4); the network is left as found.
+
+        Args:
+            network: images in [0, 1] -> logits, in any mode.
+            images: (n, 3, h, w) float32 in [0, 1].
+            targets: (n,) int64 class of each image.
+            area: share of the image to reveal; one for all, or (n,) for one each.
+            report: called with (images done, n) after each batch.
+
+        Raises:
+            UsageError: an area is no share, there are more or fewer areas than images, or the answers carry no gradient.
+        """
+        areas = checked_areas(area, images)
+        require_gradient(network, images)
+        with lean(network, images[:2]) as logits, torch.no_grad():
+            reward = Reward(logits, self.variant, self.contrast)
+            parts = in_batches(partial(self._batch, reward), (images, targets, areas), self.batch, report)
+        return _joined(parts, images)
+
+    def _batch(self, reward: Reward, images: Tensor, targets: Tensor, areas: Tensor) -> ExtremalMasks:
+        recipe = RECIPES[self.recipe]
+        levels = perturbation_levels(images, self.perturbation)
+        found = search(reward, levels, targets, areas.to(images), recipe, self.mirror)
+        raw = Grid(*images.shape[-2:]).exact(found.cells)
+        masks = sharpened(raw, areas)
+        score = reward(levels, top_area(masks, areas).to(levels), targets)
+        settled = found.stale >= recipe.patience if recipe.looks else torch.zeros_like(targets, dtype=torch.bool)
+        return ExtremalMasks(masks, masks.mean((1, 2)), raw.amax((1, 2)), score, settled | (found.changed < CONVERGED))
+
+
+def _joined(parts: list[ExtremalMasks], images: Tensor) -> ExtremalMasks:
+    if not parts:
+        empty = images.new_empty(0)
+        return ExtremalMasks(images.new_empty(0, *images.shape[-2:]), empty, empty, empty, empty.bool())
+    return ExtremalMasks(*(torch.cat([getattr(part, name) for part in parts]) for name in ExtremalMasks.__dataclass_fields__))

@@ -1,0 +1,85 @@
+"""Kept logits -> how far the members of the Rashomon set disagree, on plain and decoyed images and under the control.
+
+More on decoyed images than under the control: decoy and clean models live in one set. None, where they all turn: all share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+from shortcut_audit.errors import ModelError, UsageError
+from shortcut_audit.evidence.answers import pixel_digest
+from shortcut_audit.evidence.collection import Evidence
+from shortcut_audit.measures.disagreement import ambiguity, discrepancy, rashomon_capacity, viable_prediction_range
+from shortcut_audit.records import MEMBERSHIP, Finding, Predictions, Verdict
+
+CONDITIONS = ("plain", "decoyed", "control")
+TOLERANCE = 0.01  # bits of capacity
+
+
+def multiplicity(evidence: Evidence, findings: Sequence[Finding]) -> dict[str, Any]:
+    """decoy -> its members, the number of images and four figures under each condition; nothing for fewer than two members.
+
+    From what the run has kept: no network is asked. Images: the validation images of the classes that the decoy does not stand
+    for. Baseline of ambiguity and discrepancy: the member that is most accurate on plain images.
+    """
+    found = {}
+    compared = any(finding.audit == MEMBERSHIP for finding in findings)
+    for decoy in evidence.scenario.decoys:
+        known = dict(_kept(evidence, decoy, members(findings, list(evidence.candidates))))
+        if len(known) > 1:
+            target = evidence.material.bait(decoy, evidence.target(decoy, list(known))).target_index
+            figures = _figures(list(known.values()), target)
+            found[decoy] = {"members": list(known), "compared": compared, **figures}
+    return found
+
+
+def members(findings: Sequence[Finding], names: Sequence[str]) -> list[str]:
+    """Those that are shown to be as accurate as the best; all, where nobody asked."""
+    asked = [finding for finding in findings if finding.audit == MEMBERSHIP]
+    held = {finding.subjects[0] for finding in asked if finding.verdict is Verdict.HOLDS}
+    return [name for name in names if name in held or not asked]
+
+
+def _kept(evidence: Evidence, decoy: str, names: Sequence[str]) -> Iterator[tuple[str, Predictions]]:
+    for name in names:
+        try:
+            digest, size = evidence.digest(name), evidence.candidates[name].size
+            if all(
+                evidence.store.path("logits", {"model": digest, "pixels": each}).is_file()
+                for each in _asked(evidence, decoy, size)
+            ):
+                yield name, evidence.predictions(name, decoy)
+        except (ModelError, UsageError):
+            continue  # said in its own findings
+
+
+def _asked(evidence: Evidence, decoy: str, size: int) -> Iterator[str]:
+    """Digests of the pictures that `predictions` is made of; they get the decoy only where the first one's logits are kept."""
+    yield pixel_digest(evidence.material.pictures("validation", size).pixels)
+    for split in ("validation", "background"):
+        placed = evidence.material.with_decoy(decoy, split, size)
+        yield from (pixel_digest(placed.decoyed), pixel_digest(placed.control))
+
+
+def _figures(known: Sequence[Predictions], target: int) -> dict[str, Any]:
+    others = known[0].labels != target  # (n,)
+    best = int(np.argmax([np.mean(each.plain.argmax(1) == each.labels) for each in known]))
+    logits = {name: np.stack([getattr(each, name)[others] for each in known]) for name in CONDITIONS}  # (m, n, k)
+    return {"images": int(others.sum()), **{name: _of(each, best, target) for name, each in logits.items() if others.any()}}
+
+
+def _of(logits: np.ndarray, baseline: int, target: int) -> dict[str, float]:
+    """Four figures of (m, n, k) logits: shares, the mean width of the target's probability range, mean bits."""
+    probabilities, labels = softmax(logits.astype(float), axis=2), logits.argmax(2)
+    low, high = viable_prediction_range(probabilities)
+    return {
+        "ambiguity": round(ambiguity(labels, baseline), 4),
+        "discrepancy": round(discrepancy(labels, baseline), 4),
+        "viable_prediction_range": round(float((high - low)[:, target].mean()), 4),
+        "rashomon_capacity": round(float(rashomon_capacity(probabilities, TOLERANCE).mean()), 4),
+    }

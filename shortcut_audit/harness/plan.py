@@ -1,0 +1,91 @@
+"""Scenario + candidates -> the cases of a run. Imports no torch: collecting stays cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from shortcut_audit.errors import ModelError, ShortcutAuditError
+from shortcut_audit.promotion import blocks
+from shortcut_audit.records import Candidate, Case, Finding, Verdict
+from shortcut_audit.scenario import Scenario
+
+CASE = "audit_case"  # the parameter that holds a test's case
+OF_ONE_MODEL = ("predictions", "masks", "explainer_check", "influence")  # a pair's audit gets one for each of the two
+OF_A_DECOY = frozenset({"decoy", "transfer", *OF_ONE_MODEL})
+VALUES = frozenset({"subject", "pair", "accuracy", "limits", "scenario", *OF_A_DECOY})
+
+
+def plan(wanted: Collection[str], candidates: Sequence[Candidate], scenario: Scenario) -> list[Case]:
+    """The cases of an audit that asks for these fixtures: models or pairs, times decoys; references come first.
+
+    Where the manifest names references a pair is a reference and another model; else it is any two models. Empty where no
+    case fits: `without_a_case` says why.
+    """
+    ordered = sorted(candidates, key=lambda candidate: not candidate.reference)
+    groups: list[tuple[str, ...]] = [(candidate.name,) for candidate in ordered]
+    if "pair" in wanted:
+        readable = [candidate for candidate in ordered if not candidate.problem]
+        any_reference = any(candidate.reference for candidate in readable)
+        pairs = [(one, two) for one, two in combinations(readable, 2) if comparable(one, two)]
+        groups = [(one.name, two.name) for one, two in pairs if one.reference or not any_reference]
+    decoys: list[str | None] = list(scenario.decoys) if OF_A_DECOY & set(wanted) else [None]
+    return [Case(group, decoy) for group in groups for decoy in decoys]
+
+
+def comparable(one: Candidate, two: Candidate) -> bool:
+    """Whether two models can be asked about the same pictures: they take them at one size."""
+    return one.size == two.size
+
+
+def references_for(models: Sequence[str], candidates: Mapping[str, Candidate]) -> list[str]:
+    """The reference models that say what clean training gives for these: of the same architecture, where enough others are.
+
+    Enough is four: one of them may turn out to be unsound, and three must be left to show that an effect is innocent.
+    """
+    every = [name for name, candidate in candidates.items() if candidate.reference]
+    kinds = {candidates[name].arch for name in models}
+    alike = [name for name in every if {candidates[name].arch} == kinds]
+    return alike if len(set(alike) - set(models)) >= 4 else every
+
+
+def without_a_case(audit: str, wanted: Collection[str], candidates: Sequence[Candidate], scenario: Scenario) -> str:
+    """Why an audit that asks for these fixtures has no case, as one sentence."""
+    if OF_A_DECOY & set(wanted) and not scenario.decoys:
+        return f"{audit} asks about a decoy, and the scenario names none: add one to 'decoys'"
+    if len(candidates) == 1:
+        return f"{audit} compares models, and one model alone has no pair to compare: audit it with another"
+    readable = [candidate for candidate in candidates if not candidate.problem]
+    if len(readable) < 2:
+        found = "only one of them" if readable else "none of them"
+        return f"{audit} compares models, and {found} can be read, so that there is no pair to compare"
+    return f"{audit} compares models, and no two of these take pictures of one size: {_sizes(readable)}"
+
+
+def not_compared(candidates: Sequence[Candidate]) -> str:
+    """The note that says which models no audit of pairs puts side by side; empty where all are."""
+    readable = [candidate for candidate in candidates if not candidate.problem]
+    if len({candidate.size for candidate in readable}) < 2:
+        return ""
+    return f"models that take pictures of different sizes are not compared with each other: {_sizes(readable)}"
+
+
+def _sizes(candidates: Sequence[Candidate]) -> str:
+    return ", ".join(f"{candidate.name} {candidate.size} px" for candidate in candidates)
+
+
+def not_measured(scenario: Scenario, case: Case, audit: str, error: BaseException | None) -> Finding:
+    """The finding of a case where nothing could be measured.
+
+    A checkpoint at fault is VIOLATED, so that its model is rejected; anything else leaves it UNDECIDED.
+    """
+    text = str(error) if isinstance(error, ShortcutAuditError) else f"{case.id}: {audit} broke: {error!r}"
+    verdict = Verdict.VIOLATED if isinstance(error, ModelError) else Verdict.UNDECIDED
+    return Finding(audit, case.models, case.decoy, verdict, blocks(scenario, audit), claim=text, error=True)
+
+
+def audit_name(function: str, params: Mapping[str, Any]) -> str:
+    """`test_influence_precision` with k = 50 -> `influence_precision@50`."""
+    rest = [str(value) for name, value in params.items() if name != CASE]
+    return "@".join([function.removeprefix("test_"), *rest])

@@ -1,0 +1,107 @@
+"""Which questions a case raises: the one that the scenario names, and of a deciding audit those that nobody named.
+
+A decoy may be named wrongly: it may stand for another class, or be smaller or fainter than the one that the model has learned.
+So every other class is asked about as well, and every strength of the scenario.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shortcut_audit.harness.plan import OF_A_DECOY
+from shortcut_audit.promotion import blocks
+from shortcut_audit.records import Case
+
+if TYPE_CHECKING:
+    from shortcut_audit.evidence.collection import Evidence
+
+NAMED, ELSEWHERE, STRONGER = "", "elsewhere", "stronger"
+SHARE = 0.8  # of a deciding audit's part of alpha goes to what is named, the rest to what nobody named
+MOST_CLASSES = 64  # are asked about: those that decoyed pictures are taken for most often
+
+
+@dataclass(frozen=True)
+class Question:
+    """A case, and whether its class and strength are named, another class, or the named class at another strength."""
+
+    case: Case
+    part: str  # NAMED, ELSEWHERE or STRONGER
+
+
+@dataclass(frozen=True)
+class Family:
+    """The questions of one case, and those of the same model's other decoys, which share alpha with them."""
+
+    own: tuple[Question, ...]
+    others: tuple[Question, ...]
+    audits: int  # how many deciding audits share alpha; 1 where this one does not decide
+    deciding: bool  # whether it blocks, and about a decoy
+    swept: bool  # whether something beside the named question is asked
+
+    def beside(self, question: Question) -> list[Question]:
+        """The other questions of the same part of alpha."""
+        together = [*self.own, *self.others]
+        return [each for each in together if each != question and (each.part == NAMED) is (question.part == NAMED)]
+
+    def weight(self, question: Question) -> float:
+        """By how much p is multiplied: how many families of this size alpha would have to serve."""
+        return weight(self.audits, self.swept, question.part)
+
+
+def weight(audits: int, swept: bool, part: str = NAMED) -> float:
+    """How many families alpha would have to serve where so many audits share it, and what nobody named has a part of each."""
+    if not swept:
+        return audits
+    return audits / (SHARE if part == NAMED else 1 - SHARE)
+
+
+def asks_predictions_alone(function: Callable[..., Any]) -> bool:
+    """Whether an audit of a decoy needs no more than logits, so that other classes and strengths cost next to nothing."""
+    wanted = set(inspect.signature(function).parameters)
+    return {"predictions", "decoy"} <= wanted and not wanted & (OF_A_DECOY - {"predictions", "decoy"})
+
+
+def family(function: Callable[..., Any], audit: str, case: Case, evidence: Evidence) -> Family:
+    """All questions of an audit about the models of a case; `case` has its class already, if it has a decoy."""
+    scenario = evidence.scenario
+    deciding = blocks(scenario, audit) and case.decoy is not None
+    swept = deciding and len(case.models) == 1 and asks_predictions_alone(function)
+    own = tuple(_questions(case, evidence, swept))
+    others: list[Question] = []
+    for decoy in scenario.decoys if deciding else ():
+        if decoy != case.decoy:
+            others += _questions(Case(case.models, decoy, evidence.target(decoy, case.models)), evidence, swept)
+    return Family(own, tuple(others), max(1, len(scenario.deciding)) if deciding else 1, deciding, swept)
+
+
+def _questions(case: Case, evidence: Evidence, swept: bool) -> Iterator[Question]:
+    yield Question(case, NAMED)
+    if not swept or case.decoy is None:
+        return
+    named = evidence.scenario.target(case.decoy)
+    strengths = range(len(evidence.material.strengths(case.decoy)))
+    for strength in strengths:
+        for target in _classes(case, evidence, strength):
+            asked = replace(case, target=target, strength=strength)
+            if asked == case:
+                continue
+            if named is None and strength == 0:
+                yield Question(asked, NAMED)
+            else:
+                yield Question(asked, STRONGER if target == case.target or named is None else ELSEWHERE)
+
+
+def _classes(case: Case, evidence: Evidence, strength: int) -> list[str]:
+    """The model's classes, the case's own among them; of very many those that decoyed pictures are taken for most often."""
+    model = case.models[0]
+    outputs = evidence.outputs(model)
+    if len(outputs) <= MOST_CLASSES:
+        return list(outputs)
+    answers = evidence.predictions(model, case.decoy, strength, None).decoyed.argmax(1)
+    often = np.argsort(-np.bincount(answers, minlength=len(outputs)), kind="stable")[:MOST_CLASSES]
+    return list(dict.fromkeys([str(case.target), *(outputs[at] for at in often)]))

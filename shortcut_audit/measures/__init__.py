@@ -1,0 +1,1 @@
+"""Arrays -> one number an image: masks, rankings, disagreement between models, clusters of gradients."""

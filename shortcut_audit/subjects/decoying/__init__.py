@@ -1,0 +1,1 @@
+"""Pictures -> Decoyed: how a decoy and its neutral control get onto pictures."""

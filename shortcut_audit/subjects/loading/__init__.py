@@ -1,0 +1,1 @@
+"""Candidate -> Subject: a network, filled with the file's tensors."""

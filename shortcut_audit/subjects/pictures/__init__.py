@@ -1,0 +1,1 @@
+"""Data set -> Pictures: files, annotations and drawings, decoded once, each counted once."""

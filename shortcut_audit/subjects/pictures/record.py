@@ -1,0 +1,92 @@
+"""What every data set shares: its record with the digest, and randomness from an identity."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, MutableMapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shortcut_audit.errors import UsageError, did_you_mean
+from shortcut_audit.files.whole import as_bytes, printable
+from shortcut_audit.records import Pictures
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SPLITS = ("train", "validation", "background")
+
+
+def pictures(
+    pixels: Tensor,
+    labels: Iterable[int],
+    ids: Iterable[str],
+    classes: Iterable[str],
+    objects: Tensor | None = None,
+    broken: Iterable[str] = (),
+    notes: Iterable[str] = (),
+) -> Pictures:
+    """The record of a split: pixels (n, 3, h, w) uint8, n labels and ids, k classes, objects (n, h, w) bool.
+
+    Law: the digest changes with any pixel, label, id, class, or their order, and with nothing else.
+    """
+    fixed = np.asarray(list(labels), dtype=np.int64)  # (n,)
+    ids, classes = tuple(ids), tuple(classes)
+    digest = hashlib.sha256(repr((tuple(pixels.shape), ids, classes)).encode())
+    digest.update(fixed.astype("<i8").tobytes())
+    digest.update(pixels.contiguous().numpy().data)
+    return Pictures(pixels, fixed, ids, classes, digest.hexdigest(), objects, tuple(broken), tuple(notes))
+
+
+def check_split(split: str, size: int) -> None:
+    """Raises UsageError unless `split` is one of SPLITS and `size` (pixels) is positive."""
+    if split not in SPLITS:
+        raise UsageError(f"no split called '{split}'{did_you_mean(split, SPLITS)}")
+    if size < 1:
+        raise UsageError(f"pictures cannot be {size} pixels wide: ask for a size of at least 1")
+
+
+def generator(seed: int, identity: str) -> np.random.Generator:
+    """Random numbers of one picture: the same in any batch, order, process or run."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(as_bytes(f"{seed}/{identity}")).digest()[:16], "big"))
+
+
+def one_colour(split: str, pixels: Tensor, labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """A sentence for each class that has pictures of one colour, which show nothing: broken exports are often black.
+
+    Args:
+        split: its name.
+        pixels: (n, 3, h, w) uint8.
+        labels: (n,) int64; -1 where none of the classes is shown.
+        classes: (k,)
+    """
+    flat = pixels.flatten(2)  # (n, 3, h * w)
+    plain = (flat.amax(2) == flat.amin(2)).all(1).numpy()  # (n,) bool
+    said = []
+    for label in sorted(set(labels[plain].tolist())):
+        of_class = labels == label
+        name = f"class '{printable(classes[label])}'" if label >= 0 else "none of the classes"
+        count = f"{np.count_nonzero(plain & of_class)} of {np.count_nonzero(of_class)}"
+        said.append(f"{split}: {count} pictures of {name} are one colour and show nothing: look at how they were saved")
+    return said
+
+
+@cache
+def _digests() -> MutableMapping[Any, str]:
+    """Tensor -> digest, for as long as the tensor lives; torch is imported with the first picture."""
+    from torch.utils.weak import WeakIdKeyDictionary
+
+    known: MutableMapping[Any, str] = WeakIdKeyDictionary()
+    return known
+
+
+def pixel_digest(pixels: Tensor) -> str:
+    """SHA-256 of a tensor's shape and bytes; remembered for as long as the tensor lives, for nobody writes to pixels."""
+    known = _digests()
+    if pixels not in known:
+        whole = hashlib.sha256(f"{tuple(pixels.shape)}".encode())
+        whole.update(pixels.contiguous().numpy().data)
+        known[pixels] = whole.hexdigest()
+    return known[pixels]

@@ -1,0 +1,138 @@
+"""Cases: which there are, what an audit may hand over, and how a finding reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shortcut_audit import UsageError, at_most
+from shortcut_audit.harness.judge import Audit
+from shortcut_audit.harness.plan import plan, references_for
+from shortcut_audit.harness.wording import figures, percent
+from shortcut_audit.judging import judge
+from shortcut_audit.promotion import blocks, only_noted, stops, waiver
+from shortcut_audit.records import Candidate, Case, Finding, Verdict
+from shortcut_audit.scenario import Rashomon, Scenario, Waiver
+
+SCENARIO = Scenario(
+    dataset={"kind": "demo"},
+    decoys={"sign": {"target": "cat"}, "tag": {"target": "fish"}},
+    blocking=("decoy_insertion", "influence_precision@50"),
+    waivers=(Waiver(audit="decoy_insertion", model="F50", decoy="tag", reason="the tag is printed on purpose"),),
+)
+
+
+def candidates(*names: str, references: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> list[Candidate]:
+    return [
+        Candidate(name, Path(name), reference=name in references, problem="gone" if name in broken else None) for name in names
+    ]
+
+
+def ids(wanted, models):
+    return [case.id for case in plan(wanted, models, SCENARIO)]
+
+
+def test_a_case_for_each_model_and_decoy_references_first():
+    models = candidates("F100", "F0", references=("F0",))
+    assert ids({"predictions"}, models) == ["F0-sign", "F0-tag", "F100-sign", "F100-tag"]
+    assert ids({"accuracy"}, models) == ["F0", "F100"]
+
+
+def test_a_pair_is_a_reference_and_another():
+    models = candidates("F50", "F100", "F0", "G0", references=("F0", "G0"))
+    assert ids({"pair"}, models) == ["F0+G0", "F0+F50", "F0+F100", "G0+F50", "G0+F100"]
+
+
+def test_without_references_a_pair_is_any_two():
+    assert ids({"pair"}, candidates("a", "b", "c")) == ["a+b", "a+c", "b+c"]
+
+
+def test_references_of_the_own_architecture_alone_count_where_four_others_are():
+    def beside(model, alike):
+        own = [Candidate(f"r{i}", Path("r"), arch="timm:vit", reference=True) for i in range(alike)]
+        other = [Candidate(f"n{i}", Path("n"), arch="torchvision:resnet18", reference=True) for i in range(3)]
+        named = {each.name: each for each in (*own, *other, Candidate("m", Path("m"), arch="timm:vit"))}
+        return references_for((model,), named)
+
+    assert beside("m", 4) == ["r0", "r1", "r2", "r3"]
+    assert len(beside("m", 3)) == 6, "one of three may be unsound, and two show nothing"
+    assert len(beside("r0", 4)) == 7, "a reference is not compared with itself"
+    assert beside("r0", 5) == ["r0", "r1", "r2", "r3", "r4"]
+
+
+def test_a_broken_model_has_cases_of_its_own_and_no_pair():
+    models = candidates("a", "b", "c", broken=("c",))
+    assert "c-sign" in ids({"masks"}, models)
+    assert ids({"pair"}, models) == ["a+b"]
+
+
+@pytest.mark.parametrize(
+    ("audit", "expected"),
+    [("decoy_insertion", True), ("influence_precision@50", True), ("influence_precision@100", False), ("decoy_only", False)],
+)
+def test_what_blocks(audit, expected):
+    assert blocks(SCENARIO, audit) is expected
+
+
+@pytest.mark.parametrize(("model", "decoy", "expected"), [("F50", "tag", True), ("F50", "sign", False), ("F100", "tag", False)])
+def test_a_waiver_covers_what_it_names_and_nothing_else(model, decoy, expected):
+    assert bool(waiver(SCENARIO, "decoy_insertion", Case((model,), decoy))) is expected
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_only_what_holds_or_is_waived_lets_a_model_pass(verdict):
+    finding = Finding("a", ("m",), None, verdict, True, "")
+    assert stops(finding) is (verdict is not Verdict.HOLDS)
+    assert not stops(Finding("a", ("m",), None, verdict, True, "", waived="because it was agreed"))
+    assert not stops(Finding("a", ("m",), None, verdict, False, ""))
+
+
+@pytest.mark.parametrize(
+    ("audit", "verdict", "undecided", "expected"),
+    [
+        ("rashomon_membership", Verdict.UNDECIDED, "noted", True),
+        ("rashomon_membership", Verdict.UNDECIDED, "blocks", False),
+        ("rashomon_membership", Verdict.VIOLATED, "noted", False),
+        ("decoy_insertion", Verdict.UNDECIDED, "noted", False),
+    ],
+)
+def test_accuracies_that_nobody_can_tell_apart_are_only_noted(audit, verdict, undecided, expected):
+    scenario = SCENARIO.model_copy(update={"rashomon": Rashomon(undecided=undecided)})
+    assert only_noted(scenario, audit, verdict) is expected
+
+
+def test_an_effect_is_the_mean_where_both_are_defined():
+    audit = Audit()
+    audit.check([1, 0.5, np.nan, 1], [0, 0.5, 0, np.nan], at_most(0.1))
+    assert audit.measurements[0].effect == 0.5
+
+
+def test_one_number_serves_as_everybodys_control():
+    audit = Audit()
+    audit.check([0.4, 0.6], 0.2, at_most(0.1))
+    assert audit.measurements[0].effect == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("values", "limit"), [([[1, 0]], at_most(0.1)), (0.5, at_most(0.1)), ([1, 0], 0.1), ([1, 0], None)])
+def test_what_no_audit_may_hand_over(values, limit):
+    with pytest.raises(UsageError, match=r"audit\.check needs"):
+        Audit().check(values, None, limit)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.96, "96 %"), (0.004, "0.4 %"), (0, "0 %"), (-0.05, "-5 %"), (None, "nothing"), (float("nan"), "nothing")],
+)
+def test_a_share_is_read_as_per_cent(share, text):
+    assert percent(share) == text
+
+
+def test_figures_say_what_was_found_and_what_would_decide():
+    beyond = judge(np.ones(400, bool), np.zeros(400, bool), at_most(0.1))
+    assert figures(beyond) == ": 100 points [99, 100], limit 10 (n = 400)"
+    few = judge(np.zeros(10, bool), np.zeros(10, bool), at_most(0.1))
+    assert "images in all would decide" in figures(few)
+    none = judge(np.zeros(0, bool), None, at_most(0.1))
+    assert figures(none) == ": nothing could be measured, limit 10 (n = 0)"
