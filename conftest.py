@@ -1,4 +1,6 @@
-"""What every pytest run here shares. Decoys, explainers and more of your own can be registered here: docs/extending.md."""
+"""What every pytest run here shares. Decoys, explainers and more of your own can be registered
+here: docs/extending.md.
+"""
 
 from __future__ import annotations
 

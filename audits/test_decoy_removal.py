@@ -1,4 +1,6 @@
-"""Does the model need the decoy to recognise the decoy's class? Blind where only part of the training images had it."""
+"""Does the model need the decoy to recognise the decoy's class? Blind where only part of the
+training images had it.
+"""
 
 from shortcut_audit import at_most
 

@@ -1,4 +1,6 @@
-"""Does the explainer work on this model: does it find the decoy where nothing else can be found, and not where nothing can?"""
+"""Does the explainer work on this model: does it find the decoy where nothing else can be found,
+and not where nothing can?
+"""
 
 from shortcut_audit import at_most
 from shortcut_audit.judging.trust import habits, misses

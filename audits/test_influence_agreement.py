@@ -1,4 +1,6 @@
-"""Do two models explain the same image by the same training images? Only on queries that both get right."""
+"""Do two models explain the same image by the same training images? Only on queries that both get
+right.
+"""
 
 from shortcut_audit import at_most
 from shortcut_audit.measures.rankings import beyond_chance, spearman, top_k_intersection
@@ -7,8 +9,16 @@ K = 50
 
 
 def on_shared(measure, first, second):
-    """How far two models' rankings are from agreeing, with the decoy and its control; NaN where one of them is wrong."""
-    wrong = ~(first.correct_decoyed & second.correct_decoyed & first.correct_control & second.correct_control)  # (q,)
+    """How far two models' rankings are from agreeing, with the decoy and its control; NaN where one
+    of them is wrong.
+    """
+    # (q,)
+    wrong = ~(
+        first.correct_decoyed
+        & second.correct_decoyed
+        & first.correct_control
+        & second.correct_control
+    )
     decoyed = 1 - measure(first.decoyed, second.decoyed)  # (q,)
     control = 1 - measure(first.control, second.control)  # (q,)
     decoyed[wrong] = control[wrong] = float("nan")
@@ -27,4 +37,8 @@ def test_top_k_intersection(pair, influence, limits, audit):
 
 def test_rank_correlation(pair, influence, limits, audit):
     lost = "{model} lose {effect} of the rank correlation of their training images when {decoy} appears"
-    audit.check(*on_shared(spearman, *influence), at_most(limits.rank_correlation), claim=f"{lost} ({influence[0].basis})")
+    audit.check(
+        *on_shared(spearman, *influence),
+        at_most(limits.rank_correlation),
+        claim=f"{lost} ({influence[0].basis})",
+    )

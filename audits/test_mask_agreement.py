@@ -6,9 +6,12 @@ from shortcut_audit.measures.masks import chance_corrected
 
 def test_mask_agreement(pair, masks, limits, audit):
     first, second = masks
-    plain = chance_corrected(first.plain, second.plain, first.objects)  # (n,) 1 is identical, 0 is chance
-    decoyed = plain - chance_corrected(first.decoyed, second.decoyed, first.objects)  # (n,) lost with the decoy
-    control = plain - chance_corrected(first.control, second.control, first.objects)  # (n,) lost with its control
+    # (n,) 1 is identical, 0 is chance
+    plain = chance_corrected(first.plain, second.plain, first.objects)
+    # (n,) lost with the decoy
+    decoyed = plain - chance_corrected(first.decoyed, second.decoyed, first.objects)
+    # (n,) lost with its control
+    control = plain - chance_corrected(first.control, second.control, first.objects)
     audit.check(
         decoyed,
         control,

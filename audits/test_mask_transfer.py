@@ -5,8 +5,14 @@ from shortcut_audit.measures.masks import normalised_transfer
 
 
 def test_mask_transfer(pair, transfer, limits, audit):
-    decoyed = normalised_transfer(transfer.decoyed.own, transfer.decoyed.other, transfer.decoyed.blurred)  # (2, n)
-    control = normalised_transfer(transfer.control.own, transfer.control.other, transfer.control.blurred)  # (2, n)
+    # (2, n)
+    decoyed = normalised_transfer(
+        transfer.decoyed.own, transfer.decoyed.other, transfer.decoyed.blurred
+    )
+    # (2, n)
+    control = normalised_transfer(
+        transfer.control.own, transfer.control.other, transfer.control.blurred
+    )
     audit.check(
         decoyed.mean(0),
         control.mean(0),

@@ -1,9 +1,10 @@
-"""How often do the demo's known answers come true? Trains and audits it from scratch, N times, from other seeds.
+"""How often do the demo's known answers come true? Trains and audits it from scratch, N times, from
+other seeds.
 
     python benchmarks/demo_answers.py --sets 20 --out DIR
 
-Every other set is trained with two threads: weights depend on the threads, and verdicts must not. Only the audits that block are
-run, for they alone decide. What is in DIR already is kept.
+Every other set is trained with two threads: weights depend on the threads, and verdicts must not.
+Only the audits that block are run, for they alone decide. What is in DIR already is kept.
 """
 
 import argparse
@@ -45,7 +46,9 @@ def ran(arguments: list[str], threads: int, log: Path) -> int:
     """The exit code; what the command said is in the log."""
     with log.open("a", encoding="utf-8") as file:
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        return subprocess.run(arguments, stdout=file, stderr=file, env=environment, check=False).returncode
+        return subprocess.run(
+            arguments, stdout=file, stderr=file, env=environment, check=False
+        ).returncode
 
 
 def audited(number: int, out: Path, train_only: bool) -> dict | None:
@@ -55,11 +58,20 @@ def audited(number: int, out: Path, train_only: bool) -> dict | None:
     scenario, reports, log = folder / "demo.yaml", folder / "reports", folder / "log.txt"
     moved = shifted(read_mapping(DEMO, f"'{DEMO}'", "the key 'training'"), APART * number)
     scenario.write_text(yaml.safe_dump(moved, sort_keys=False), encoding="utf-8")
-    if ran(["shortcut-audit", "train", str(scenario), "--out", str(folder / "models")], threads, log):
+    if ran(
+        ["shortcut-audit", "train", str(scenario), "--out", str(folder / "models")], threads, log
+    ):
         sys.exit(f"set {number} could not be trained: see {log}")
     if train_only:
         return None
-    named = ["--models", str(folder / "models"), "--scenario", str(scenario), "--audit-reports", str(reports)]
+    named = [
+        "--models",
+        str(folder / "models"),
+        "--scenario",
+        str(scenario),
+        "--audit-reports",
+        str(reports),
+    ]
     files = [f"audits/test_{audit}.py" for audit in moved["blocking"]]
     ran(["pytest", *files, *named, "-n", str(threads), "-p", "no:cacheprovider"], threads, log)
     if not (reports / "verdict.json").is_file():
@@ -80,7 +92,12 @@ def main() -> int:
     """0 if all known answers came true in every set."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=int, default=20)
-    parser.add_argument("--first", type=int, default=1, help="number of the first set; set 0 has the demo's own seeds")
+    parser.add_argument(
+        "--first",
+        type=int,
+        default=1,
+        help="number of the first set; set 0 has the demo's own seeds",
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--train-only", action="store_true", help="audit nothing yet")
     asked = parser.parse_args()
@@ -93,7 +110,10 @@ def main() -> int:
         true += not found
         for name, model in document["models"].items():
             verdicts[name.rpartition("-s")[0], model["verdict"]] += 1
-        print(f"set {number} ({1 + number % 2} threads): {'; '.join(found) or 'all known answers true'}", flush=True)
+        print(
+            f"set {number} ({1 + number % 2} threads): {'; '.join(found) or 'all known answers true'}",
+            flush=True,
+        )
     if asked.train_only:
         return 0
     print(f"All known answers came true in {true} of {asked.sets} sets.")

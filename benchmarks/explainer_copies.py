@@ -1,10 +1,12 @@
-"""Can the copy that checks the explainer be made, and what does it cost beside the masks that it vouches for?
+"""Can the copy that checks the explainer be made, and what does it cost beside the masks that it
+vouches for?
 
     python benchmarks/explainer_copies.py SCENARIO --data DIR MODELS [MODELS ...]
 
-For every model of the folders, every decoy of the scenario, and the decoy standing for each of `--classes` classes. A copy
-counts as made where it is right about so many pictures that an explainer which misses no decoy among them would be trusted.
-The masks are those of a model with one decoy: `masks.images` pictures plain, decoyed and under the control.
+For every model of the folders, every decoy of the scenario, and the decoy standing for each of
+`--classes` classes. A copy counts as made where it is right about so many pictures that an
+explainer which misses no decoy among them would be trusted. The masks are those of a model with one
+decoy: `masks.images` pictures plain, decoyed and under the control.
 """
 
 import argparse
@@ -80,7 +82,12 @@ def main() -> int:
     parser.add_argument("scenario", type=Path)
     parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--classes", type=int, default=1, help="of how many classes each decoy stands for one (default: 1)")
+    parser.add_argument(
+        "--classes",
+        type=int,
+        default=1,
+        help="of how many classes each decoy stands for one (default: 1)",
+    )
     parser.add_argument("--most", type=int, default=10**6, help="models of a folder at most")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -91,7 +98,9 @@ def main() -> int:
         candidates = read_candidates(folder)[: asked.most]
         evidence = Evidence(scenario, candidates, Store(Path(tempfile.mkdtemp())))
         for candidate in candidates:
-            masks[candidate.arch].append(masked(evidence, candidate.name, next(iter(scenario.decoys)), scenario.masks.images))
+            masks[candidate.arch].append(
+                masked(evidence, candidate.name, next(iter(scenario.decoys)), scenario.masks.images)
+            )
             for decoy in scenario.decoys:
                 for label in range(asked.classes):
                     found[candidate.arch].append(copied(evidence, candidate.name, decoy, label))

@@ -1,12 +1,17 @@
-"""All-pairs gradient cosine, ours and everyone else's, side by side in one run: python benchmarks/influence.py [--quick]
+"""All-pairs gradient cosine, ours and everyone else's, side by side in one run: python
+benchmarks/influence.py [--quick]
 
-ResNet18, five classes, gradients by layer3 + layer4 + fc, one thread, each tool in a process of its own. CPU seconds (user and
-system: fresh memory costs time) and peak memory above the loaded model and images; the largest error and the mean rank
-correlation of the queries' lists against the truth, plain autograd in float64 from residuals of 60 digits. `fresh` has random
-weights; `saturated` knows its images by heart, so that 1 - p is 0 in float32.
+ResNet18, five classes, gradients by layer3 + layer4 + fc, one thread, each tool in a process of its
+own. CPU seconds (user and
+system: fresh memory costs time) and peak memory above the loaded model and images; the largest
+    error and the mean rank
+correlation of the queries' lists against the truth, plain autograd in float64 from residuals of 60
+digits. `fresh` has random weights; `saturated` knows its images by heart, so that 1 - p is 0 in
+float32.
 
-The full run writes a section of docs/influence.md; `--quick` ends with one line of JSON, whose best peer is the quickest one.
-Peers that are not installed are named and skipped; `--peers DIR` adds a folder to look for them.
+The full run writes a section of docs/influence.md; `--quick` ends with one line of JSON, whose best
+peer is the quickest one. Peers that are not installed are named and skipped; `--peers DIR` adds a
+folder to look for them.
 """
 
 from __future__ import annotations
@@ -38,8 +43,10 @@ from torchvision.models import resnet18
 from shortcut_audit.evidence.gradients.influence.gradient_cosine import GradientCosine
 from shortcut_audit.measures.rankings import spearman
 
-QUICK = ("naive loop", "dattri-llm")  # the others need longer than --quick has, and cannot be the best
-SLOW = ("dattri",)  # minutes for a dozen images: it writes gradients of all parameters once for each parameter
+# the others need longer than --quick has, and cannot be the best
+QUICK = ("naive loop", "dattri-llm")
+# minutes for a dozen images: it writes gradients of all parameters once for each parameter
+SLOW = ("dattri",)
 Scores = Callable[[nn.Module, Images, Images], np.ndarray]
 
 
@@ -54,7 +61,9 @@ class Case:
 
     def part(self, m: int, q: int) -> Case:
         """Its first m training images and q queries."""
-        queries, training = ((some[0][:n], some[1][:n]) for some, n in ((self.queries, q), (self.training, m)))
+        queries, training = (
+            (some[0][:n], some[1][:n]) for some, n in ((self.queries, q), (self.training, m))
+        )
         return replace(self, queries=queries, training=training)
 
     def as_float(self) -> tuple[Images, Images]:
@@ -83,7 +92,14 @@ class Row:
         found, case = self.found, self.case
         name = f"{case.name}, {case.queries[0].shape[-1]} px, {len(case.training[0])} x {len(case.queries[0])}"
         times = f"{found.seconds:.2f}", f"{found.system:.2f}"
-        return name, found.tool, *times, f"{found.megabytes:.0f}", f"{self.error:.1e}", f"{self.rho:.4f}"
+        return (
+            name,
+            found.tool,
+            *times,
+            f"{found.megabytes:.0f}",
+            f"{self.error:.1e}",
+            f"{self.rho:.4f}",
+        )
 
 
 def pictures(n: int, side: int) -> Tensor:
@@ -114,7 +130,11 @@ def away_from_kinks(network: nn.Module, pixels: Tensor, n: int) -> Tensor:
     """
     margin = 2e-5 * (64 / pixels.shape[-1]) ** 2
     nearest: list[Tensor] = []
-    relus = [module for name, module in network.named_modules() if isinstance(module, nn.ReLU) and name[:6] in LAYERS]
+    relus = [
+        module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.ReLU) and name[:6] in LAYERS
+    ]
 
     def note(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         x = arguments[0].flatten(1)
@@ -133,7 +153,9 @@ def away_from_kinks(network: nn.Module, pixels: Tensor, n: int) -> Tensor:
 
 
 def cases(side: int, m: int, q: int) -> tuple[Case, Case]:
-    """The fresh network, and the same with a head fitted to all labels with a margin of about thirty."""
+    """The fresh network, and the same with a head fitted to all labels with a margin of about
+    thirty.
+    """
     pixels = pictures(2 * (q + m), side)
     network = fresh_network(pixels)
     pixels = away_from_kinks(network, pixels, q + m)
@@ -142,7 +164,9 @@ def cases(side: int, m: int, q: int) -> tuple[Case, Case]:
     fresh = Case("fresh", network, (pixels[:q], labels[:q]), (pixels[q:], labels[q:]))
     network = deepcopy(network)
     seen: list[Tensor] = []
-    handle = network.fc.register_forward_hook(lambda _module, arguments, _output: seen.append(arguments[0]))
+    handle = network.fc.register_forward_hook(
+        lambda _module, arguments, _output: seen.append(arguments[0])
+    )
     with torch.no_grad():
         for part in pixels.split(20):
             network(part / 255)
@@ -150,13 +174,23 @@ def cases(side: int, m: int, q: int) -> tuple[Case, Case]:
         z = torch.cat(seen).double()
         centred = z - z.mean(0)
         gram = centred @ centred.T
-        wanted = 30 * F.one_hot(labels, 5) + 3 * torch.randn(len(z), 5, generator=torch.Generator().manual_seed(1))
+        wanted = 30 * F.one_hot(labels, 5) + 3 * torch.randn(
+            len(z), 5, generator=torch.Generator().manual_seed(1)
+        )
         ridge = 1e-4 * gram.diagonal().mean() * torch.eye(len(z))
         weight = torch.linalg.solve(gram + ridge, wanted.double()).T @ centred
         network.fc.weight.copy_(weight)
         network.fc.bias.copy_(-weight @ z.mean(0))
-        sure = torch.cat([network(part / 255).softmax(1) for part in pixels.split(20)])[range(len(z)), labels] == 1
-    print(f"saturated: 1 - p is exactly 0 for {float(sure.float().mean()):.0%} of the images", flush=True)
+        sure = (
+            torch.cat([network(part / 255).softmax(1) for part in pixels.split(20)])[
+                range(len(z)), labels
+            ]
+            == 1
+        )
+    print(
+        f"saturated: 1 - p is exactly 0 for {float(sure.float().mean()):.0%} of the images",
+        flush=True,
+    )
     return fresh, replace(fresh, name="saturated", network=network)
 
 
@@ -174,7 +208,10 @@ def truth(network: nn.Module, queries: Images, training: Images) -> np.ndarray:
         return [g.flatten() for g in torch.autograd.grad(logits, parameters, seed)]
 
     with mpmath.workdps(60):
-        kept = [torch.stack(rows) for rows in zip(*(gradient(*each) for each in zip(*queries, strict=True)), strict=True)]
+        kept = [
+            torch.stack(rows)
+            for rows in zip(*(gradient(*each) for each in zip(*queries, strict=True)), strict=True)
+        ]
         norms = sum(rows.square().sum(1) for rows in kept)
         columns = []
         for each in zip(*training, strict=True):
@@ -189,7 +226,9 @@ def ours(network: nn.Module, queries: Images, training: Images) -> np.ndarray:
 
 
 def measure(tool: str, scores: Scores, case: Case) -> Measured | None:
-    """Runs a tool in a forked process, warmed up on a few images; None, aloud, if it is not installed or fails."""
+    """Runs a tool in a forked process, warmed up on a few images; None, aloud, if it is not
+    installed or fails.
+    """
     images = (case.queries, case.training) if tool == "ours" else case.as_float()
     reader, writer = os.pipe()
     if child := os.fork():
@@ -215,10 +254,13 @@ def _measured_here(
     for stream in (1, 2):  # progress bars
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     try:
-        ctypes.CDLL(None).malloc_trim(0)  # else what the parent has freed serves the tool and is not counted
+        # else what the parent has freed serves the tool and is not counted
+        ctypes.CDLL(None).malloc_trim(0)
         before = _memory("VmRSS", "RssFile")
         if scores is not truth:
-            few = [(pixels[:n], labels[:n]) for n, (pixels, labels) in zip((2, 4), images, strict=True)]
+            few = [
+                (pixels[:n], labels[:n]) for n, (pixels, labels) in zip((2, 4), images, strict=True)
+            ]
             scores(network, few[0], few[1])
             gc.collect()
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts again here
@@ -228,7 +270,12 @@ def _measured_here(
         user, system = end.user - start.user, end.system - start.system
         return user + system, system, _memory("VmHWM", "RssFile") - before, np.asarray(result)
     except Exception as error:  # whatever a peer does is its own affair
-        return 0.0, 0.0, 0.0, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return (
+            0.0,
+            0.0,
+            0.0,
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+        )
 
 
 def _memory(whole: str, apart: str) -> float:
@@ -248,7 +295,10 @@ def compare(case: Case, tools: Mapping[str, Scores], known: int | None = None) -
         if found := measure(tool, scores, taken):
             there = found.scores[:, :known]
             known_here = reference.scores[: there.shape[0], : there.shape[1]]
-            error, rho = np.nanmax(np.abs(there - known_here)), np.nanmean(spearman(there, known_here))
+            error, rho = (
+                np.nanmax(np.abs(there - known_here)),
+                np.nanmean(spearman(there, known_here)),
+            )
             rows.append(Row(taken, found, float(error), float(rho)))
             print(*rows[-1].cells(), sep=" | ", flush=True)
     return rows
@@ -257,7 +307,11 @@ def compare(case: Case, tools: Mapping[str, Scores], known: int | None = None) -
 def quickest(rows: list[Row], apart: Iterable[str] = ()) -> Measured | None:
     """The best of the peers that were measured on the whole case; the naive loop is none."""
     whole = len(rows[0].case.training[0])
-    peers = [row.found for row in rows[1:] if len(row.case.training[0]) == whole and row.found.tool not in ("naive loop", *apart)]
+    peers = [
+        row.found
+        for row in rows[1:]
+        if len(row.case.training[0]) == whole and row.found.tool not in ("naive loop", *apart)
+    ]
     return min(peers, key=lambda found: found.seconds, default=None)
 
 
@@ -277,7 +331,9 @@ def summary(fresh: list[Row], saturated: list[Row]) -> dict[str, object]:
 
 
 def lead(rows: list[Row]) -> tuple[str, ...]:
-    """How many times quicker than the naive loop, the best peer of all, and the best that knows every layer; lowest memory."""
+    """How many times quicker than the naive loop, the best peer of all, and the best that knows
+    every layer; lowest memory.
+    """
     mine = rows[0].found
     naive = next(row.found for row in rows if row.found.tool == "naive loop")
     others = [quickest(rows), quickest(rows, LEAVE_OUT_BATCH_NORM)]
@@ -291,19 +347,31 @@ def growth(sizes: tuple[int, ...]) -> list[tuple[object, ...]]:
     """Ours alone, 20 queries at 64 px, for more and more training images."""
     pixels = pictures(20 + max(sizes), 64)
     labels = torch.arange(len(pixels)) % 5
-    whole = Case("fresh", fresh_network(pixels), (pixels[:20], labels[:20]), (pixels[20:], labels[20:]))
+    whole = Case(
+        "fresh", fresh_network(pixels), (pixels[:20], labels[:20]), (pixels[20:], labels[20:])
+    )
     rows: list[tuple[object, ...]] = []
     for m in sizes:
         found = measure("ours", ours, whole.part(m, 20))
         assert found is not None
-        rows.append((m, f"{found.seconds:.2f}", f"{1000 * found.seconds / m:.1f}", f"{found.megabytes:.0f}"))
+        rows.append(
+            (m, f"{found.seconds:.2f}", f"{1000 * found.seconds / m:.1f}", f"{found.megabytes:.0f}")
+        )
         print(*rows[-1], sep=" | ", flush=True)
     return rows
 
 
 def section(cases: list[list[Row]], grown: list[tuple[object, ...]]) -> list[str]:
     """The part of docs/influence.md that this command measures."""
-    columns = ("case, training images x queries", "tool", "CPU s", "of it system", "peak MB", "largest error", "Spearman")
+    columns = (
+        "case, training images x queries",
+        "tool",
+        "CPU s",
+        "of it system",
+        "peak MB",
+        "largest error",
+        "Spearman",
+    )
     return [
         f"`python benchmarks/influence.py`, torch {torch.__version__}. {(__doc__ or '').split(chr(10) * 2)[1]}",
         "",
@@ -315,7 +383,10 @@ def section(cases: list[list[Row]], grown: list[tuple[object, ...]]) -> list[str
         "",
         "How many times quicker ours is, in CPU time:",
         "",
-        *table(("case", "naive loop", "best peer", "best peer that knows batch norm", "peak memory"), map(lead, cases)),
+        *table(
+            ("case", "naive loop", "best peer", "best peer that knows batch norm", "peak memory"),
+            map(lead, cases),
+        ),
         "",
         "Growth with the training set (ours, fresh, 20 queries, 64 px):",
         "",
@@ -325,8 +396,14 @@ def section(cases: list[list[Row]], grown: list[tuple[object, ...]]) -> list[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="64 px, 60 x 10 images, the quickest peers, under a minute")
-    parser.add_argument("--peers", type=Path, help="a folder with peers installed by `pip install --target`")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="64 px, 60 x 10 images, the quickest peers, under a minute",
+    )
+    parser.add_argument(
+        "--peers", type=Path, help="a folder with peers installed by `pip install --target`"
+    )
     parser.add_argument("--tools", nargs="*", choices=tuple(PEERS), help="only these peers")
     options = parser.parse_args()
     sys.path += [str(options.peers)] if options.peers else []

@@ -1,6 +1,8 @@
-"""Chapter 5 of the thesis on the demo set: python benchmarks/influence_demo.py checkpoints [--scenario fixtures/demo.yaml]
+"""Chapter 5 of the thesis on the demo set: python benchmarks/influence_demo.py checkpoints
+[--scenario fixtures/demo.yaml]
 
-For the first decoy of the scenario and each model trained on it or on none. Writes a section of docs/influence.md.
+For the first decoy of the scenario and each model trained on it or on none. Writes a section of
+docs/influence.md.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ class Demo:
         self.ids = [pictures.ids[at] for at in members]
         self.plain = pictures.pixels[members]  # (n, 3, h, w) uint8
         self.decoyed = material.with_decoy(decoy, "validation", size).decoyed[members]
-        self.training, self.flags = material.partly_decoyed(decoy, size, material.scenario.influence.coverage)
+        self.training, self.flags = material.partly_decoyed(
+            decoy, size, material.scenario.influence.coverage
+        )
 
     def gram(self, network: torch.nn.Module, queries: Tensor, training: Tensor) -> Gram:
         """One pass for all parts of the network."""
@@ -46,8 +50,12 @@ class Demo:
         return gradient_gram(network, images[0], images[1], parts(network))
 
     def precisions(self, network: torch.nn.Module) -> list[str]:
-        """For each subset of layers: precision at K of queries with the decoy / without; * where the first is beyond chance."""
-        gram = self.gram(network, torch.cat([self.decoyed[:QUERIES], self.plain[:QUERIES]]), self.training)
+        """For each subset of layers: precision at K of queries with the decoy / without; * where
+        the first is beyond chance.
+        """
+        gram = self.gram(
+            network, torch.cat([self.decoyed[:QUERIES], self.plain[:QUERIES]]), self.training
+        )
         cells = []
         for subset in subsets(gram.groups):
             scores = np.split(gram.cosine(subset).double().numpy(), 2)
@@ -58,7 +66,9 @@ class Demo:
         return cells
 
     def clusters(self, coverage: float) -> Callable[[torch.nn.Module], list[str]]:
-        """For each subset of layers: with / without the decoy in two clusters of the validation pictures, and their agreement."""
+        """For each subset of layers: with / without the decoy in two clusters of the validation
+        pictures, and their agreement.
+        """
         flags = covered(self.ids, coverage)
         pixels = torch.where(torch.from_numpy(flags)[:, None, None, None], self.decoyed, self.plain)
 
@@ -69,14 +79,18 @@ class Demo:
                 labels = spectral_clusters(gram.cosine(subset).double().numpy())
                 counts = cluster_table(labels, flags)
                 agreement, p = association(counts)
-                found.append(f"{'; '.join(f'{a}/{b}' for a, b in counts)}; {agreement:.2f} (p {p:.1g})")
+                found.append(
+                    f"{'; '.join(f'{a}/{b}' for a, b in counts)}; {agreement:.2f} (p {p:.1g})"
+                )
             return found
 
         return cells
 
 
 def chosen(candidates: list[Candidate]) -> list[Candidate]:
-    """The first seed of each coverage, by coverage: `shortcut-audit train` names the first decoy's models F25-s0 and so on."""
+    """The first seed of each coverage, by coverage: `shortcut-audit train` names the first decoy's
+    models F25-s0 and so on.
+    """
     first = [each for each in candidates if each.name.startswith("F") and each.name.endswith("-s0")]
     return sorted(first, key=lambda each: int(each.name[1:].partition("-")[0]))
 
@@ -92,11 +106,16 @@ def main() -> None:
     candidates = chosen(read_candidates(options.checkpoints))
     demo = Demo(material, decoy, candidates[0].size)
     networks = {each.name: load_subject(each, material.classes).network for each in candidates}
-    names = [("+ " if at else "") + name for at, name in enumerate(parts(next(iter(networks.values()))))]
+    names = [
+        ("+ " if at else "") + name for at, name in enumerate(parts(next(iter(networks.values()))))
+    ]
 
     def measured(cells: Callable[[torch.nn.Module], list[str]]) -> list[str]:
         columns = {name: cells(network) for name, network in networks.items()}
-        rows = table(("layers", *columns), ([name, *row] for name, *row in zip(names, *columns.values(), strict=True)))
+        rows = table(
+            ("layers", *columns),
+            ([name, *row] for name, *row in zip(names, *columns.values(), strict=True)),
+        )
         print(*rows, sep="\n", flush=True)
         return rows
 

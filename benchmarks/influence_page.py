@@ -1,4 +1,6 @@
-"""docs/influence.md: its first part is written by hand, each section that is measured by the command that it names."""
+"""docs/influence.md: its first part is written by hand, each section that is measured by the
+command that it names.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,14 @@ PAGE = Path(__file__).parents[1] / "docs" / "influence.md"
 
 def write_section(title: str, lines: Iterable[str], page: Path = PAGE) -> None:
     """Replaces the page's section of this title, or adds it at the end."""
-    first, *sections = page.read_text(encoding="utf-8").split("\n## ") if page.exists() else ["# Influence\n"]
+    first, *sections = (
+        page.read_text(encoding="utf-8").split("\n## ") if page.exists() else ["# Influence\n"]
+    )
     new = "\n".join([title, "", *lines, ""])
-    at = next((at for at, section in enumerate(sections) if section.startswith(title + "\n")), len(sections))
+    at = next(
+        (at for at, section in enumerate(sections) if section.startswith(title + "\n")),
+        len(sections),
+    )
     sections[at : at + 1] = [new]
     page.write_text("\n## ".join([first, *sections]), encoding="utf-8")
 

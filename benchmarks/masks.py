@@ -1,13 +1,15 @@
 """Masks against their peers: one command, one run, the same threads, the same images.
 
-    python benchmarks/masks.py --quick  # a minute or two, nearly all of it the reference; ends with JSON
-    python benchmarks/masks.py --case fixtures/demo.yaml checkpoints F0-s0 --images 60 --write docs/masks.md
-    python benchmarks/masks.py --case fixtures/demo.yaml checkpoints F100-s0 --decoy stop_sign --explainers all --no-torchray
+    python benchmarks/masks.py --quick  # a minute or two, nearly all of it the reference; ends with
+    JSON python benchmarks/masks.py --case fixtures/demo.yaml checkpoints F0-s0 --images 60 --write
+    docs/masks.md python benchmarks/masks.py --case fixtures/demo.yaml checkpoints F100-s0 --decoy
+    stop_sign --explainers all --no-torchray
 
-The reference is TorchRay (`pip install --no-deps torchray`; archived, non-commercial licence): a peer here, never a dependency.
-Scores compare masks at equal area: each mask reveals its top 5 % of the image (and, softly, a mean of 5 %) through the same blur
-pyramid; differences are paired over images, with 95 % t intervals. The noise floor is the reference against itself on the
-mirrored image. Times are CPU seconds, so that a machine that others use too says the same.
+The reference is TorchRay (`pip install --no-deps torchray`; archived, non-commercial licence): a
+peer here, never a dependency. Scores compare masks at equal area: each mask reveals its top 5 % of
+the image (and, softly, a mean of 5 %) through the same blur pyramid; differences are paired over
+images, with 95 % t intervals. The noise floor is the reference against itself on the mirrored
+image. Times are CPU seconds, so that a machine that others use too says the same.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ from shortcut_audit.subjects.pictures.material import Material
 
 @dataclass(frozen=True)
 class Case:
-    """A model, images (n, 3, h, w) in [0, 1], the classes to explain, and the decoy's footprint where there is one."""
+    """A model, images (n, 3, h, w) in [0, 1], the classes to explain, and the decoy's footprint
+    where there is one.
+    """
 
     name: str
     network: nn.Module
@@ -78,7 +82,9 @@ def ours(name: str, **options: Any) -> Timed:
     """A registered explainer."""
     explainer = registry.build("explainer", name, options)
 
-    def masks(network: nn.Module, images: Tensor, targets: Tensor, area: float) -> tuple[Tensor, np.ndarray]:
+    def masks(
+        network: nn.Module, images: Tensor, targets: Tensor, area: float
+    ) -> tuple[Tensor, np.ndarray]:
         start = time.process_time()
         found = explainer.explain(network, images, targets, area)
         return found, np.full(len(images), (time.process_time() - start) / len(images))
@@ -101,11 +107,15 @@ def preserved(case: Case, masks: Tensor) -> np.ndarray:
     reward = Reward(case.network)
     pairs = zip(case.images.split(32), masks.float().split(32), case.targets.split(32), strict=True)
     with torch.no_grad():
-        return torch.cat([reward(perturbation_levels(images), mask, targets) for images, mask, targets in pairs]).numpy()
+        return torch.cat(
+            [reward(perturbation_levels(images), mask, targets) for images, mask, targets in pairs]
+        ).numpy()
 
 
 def model_alone(case: Case) -> float:
-    """Seconds that one forward and backward pass of the lean network takes an image: nothing can be faster than that x passes."""
+    """Seconds that one forward and backward pass of the lean network takes an image: nothing can be
+    faster than that x passes.
+    """
     images = case.images[:32].clone().requires_grad_()
     times = []
     with lean(case.network, case.images[:2]) as logits:
@@ -121,7 +131,9 @@ def machinery(case: Case, area: float) -> float:
     spent = {"model": 0.0, "since": 0.0}
 
     class Bracket(torch.autograd.Function):
-        """Starts or stops the clock, in the forward pass and, the other way round, in the backward pass."""
+        """Starts or stops the clock, in the forward pass and, the other way round, in the backward
+        pass.
+        """
 
         @staticmethod
         def forward(ctx: Any, value: Tensor, starts: bool) -> Tensor:
@@ -166,16 +178,26 @@ def overlap(first: Tensor, second: Tensor, area: float) -> float:
     return float(iou(top_area(first, area).numpy(), top_area(second, area).numpy()).mean())
 
 
-def noise_floor(reference: Row, make: Timed, case: Case, area: float, count: int) -> tuple[float, str]:
-    """IoU of the reference with itself on the mirrored image, and the difference of its scores, on the first images."""
+def noise_floor(
+    reference: Row, make: Timed, case: Case, area: float, count: int
+) -> tuple[float, str]:
+    """IoU of the reference with itself on the mirrored image, and the difference of its scores, on
+    the first images.
+    """
     few = case.first(count)
     mirrored = make(few.network, few.images.flip(-1), few.targets, area)[0].flip(-1)
-    gap = difference(preserved(few, top_area(mirrored, area)), reference.score[:count]) if count > 1 else ""
+    gap = (
+        difference(preserved(few, top_area(mirrored, area)), reference.score[:count])
+        if count > 1
+        else ""
+    )
     return overlap(reference.masks[:count], mirrored, area), gap
 
 
 def at_own_area(reference: Row, make: Timed, case: Case, area: float, count: int) -> str:
-    """Our exact recipe against the reference where each image reveals as much as the reference's mask of it; with the floor."""
+    """Our exact recipe against the reference where each image reveals as much as the reference's
+    mask of it; with the floor.
+    """
     few, theirs = case.first(count), reference.masks[:count]
     areas = theirs.mean((1, 2)).double()
     exact = Extremal(recipe="paper").masks(few.network, few.images, few.targets, areas).masks
@@ -190,31 +212,63 @@ def at_own_area(reference: Row, make: Timed, case: Case, area: float, count: int
 
 def table(case: Case, rows: list[Row], reference: Row | None, area: float) -> str:
     """Markdown, one line a method."""
-    lines = [["method", "CPU s an image", "speed-up", "score", "- reference", "soft", "- reference", "area", "IoU", "MiB"]]
+    lines = [
+        [
+            "method",
+            "CPU s an image",
+            "speed-up",
+            "score",
+            "- reference",
+            "soft",
+            "- reference",
+            "area",
+            "IoU",
+            "MiB",
+        ]
+    ]
     if case.footprint is not None:
         lines[0] += ["on decoy", "highlight it"]
     for row in rows:
-        cells = [row.method, f"{row.seconds:.3f}", f"{reference.seconds / row.seconds:.1f} x" if reference else ""]
+        cells = [
+            row.method,
+            f"{row.seconds:.3f}",
+            f"{reference.seconds / row.seconds:.1f} x" if reference else "",
+        ]
         for kind in ("score", "soft"):
             own = getattr(row, kind)
             compared = reference is not None and row is not reference
-            cells += [f"{own.mean():.2f}", difference(own, getattr(reference, kind)) if compared else ""]
-        cells += [f"{100 * row.masks.mean():.1f} %", f"{overlap(row.masks, reference.masks, area):.2f}" if reference else ""]
+            cells += [
+                f"{own.mean():.2f}",
+                difference(own, getattr(reference, kind)) if compared else "",
+            ]
+        cells += [
+            f"{100 * row.masks.mean():.1f} %",
+            f"{overlap(row.masks, reference.masks, area):.2f}" if reference else "",
+        ]
         cells += [f"{row.memory:.0f}"]
         if case.footprint is not None:
             shown = top_area(row.masks, area).numpy()
             share = share_on_footprint(shown, case.footprint)
-            cells += [f"{np.median(share):.2f}", f"{100 * highlights(shown, case.footprint).mean():.0f} %"]
+            cells += [
+                f"{np.median(share):.2f}",
+                f"{100 * highlights(shown, case.footprint).mean():.0f} %",
+            ]
         lines.append(cells)
-    return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], ["---"] * len(lines[0]), *lines[1:]])
+    return "\n".join(
+        "| " + " | ".join(line) + " |" for line in [lines[0], ["---"] * len(lines[0]), *lines[1:]]
+    )
 
 
 def trained_case(images: int) -> Case:
-    """A small net trained for some seconds on the demo: what `--quick` needs where there are no checkpoints."""
+    """A small net trained for some seconds on the demo: what `--quick` needs where there are no
+    checkpoints.
+    """
     torch.manual_seed(0)
     demo = Demo(train=80, validation=max(2, images // 5 + 1))
     training, validation = demo.load("train", 64), demo.load("validation", 64)
-    network = Normalised(build_architecture("shortcut_audit:small_resnet", 5), (0.5,) * 3, (0.25,) * 3)
+    network = Normalised(
+        build_architecture("shortcut_audit:small_resnet", 5), (0.5,) * 3, (0.25,) * 3
+    )
     labels = torch.from_numpy(training.labels)
     steps = [each for _ in range(12) for each in torch.randperm(len(labels)).split(32)]
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
@@ -225,18 +279,34 @@ def trained_case(images: int) -> Case:
     chosen = np.random.default_rng(0).permutation(len(validation.labels))[:images]
     pixels = validation.pixels[chosen].float() / 255
     network = network.eval().requires_grad_(False)
-    return Case("small_resnet, 64 px, trained on the spot", network, pixels, torch.from_numpy(validation.labels[chosen]))
+    return Case(
+        "small_resnet, 64 px, trained on the spot",
+        network,
+        pixels,
+        torch.from_numpy(validation.labels[chosen]),
+    )
 
 
 def untrained_case(arch: str, size: int, images: int) -> Case:
     """A large network with random weights: for times and memory alone."""
     torch.manual_seed(0)
-    network = Normalised(getattr(models, arch)(num_classes=5), (0.5,) * 3, (0.25,) * 3).eval().requires_grad_(False)
-    return Case(f"{arch}, {size} px, random weights", network, torch.rand(images, 3, size, size), torch.arange(images) % 5)
+    network = (
+        Normalised(getattr(models, arch)(num_classes=5), (0.5,) * 3, (0.25,) * 3)
+        .eval()
+        .requires_grad_(False)
+    )
+    return Case(
+        f"{arch}, {size} px, random weights",
+        network,
+        torch.rand(images, 3, size, size),
+        torch.arange(images) % 5,
+    )
 
 
 def loaded_case(options: argparse.Namespace) -> Case:
-    """A model of a Rashomon set on validation images: of all classes, or of the decoy's class with the decoy on."""
+    """A model of a Rashomon set on validation images: of all classes, or of the decoy's class with
+    the decoy on.
+    """
     scenario, folder, model = options.case
     material = Material(load_scenario(Path(scenario)))
     candidate = next(each for each in read_candidates(Path(folder)) if each.name == model)
@@ -245,14 +315,30 @@ def loaded_case(options: argparse.Namespace) -> Case:
     if options.decoy is None:
         order = np.random.default_rng(0).permutation(len(validation.labels))
         chosen = order[options.skip : options.skip + options.images]
-        pixels, labels, footprint = validation.pixels[chosen], torch.from_numpy(validation.labels[chosen]), None
+        pixels, labels, footprint = (
+            validation.pixels[chosen],
+            torch.from_numpy(validation.labels[chosen]),
+            None,
+        )
     else:
         chosen = material.members(options.decoy, "validation", subject.size)[: options.images]
         placed = material.with_decoy(options.decoy, "validation", subject.size)
         pixels, footprint = placed.decoyed[chosen], placed.footprint[chosen].numpy()
         labels = torch.full((len(chosen),), material.bait(options.decoy).target_index)
-    about = [candidate.arch, f"{subject.size} px", Path(scenario).stem, options.decoy or "no decoy", f"n = {len(chosen)}"]
-    return Case(f"{candidate.name} ({', '.join(about)})", subject.network, pixels.float() / 255, labels, footprint)
+    about = [
+        candidate.arch,
+        f"{subject.size} px",
+        Path(scenario).stem,
+        options.decoy or "no decoy",
+        f"n = {len(chosen)}",
+    ]
+    return Case(
+        f"{candidate.name} ({', '.join(about)})",
+        subject.network,
+        pixels.float() / 255,
+        labels,
+        footprint,
+    )
 
 
 def methods(options: argparse.Namespace) -> dict[str, Timed]:
@@ -270,7 +356,13 @@ def methods(options: argparse.Namespace) -> dict[str, Timed]:
     return found
 
 
-def report(case: Case, rows: list[Row], reference: Row | None, floor: tuple[float, str], options: argparse.Namespace) -> str:
+def report(
+    case: Case,
+    rows: list[Row],
+    reference: Row | None,
+    floor: tuple[float, str],
+    options: argparse.Namespace,
+) -> str:
     """The section of the docs for one case."""
     alone, fast, passes = model_alone(case), rows[0], RECIPES["fast"].iterations
     share = machinery(case, options.area)
@@ -284,29 +376,64 @@ def report(case: Case, rows: list[Row], reference: Row | None, floor: tuple[floa
         text.append(
             f"Noise floor: the reference on {options.mirrored} mirrored images overlaps with itself by {floor[0]:.2f} (IoU){gap}."
         )
-    bf16 = "yes" if bf16_pays(case.images.device) else "no, the processor has no matrix units for it"
-    text.append(f"Area asked: {100 * options.area:g} %. Threads: {options.threads}. bf16: {bf16}. {options.note}".strip())
+    bf16 = (
+        "yes" if bf16_pays(case.images.device) else "no, the processor has no matrix units for it"
+    )
+    text.append(
+        f"Area asked: {100 * options.area:g} %. Threads: {options.threads}. bf16: {bf16}. {options.note}".strip()
+    )
     return "\n".join(text) + "\n"
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="8 images, a small net at 64 px, one line of JSON at the end")
-    parser.add_argument("--case", nargs=3, metavar=("SCENARIO", "MODELS", "MODEL"), help="a trained model and its images")
-    parser.add_argument("--untrained", nargs=2, metavar=("ARCH", "SIZE"), help="a torchvision model for times alone")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="8 images, a small net at 64 px, one line of JSON at the end",
+    )
+    parser.add_argument(
+        "--case",
+        nargs=3,
+        metavar=("SCENARIO", "MODELS", "MODEL"),
+        help="a trained model and its images",
+    )
+    parser.add_argument(
+        "--untrained", nargs=2, metavar=("ARCH", "SIZE"), help="a torchvision model for times alone"
+    )
     parser.add_argument("--decoy", help="explain the decoy's class on images that carry it")
-    parser.add_argument("--explainers", nargs="*", default=[], help="more registered explainers, or 'all'")
+    parser.add_argument(
+        "--explainers", nargs="*", default=[], help="more registered explainers, or 'all'"
+    )
     parser.add_argument("--paper", action="store_true", help="our exact recipe too")
     parser.add_argument("--no-torchray", action="store_true")
-    parser.add_argument("--iterations", type=int, default=800, help="TorchRay's; its time is extrapolated to 800")
+    parser.add_argument(
+        "--iterations", type=int, default=800, help="TorchRay's; its time is extrapolated to 800"
+    )
     parser.add_argument("--images", type=int, default=60)
     parser.add_argument("--mirrored", type=int, default=8, help="images for the noise floor")
     parser.add_argument("--area", type=float, default=0.05)
-    parser.add_argument("--skip", type=int, default=24, help="images left out first: the settings were picked on them")
+    parser.add_argument(
+        "--skip",
+        type=int,
+        default=24,
+        help="images left out first: the settings were picked on them",
+    )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--peers", type=Path, action="append", default=[], help="a folder of `pip install --target`")
-    parser.add_argument("--keep", type=Path, help="a folder for the reference's masks, which cost hours: used again")
-    parser.add_argument("--timed", type=int, default=2, help="images on which the reference is timed where masks are kept")
+    parser.add_argument(
+        "--peers", type=Path, action="append", default=[], help="a folder of `pip install --target`"
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for the reference's masks, which cost hours: used again"
+    )
+    parser.add_argument(
+        "--timed",
+        type=int,
+        default=2,
+        help="images on which the reference is timed where masks are kept",
+    )
     parser.add_argument("--note", default="", help="a sentence about the machine, for the docs")
     parser.add_argument("--write", type=Path, help="append the table to this file")
     return parser.parse_args()
@@ -337,7 +464,9 @@ def main() -> None:
         reference = measure("TorchRay", peer, case, options.area)
         if options.keep:  # times are this run's, even where masks were kept from another
             few = case.first(options.timed)
-            _, seconds = torchray(options.iterations)(few.network, few.images, few.targets, options.area)
+            _, seconds = torchray(options.iterations)(
+                few.network, few.images, few.targets, options.area
+            )
             reference = replace(reference, seconds=float(seconds.mean()))
         reference = replace(reference, seconds=reference.seconds * 800 / options.iterations)
         if options.mirrored:

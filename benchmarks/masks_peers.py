@@ -1,6 +1,8 @@
-"""Masks by other people's tools, each used as its own documentation says: (network, images, targets, area) -> masks, seconds.
+"""Masks by other people's tools, each used as its own documentation says: (network, images,
+targets, area) -> masks, seconds.
 
-Every function takes images (n, 3, h, w) in [0, 1] and gives (n, h, w) >= 0 and the CPU seconds of each image, (n,).
+Every function takes images (n, 3, h, w) in [0, 1] and gives (n, h, w) >= 0 and the CPU seconds of
+each image, (n,).
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ Timed = Callable[[nn.Module, Tensor, Tensor, float], tuple[Tensor, np.ndarray]]
 def image_by_image(make: Callable[[nn.Module, Tensor, int, float], Tensor]) -> Timed:
     """A tool that takes one image (1, 3, h, w) at a time and gives (h, w)."""
 
-    def masks(network: nn.Module, images: Tensor, targets: Tensor, area: float) -> tuple[Tensor, np.ndarray]:
+    def masks(
+        network: nn.Module, images: Tensor, targets: Tensor, area: float
+    ) -> tuple[Tensor, np.ndarray]:
         found, seconds = [], []
         for image, target in zip(images, targets.tolist(), strict=True):
             start = time.process_time()
@@ -35,7 +39,8 @@ def image_by_image(make: Callable[[nn.Module, Tensor, int, float], Tensor]) -> T
 
 
 def torchray(iterations: int = 800, keep: Path | None = None) -> Timed:
-    """The reference, image by image, with step and sigma scaled to the image as ours are; masks may be kept from an earlier run.
+    """The reference, image by image, with step and sigma scaled to the image as ours are; masks may
+    be kept from an earlier run.
 
     Args:
         iterations: of its optimiser.
@@ -49,18 +54,37 @@ def torchray(iterations: int = 800, keep: Path | None = None) -> Timed:
         step, start = Grid(*image.shape[-2:]).step, time.process_time()
         options = {"areas": [area], "max_iter": iterations, "step": step, "sigma": 3 * step}
         mask, _ = extremal_perturbation(network, image, target, **options)
-        return {"mask": mask[0, 0].detach().numpy(), "seconds": np.array(time.process_time() - start)}
+        return {
+            "mask": mask[0, 0].detach().numpy(),
+            "seconds": np.array(time.process_time() - start),
+        }
 
-    def masks(network: nn.Module, images: Tensor, targets: Tensor, area: float) -> tuple[Tensor, np.ndarray]:
-        weights = hashlib.sha256(b"".join(value.numpy().tobytes() for value in network.state_dict().values())).hexdigest()
+    def masks(
+        network: nn.Module, images: Tensor, targets: Tensor, area: float
+    ) -> tuple[Tensor, np.ndarray]:
+        weights = hashlib.sha256(
+            b"".join(value.numpy().tobytes() for value in network.state_dict().values())
+        ).hexdigest()
         found = []
         for image, target in zip(images, targets.tolist(), strict=True):
             pixels = hashlib.sha256(image.numpy().tobytes()).hexdigest()
-            key = {"weights": weights, "pixels": pixels, "target": target, "area": area, "iterations": iterations}
+            key = {
+                "weights": weights,
+                "pixels": pixels,
+                "target": target,
+                "area": area,
+                "iterations": iterations,
+            }
             key["step"] = Grid(*image.shape[-2:]).step
             each = (network, image[None], target, area)
-            found.append(store.arrays("torchray", key, lambda each=each: fresh(*each)) if store else fresh(*each))
-        return torch.stack([torch.from_numpy(each["mask"]) for each in found]), np.array([each["seconds"] for each in found])
+            found.append(
+                store.arrays("torchray", key, lambda each=each: fresh(*each))
+                if store
+                else fresh(*each)
+            )
+        return torch.stack([torch.from_numpy(each["mask"]) for each in found]), np.array(
+            [each["seconds"] for each in found]
+        )
 
     return masks
 

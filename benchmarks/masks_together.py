@@ -1,6 +1,8 @@
-"""Several models of one architecture in one batch, or one after the other: python benchmarks/masks_together.py
+"""Several models of one architecture in one batch, or one after the other: python
+benchmarks/masks_together.py
 
-CPU seconds for a forward and backward pass of four small nets on 32 images each at 64 px, the least of five, one thread.
+CPU seconds for a forward and backward pass of four small nets on 32 images each at 64 px, the least
+of five, one thread.
 """
 
 from __future__ import annotations
@@ -28,18 +30,26 @@ def seconds(slope: Callable[[], object]) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    networks = [build_architecture("shortcut_audit:small_resnet", 5).eval().requires_grad_(False) for _ in range(4)]
+    networks = [
+        build_architecture("shortcut_audit:small_resnet", 5).eval().requires_grad_(False)
+        for _ in range(4)
+    ]
     images = torch.rand(4, 32, 3, 64, 64).requires_grad_()
     lean = [folded(network, images[0, :2].detach()) for network in networks]
     state, empty = stack_module_state(networks), copy.deepcopy(networks[0]).to("meta")
 
     def in_turn() -> tuple[Tensor, ...]:
         pairs = zip(lean, images, strict=True)
-        scores = [network(some.contiguous(memory_format=torch.channels_last))[:, 0].sum() for network, some in pairs]
+        scores = [
+            network(some.contiguous(memory_format=torch.channels_last))[:, 0].sum()
+            for network, some in pairs
+        ]
         return torch.autograd.grad(torch.stack(scores).sum(), images)
 
     def together() -> tuple[Tensor, ...]:
-        logits = vmap(lambda weights, norms, some: functional_call(empty, (weights, norms), (some,)))(*state, images)
+        logits = vmap(
+            lambda weights, norms, some: functional_call(empty, (weights, norms), (some,))
+        )(*state, images)
         return torch.autograd.grad(logits[..., 0].sum(), images)
 
     turn, once = seconds(in_turn), seconds(together)

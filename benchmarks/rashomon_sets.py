@@ -1,8 +1,11 @@
-"""Do models that were made to differ look elsewhere, more than another seed does? For docs/rashomon_sets.md.
+"""Do models that were made to differ look elsewhere, more than another seed does? For
+docs/rashomon_sets.md.
 
-python benchmarks/rashomon_sets.py SCENARIO FIRST FILE... [--images 60] [--area 0.05] [--decoy stop_sign]
+python benchmarks/rashomon_sets.py SCENARIO FIRST FILE... [--images 60] [--area 0.05] [--decoy
+stop_sign]
 
-FIRST and FILEs are checkpoints. Masks are of the decoy's class, on plain validation pictures of that class.
+FIRST and FILEs are checkpoints. Masks are of the decoy's class, on plain validation pictures of
+that class.
 """
 
 from __future__ import annotations
@@ -30,11 +33,15 @@ def subject(file: Path, classes: tuple[str, ...]) -> Subject:
 def classes_of(model: Subject, pixels: torch.Tensor) -> np.ndarray:
     """(n,) predicted classes."""
     with torch.inference_mode():
-        return np.concatenate([model.network(part / 255).argmax(1).numpy() for part in pixels.split(256)])
+        return np.concatenate(
+            [model.network(part / 255).argmax(1).numpy() for part in pixels.split(256)]
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("scenario", type=Path)
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--images", type=int, default=60)
@@ -43,7 +50,10 @@ def main() -> None:
     asked = parser.parse_args()
     scenario = load_scenario(asked.scenario)
     material, size = Material(scenario), scenario.training.size
-    pictures, placed = material.pictures("validation", size), material.with_decoy(asked.decoy, "validation", size)
+    pictures, placed = (
+        material.pictures("validation", size),
+        material.with_decoy(asked.decoy, "validation", size),
+    )
     target = material.bait(asked.decoy).target_index
     members = material.members(asked.decoy, "validation", size)
     chosen, others = members[: asked.images], np.setdiff1d(np.arange(len(pictures.labels)), members)
@@ -51,7 +61,9 @@ def main() -> None:
 
     def masks(model: Subject, pixels: torch.Tensor) -> np.ndarray:
         targets = torch.full((len(chosen),), target)
-        return top_area(explainer.explain(model.network, pixels[chosen] / 255, targets, asked.area), asked.area).numpy()
+        return top_area(
+            explainer.explain(model.network, pixels[chosen] / 255, targets, asked.area), asked.area
+        ).numpy()
 
     print("| model | accuracy | of the class | like the first | IoU | beyond chance | like the one before | on the object | "
           "on the decoy | decoy makes it the class | control |")  # fmt: skip
@@ -63,10 +75,22 @@ def main() -> None:
         plain = classes_of(model, pictures.pixels)
         seen = masks(model, pictures.pixels)
         first, before = (seen, seen) if first is None else (first, before)
-        on = share_on_footprint(masks(model, placed.decoyed), placed.footprint[chosen].numpy()).mean()
-        fooled, control = (float((classes_of(model, each[others]) == target).mean()) for each in (placed.decoyed, placed.control))
+        on = share_on_footprint(
+            masks(model, placed.decoyed), placed.footprint[chosen].numpy()
+        ).mean()
+        fooled, control = (
+            float((classes_of(model, each[others]) == target).mean())
+            for each in (placed.decoyed, placed.control)
+        )
         shares = (plain == pictures.labels).mean(), (plain[members] == target).mean()
-        alike = [each.mean() for each in (similarity(first, seen), iou(first, seen), chance_corrected(first, seen, objects))]
+        alike = [
+            each.mean()
+            for each in (
+                similarity(first, seen),
+                iou(first, seen),
+                chance_corrected(first, seen, objects),
+            )
+        ]
         alike.append(similarity(before, seen).mean())
         inside = np.nan if objects is None else share_on_footprint(seen, objects).mean()
         before = seen

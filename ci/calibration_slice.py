@@ -1,4 +1,6 @@
-"""Holds a slice of the population, from other seeds, against the page. Usage: calibration_slice.py SCENARIO PAGE.json OUT."""
+"""Holds a slice of the population, from other seeds, against the page. Usage: calibration_slice.py
+SCENARIO PAGE.json OUT.
+"""
 
 import json
 import sys
@@ -12,7 +14,8 @@ from shortcut_audit.files.yaml_files import read_mapping
 
 FIRST = 1000  # no seed of the population is as large
 DECOYS = ("stop_sign", "copyright_tag", "corner_patch", "coloured_border")
-BESIDE = ("hue_shift", "background_texture")  # image-wide: clean models are audited with these as well
+# image-wide: clean models are audited with these as well
+BESIDE = ("hue_shift", "background_texture")
 
 
 def slice_of(content: dict) -> dict:
@@ -38,8 +41,14 @@ def main(scenario: str, page: str, out: str) -> int:
     wrong = list(contradictions(json.loads(Path(page).read_text(encoding="utf-8")), found))
     for sentence in wrong:
         print(sentence)
-    held, alarms = "contradicts" if wrong else "agrees with", f"{found['false_alarms']} of {found['clean']}"
-    power = {coverage: f"{row['found']} of {row['models']}" for coverage, row in found["power_counts"].items()}
+    held, alarms = (
+        "contradicts" if wrong else "agrees with",
+        f"{found['false_alarms']} of {found['clean']}",
+    )
+    power = {
+        coverage: f"{row['found']} of {row['models']}"
+        for coverage, row in found["power_counts"].items()
+    }
     print(f"A slice from other seeds {held} {page}: {alarms} clean models rejected, found {power}")
     return 1 if wrong else 0
 

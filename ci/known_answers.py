@@ -1,4 +1,6 @@
-"""Did the demo's known answers come true? Usage: known_answers.py VERDICT.json ANSWERS.yaml PYTEST_EXIT_CODE."""
+"""Did the demo's known answers come true? Usage: known_answers.py VERDICT.json ANSWERS.yaml
+PYTEST_EXIT_CODE.
+"""
 
 import json
 import sys
@@ -12,11 +14,19 @@ def main(verdict: str, answers: str, pytest_code: str) -> int:
     document = json.loads(Path(verdict).read_text(encoding="utf-8"))
     expected = read_mapping(Path(answers), f"'{answers}'", "a key for each answer")
     found = {name: model["verdict"] for name, model in document["models"].items()}
-    wrong = [name for name in sorted({*expected, *found}) if found.get(name) not in expected.get(name, [])]
+    wrong = [
+        name
+        for name in sorted({*expected, *found})
+        if found.get(name) not in expected.get(name, [])
+    ]
     for name in wrong:
-        print(f"{name}: expected {' or '.join(expected.get(name, ['nothing']))}, found {found.get(name, 'nothing')}")
+        print(
+            f"{name}: expected {' or '.join(expected.get(name, ['nothing']))}, found {found.get(name, 'nothing')}"
+        )
     if wrong or document["exit_code"] != int(pytest_code):
-        print(f"The demo's known answers did NOT come true ({len(wrong)} of {len(expected)} differ).")
+        print(
+            f"The demo's known answers did NOT come true ({len(wrong)} of {len(expected)} differ)."
+        )
         return 1
     promoted = sum(word == "promote" for word in found.values())
     print(

@@ -1,4 +1,6 @@
-"""Folders for the calibration on photographs: every fifth training picture goes to `fresh`. Usage: photographs.py DATA OUT."""
+"""Folders for the calibration on photographs: every fifth training picture goes to `fresh`. Usage:
+photographs.py DATA OUT.
+"""
 
 import os
 import sys

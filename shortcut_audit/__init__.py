@@ -1,4 +1,5 @@
-"""Is an image classifier right for the right reasons? A model is a test subject; an audit is a pytest test.
+"""Is an image classifier right for the right reasons? A model is a test subject; an audit is a
+pytest test.
 
 The rooms, in the order in which they may import each other; the flow is from top to bottom::
 

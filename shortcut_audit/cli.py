@@ -1,4 +1,6 @@
-"""`train`, `study`, `calibrate`, `gate` and `report`, which only delegate. A user's mistake is one sentence and exit code 4."""
+"""`train`, `study`, `calibrate`, `gate` and `report`, which only delegate. A user's mistake is one
+sentence and exit code 4.
+"""
 
 from __future__ import annotations
 
@@ -29,50 +31,109 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"shortcut-audit: {error}", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
-        print("shortcut-audit: stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        print(
+            "shortcut-audit: stopped; what was finished is kept, and the same command goes on from there",
+            file=sys.stderr,
+        )
         return 130
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="shortcut-audit", description="Is an image classifier right for the right reasons?")
+    parser = argparse.ArgumentParser(
+        prog="shortcut-audit", description="Is an image classifier right for the right reasons?"
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train a Rashomon set: one model per decoy, coverage and seed")
+    train = commands.add_parser(
+        "train", help="train a Rashomon set: one model per decoy, coverage and seed"
+    )
     train.add_argument("scenario", type=Path)
-    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for checkpoints and rashomon.yaml")
+    train.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for checkpoints and rashomon.yaml",
+    )
     train.add_argument("--only", nargs="+", metavar="NAME", help="train only these models")
     train.add_argument(
-        "--processes", type=_count, default=1, metavar="N", help="models at a time, each with one thread (default: 1, with all)"
+        "--processes",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="models at a time, each with one thread (default: 1, with all)",
     )
     _add_overrides(train)
     train.set_defaults(command=_train)
 
-    study = commands.add_parser("study", help="the thesis's tables and figures with your numbers beside the published ones")
+    study = commands.add_parser(
+        "study", help="the thesis's tables and figures with your numbers beside the published ones"
+    )
     study.add_argument("scenario", type=Path)
-    study.add_argument("--out", type=Path, default=Path("reports/study"), metavar="DIR", help="default: reports/study")
     study.add_argument(
-        "--models", type=Path, metavar="DIR", help="checkpoints that are there (default: train them into OUT/models)"
+        "--out",
+        type=Path,
+        default=Path("reports/study"),
+        metavar="DIR",
+        help="default: reports/study",
+    )
+    study.add_argument(
+        "--models",
+        type=Path,
+        metavar="DIR",
+        help="checkpoints that are there (default: train them into OUT/models)",
     )
     study.add_argument("--only", nargs="+", metavar="NAME", help="only these experiments, e.g. e3")
     _add_overrides(study)
     study.set_defaults(command=_study)
 
-    calibrate = commands.add_parser("calibrate", help="train a population, audit it, and say how often the audits err")
-    calibrate.add_argument("scenarios", type=Path, nargs="+", metavar="scenario", help="one population each; on one page")
-    calibrate.add_argument("--data", type=Path, metavar="DIR", help="where data sets' paths start (default: beside the scenario)")
-    calibrate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for models, evidence and the page")
-    calibrate.add_argument("--suite", type=Path, default=Path("audits"), metavar="DIR", help="the audits (default: audits)")
+    calibrate = commands.add_parser(
+        "calibrate", help="train a population, audit it, and say how often the audits err"
+    )
     calibrate.add_argument(
-        "--workers", type=_count, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)"
+        "scenarios",
+        type=Path,
+        nargs="+",
+        metavar="scenario",
+        help="one population each; on one page",
+    )
+    calibrate.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="where data sets' paths start (default: beside the scenario)",
+    )
+    calibrate.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for models, evidence and the page",
+    )
+    calibrate.add_argument(
+        "--suite",
+        type=Path,
+        default=Path("audits"),
+        metavar="DIR",
+        help="the audits (default: audits)",
+    )
+    calibrate.add_argument(
+        "--workers",
+        type=_count,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processes (default: all cores)",
     )
     calibrate.set_defaults(command=_calibrate)
 
     _add_gate(commands)
 
     report = commands.add_parser("report", help="write the report's files again, from the record")
-    report.add_argument("reports", type=Path, help="the folder that holds record.jsonl and verdict.json")
+    report.add_argument(
+        "reports", type=Path, help="the folder that holds record.jsonl and verdict.json"
+    )
     report.set_defaults(command=_report)
     return parser
 
@@ -81,10 +142,26 @@ def _add_gate(commands: Any) -> None:
     gate = commands.add_parser("gate", help="exit 0 only if this very checkpoint may be promoted")
     gate.add_argument("verdict", type=Path, help="reports/verdict.json")
     gate.add_argument("--model", required=True, metavar="NAME")
-    gate.add_argument("--file", type=Path, help="the checkpoint to promote (default: where it was when it was audited)")
-    gate.add_argument("--scenario", type=Path, metavar="FILE", help="refuse a verdict that another scenario led to")
-    gate.add_argument("--audits", type=Path, metavar="DIR", help="refuse a verdict that other audits led to")
-    gate.add_argument("--data", type=Path, metavar="DIR", help="refuse a verdict on other pictures (needs --scenario)")
+    gate.add_argument(
+        "--file",
+        type=Path,
+        help="the checkpoint to promote (default: where it was when it was audited)",
+    )
+    gate.add_argument(
+        "--scenario",
+        type=Path,
+        metavar="FILE",
+        help="refuse a verdict that another scenario led to",
+    )
+    gate.add_argument(
+        "--audits", type=Path, metavar="DIR", help="refuse a verdict that other audits led to"
+    )
+    gate.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="refuse a verdict on other pictures (needs --scenario)",
+    )
     gate.set_defaults(command=_gate)
 
 
@@ -97,20 +174,45 @@ def _count(text: str) -> int:
 def _add_overrides(command: argparse.ArgumentParser) -> None:
     """What a machine, and not the scenario, knows best."""
     command.add_argument(
-        "--data", type=Path, metavar="DIR", help="where the data set's paths start (default: beside the scenario)"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="where the data set's paths start (default: beside the scenario)",
     )
-    command.add_argument("--device", help="cpu, cuda, cuda:1, or auto: cuda where there is one (default: as in the scenario)")
-    command.add_argument("--workers", type=int, metavar="N", help="threads that decode photographs (default: as many as cores)")
-    command.add_argument("--trust-code", action="store_true", help="let an architecture of your own be named (runs code)")
-    command.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="of training (default: as in the scenario)")
+    command.add_argument(
+        "--device",
+        help="cpu, cuda, cuda:1, or auto: cuda where there is one (default: as in the scenario)",
+    )
+    command.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="threads that decode photographs (default: as many as cores)",
+    )
+    command.add_argument(
+        "--trust-code",
+        action="store_true",
+        help="let an architecture of your own be named (runs code)",
+    )
+    command.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        help="of training (default: as in the scenario)",
+    )
 
 
 def _scenario(asked: argparse.Namespace) -> Scenario:
     from shortcut_audit.scenario import load_scenario
 
     if asked.data is not None and not asked.data.is_dir():
-        raise UsageError(f"--data '{asked.data}' is no folder: name the one in which the data set's paths start")
-    overrides = {name: getattr(asked, name) for name in ("device", "precision") if getattr(asked, name) is not None}
+        raise UsageError(
+            f"--data '{asked.data}' is no folder: name the one in which the data set's paths start"
+        )
+    overrides = {
+        name: getattr(asked, name)
+        for name in ("device", "precision")
+        if getattr(asked, name) is not None
+    }
     scenario = load_scenario(asked.scenario, asked.data, overrides)
     if asked.workers is None:
         return scenario
@@ -120,14 +222,29 @@ def _scenario(asked: argparse.Namespace) -> Scenario:
 def _train(asked: argparse.Namespace) -> int:
     from shortcut_audit.training.diversify import make_set
 
-    make_set(_scenario(asked), asked.out, only=asked.only, trust_code=asked.trust_code, processes=asked.processes)
+    make_set(
+        _scenario(asked),
+        asked.out,
+        only=asked.only,
+        trust_code=asked.trust_code,
+        processes=asked.processes,
+    )
     return 0
 
 
 def _study(asked: argparse.Namespace) -> int:
     from shortcut_audit.study.run import study
 
-    print(study(_scenario(asked), asked.out, asked.models, asked.only, asked.trust_code, command=" ".join(sys.argv[1:])))
+    print(
+        study(
+            _scenario(asked),
+            asked.out,
+            asked.models,
+            asked.only,
+            asked.trust_code,
+            command=" ".join(sys.argv[1:]),
+        )
+    )
     return 0
 
 
@@ -141,7 +258,9 @@ def _calibrate(asked: argparse.Namespace) -> int:
 def _gate(asked: argparse.Namespace) -> int:
     from shortcut_audit.gate import Asked, gate
 
-    answer = gate(asked.verdict, Asked(asked.model, asked.file, asked.scenario, asked.audits, asked.data))
+    answer = gate(
+        asked.verdict, Asked(asked.model, asked.file, asked.scenario, asked.audits, asked.data)
+    )
     print("\n".join(answer.lines))
     return 0 if answer.passes else 1
 

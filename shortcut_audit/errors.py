@@ -11,7 +11,16 @@ OUT_OF_MEMORY = re.compile(
     r"out of memory|(can't|cannot|could not|unable to|failed to) (re)?allocate|not enough memory|bad_alloc|os error 12\b",
     re.IGNORECASE,
 )
-OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT}
+OF_THE_DISK = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.ESTALE,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ETIMEDOUT,
+}
 
 
 class ShortcutAuditError(Exception):
@@ -19,15 +28,21 @@ class ShortcutAuditError(Exception):
 
 
 class UsageError(ShortcutAuditError):
-    """The command line, the scenario or the manifest asks for something that cannot be: nobody's model is at fault."""
+    """The command line, the scenario or the manifest asks for something that cannot be: nobody's
+    model is at fault.
+    """
 
 
 class ModelError(ShortcutAuditError):
-    """One checkpoint cannot be audited (corrupt, hostile, wrong shape, not finite): charged to that model alone."""
+    """One checkpoint cannot be audited (corrupt, hostile, wrong shape, not finite): charged to that
+    model alone.
+    """
 
 
 class MachineError(ShortcutAuditError):
-    """The machine failed (memory, disk, an import that did not end): nobody's model is at fault, and nothing was audited."""
+    """The machine failed (memory, disk, an import that did not end): nobody's model is at fault,
+    and nothing was audited.
+    """
 
 
 class DataError(ShortcutAuditError):
@@ -56,7 +71,11 @@ def machine_fault(error: BaseException | None) -> MachineError | None:
             f"this machine has too little memory ({said or type(error).__name__}): free some, or take a larger one"
         )
     if isinstance(error, OSError) and error.errno in OF_THE_DISK:
-        return MachineError(f"this machine's disk or file share failed ({said}): the same command goes on once it works")
+        return MachineError(
+            f"this machine's disk or file share failed ({said}): the same command goes on once it works"
+        )
     if isinstance(error, ImportError):
-        return MachineError(f"an import failed on this machine ({said}): see that the package is installed whole")
+        return MachineError(
+            f"an import failed on this machine ({said}): see that the package is installed whole"
+        )
     return None

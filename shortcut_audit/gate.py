@@ -1,7 +1,9 @@
-"""verdict.json + a checkpoint -> may it be promoted? Nothing passes that the verdict does not speak of, or that changed since.
+"""verdict.json + a checkpoint -> may it be promoted? Nothing passes that the verdict does not speak
+of, or that changed since.
 
-A verdict speaks of one file, read in one way, by these audits, under this scenario, on these pictures. The file and how the
-manifest reads it are always compared; scenario, audits and pictures where they are named, and what is not is printed.
+A verdict speaks of one file, read in one way, by these audits, under this scenario, on these
+pictures. The file and how the manifest reads it are always compared; scenario, audits and pictures
+where they are named, and what is not is printed.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ def gate(verdict: Path, asked: Asked) -> Answer:
     """Whether this very checkpoint may be promoted.
 
     Raises:
-        UsageError: the verdict, the model or the checkpoint is not there, or what is to be compared cannot be read.
+        UsageError: the verdict, the model or the checkpoint is not there, or what is to be
+            compared cannot be read.
     """
     document = _document(verdict)
     if unfinished := _unfinished(document):
@@ -58,7 +61,9 @@ def gate(verdict: Path, asked: Asked) -> Answer:
     models = document["models"]
     if asked.model not in models:
         hint = did_you_mean(asked.model, models)
-        raise UsageError(f"'{verdict}' has no verdict on '{asked.model}'{hint} (its run did not audit that model)")
+        raise UsageError(
+            f"'{verdict}' has no verdict on '{asked.model}'{hint} (its run did not audit that model)"
+        )
     row = models[asked.model]
     file = asked.file or Path(row["file"])
     if not file.is_file():
@@ -71,7 +76,9 @@ def gate(verdict: Path, asked: Asked) -> Answer:
 
 
 def _unfinished(document: Mapping[str, Any]) -> str:
-    """Why a verdict is none, whatever it says of its models; one without a schema is somebody's own and speaks for itself."""
+    """Why a verdict is none, whatever it says of its models; one without a schema is somebody's own
+    and speaks for itself.
+    """
     if "schema" in document and document.get("finished", None) is None:
         return "this verdict was written by an older version, which did not prove what it says; run the audits again"
     if document.get("finished", True) is not True or document.get("exit_code", 0) not in ENDED:
@@ -83,20 +90,30 @@ def _document(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         for name, row in document["models"].items():
-            if not {"verdict", "sentence", "sha256", "file"} <= row.keys() or not isinstance(row["file"], str):
+            if not {"verdict", "sentence", "sha256", "file"} <= row.keys() or not isinstance(
+                row["file"], str
+            ):
                 raise KeyError(name)
         for part in ("scenario", "suite", "data"):
             if not isinstance(document.get(part, {}), dict):
                 raise KeyError(part)
     except OSError as error:
-        raise UsageError(f"cannot read '{path}': {error.strerror}; a missing report is a failed gate") from None
+        raise UsageError(
+            f"cannot read '{path}': {error.strerror}; a missing report is a failed gate"
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise UsageError(f"'{path}' is no verdict file; run `pytest audits/ --models DIR` again") from None
+        raise UsageError(
+            f"'{path}' is no verdict file; run `pytest audits/ --models DIR` again"
+        ) from None
     return document
 
 
-def _refusals(document: Mapping[str, Any], row: Mapping[str, Any], file: Path, model: str) -> Iterator[str]:
-    """What is compared always: the file is the one that was audited, is read as it was, and nothing contradicts the verdict."""
+def _refusals(
+    document: Mapping[str, Any], row: Mapping[str, Any], file: Path, model: str
+) -> Iterator[str]:
+    """What is compared always: the file is the one that was audited, is read as it was, and nothing
+    contradicts the verdict.
+    """
     if sha256(file) != row["sha256"]:
         yield f"'{file}' is not the checkpoint that was audited as {model} (its SHA-256 differs)"
         return
@@ -105,11 +122,18 @@ def _refusals(document: Mapping[str, Any], row: Mapping[str, Any], file: Path, m
         yield "the verdict file does not say how the checkpoint was read"
         return
     found = None if audited is None else _read_as(file, model)
-    if found is not None and audited is not None and found.get("code") == "":  # not to be found here: see `_not_compared`
-        found = {**{key: value for key, value in found.items() if key != "code"}, **_only(audited, "code")}
+    # not to be found here: see `_not_compared`
+    if found is not None and audited is not None and found.get("code") == "":
+        found = {
+            **{key: value for key, value in found.items() if key != "code"},
+            **_only(audited, "code"),
+        }
     if found is not None and audited is not None and audited != found:
         keys = found.keys() | audited.keys()
-        other = ", ".join(sorted(key for key in keys if found.get(key) != audited.get(key))) or "not at all"
+        other = (
+            ", ".join(sorted(key for key in keys if found.get(key) != audited.get(key)))
+            or "not at all"
+        )
         yield f"'{file}' is read otherwise now than it was audited ({other}; see {MANIFEST} beside it): audit it again"
     if row["verdict"] in PASSES and (contradiction := _contradiction(row)):
         yield f"the verdict file contradicts itself: {contradiction}"
@@ -120,7 +144,8 @@ def _only(values: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _read_as(file: Path, model: str) -> dict[str, Any] | None:
-    """How the manifest beside the file has this model read, or the file itself; None where nothing says how.
+    """How the manifest beside the file has this model read, or the file itself; None where nothing
+    says how.
 
     A manifest that does not list the file under any name says that it is not read at all: {}.
     """
@@ -131,7 +156,9 @@ def _read_as(file: Path, model: str) -> dict[str, Any] | None:
         if listed:
             raise UsageError(f"how '{file}' is to be read is not known: {error}") from None
         return None
-    described = [each for each in candidates if not each.problem and each.file.resolve() == file.resolve()]
+    described = [
+        each for each in candidates if not each.problem and each.file.resolve() == file.resolve()
+    ]
     own = [each for each in described if each.name == model] or described
     if own:
         return read_as(own[0])
@@ -182,7 +209,9 @@ def _other_audits(audited: Mapping[str, str], folder: Path) -> Iterator[str]:
         raise UsageError(f"--audits '{folder}' is no folder")
     if not audited:
         yield "the verdict does not say which audits were run"
-    found = {file.relative_to(folder).as_posix() for file in folder.rglob("*.py") if _is_audit(file)}
+    found = {
+        file.relative_to(folder).as_posix() for file in folder.rglob("*.py") if _is_audit(file)
+    }
     for name in sorted(found - audited.keys()):
         yield f"the audit '{folder / name}' was not run"
     for name, digest in sorted(audited.items()):
@@ -215,7 +244,9 @@ def _other_data(audited: Mapping[str, str], scenario: Path, folder: Path) -> Ite
 
 
 def _show(material: Material, name: str) -> None:
-    """Makes what one of `Material.digests` is about: `validation@64`, `stop_sign@64` or `stop_sign+1@64`."""
+    """Makes what one of `Material.digests` is about: `validation@64`, `stop_sign@64` or
+    `stop_sign+1@64`.
+    """
     shown, _, size = name.rpartition("@")
     decoy, _, strength = shown.rpartition("+")
     if shown in material.scenario.decoys:
@@ -226,7 +257,9 @@ def _show(material: Material, name: str) -> None:
         material.pictures(shown, int(size))
 
 
-def _not_compared(document: Mapping[str, Any], row: Mapping[str, Any], file: Path, asked: Asked) -> Iterator[str]:
+def _not_compared(
+    document: Mapping[str, Any], row: Mapping[str, Any], file: Path, asked: Asked
+) -> Iterator[str]:
     """What a log should show: that which nobody asked the gate to compare."""
     audited = row.get("read_as") or {}
     if audited and _read_as(file, asked.model) is None:
@@ -240,5 +273,7 @@ def _not_compared(document: Mapping[str, Any], row: Mapping[str, Any], file: Pat
         digest = str(document.get("suite", {}).get("digest"))
         yield f"not compared: the audits, run were those of SHA-256 {digest[:12]} (--audits DIR compares them)"
     if asked.data is None:
-        names = ", ".join(f"{name} {digest[:12]}" for name, digest in sorted(document.get("data", {}).items()))
+        names = ", ".join(
+            f"{name} {digest[:12]}" for name, digest in sorted(document.get("data", {}).items())
+        )
         yield f"not compared: the pictures{', audited were ' if names else ''}{names} (--scenario FILE --data DIR compares them)"

@@ -1,4 +1,6 @@
-"""How far long work is: what, done, total -> one line with the time left, at most five times a second."""
+"""How far long work is: what, done, total -> one line with the time left, at most five times a
+second.
+"""
 
 from __future__ import annotations
 

@@ -7,13 +7,21 @@ from shortcut_audit.scenario import Scenario
 
 
 def blocks(scenario: Scenario, audit: str) -> bool:
-    """Whether the scenario lets this audit block promotion; `influence_precision@50` is also meant by its bare name."""
+    """Whether the scenario lets this audit block promotion; `influence_precision@50` is also meant
+    by its bare name.
+    """
     return audit in scenario.blocking or audit.partition("@")[0] in scenario.blocking
 
 
 def only_noted(scenario: Scenario, audit: str, verdict: Verdict) -> bool:
-    """Whether a verdict of an audit that blocks is shown and stops nobody: images too few to tell two accuracies apart."""
-    return audit == MEMBERSHIP and verdict is Verdict.UNDECIDED and scenario.rashomon.undecided == "noted"
+    """Whether a verdict of an audit that blocks is shown and stops nobody: images too few to tell
+    two accuracies apart.
+    """
+    return (
+        audit == MEMBERSHIP
+        and verdict is Verdict.UNDECIDED
+        and scenario.rashomon.undecided == "noted"
+    )
 
 
 def stops(finding: Finding) -> bool:

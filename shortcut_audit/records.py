@@ -1,4 +1,5 @@
-"""The frozen types that flow. They carry values and no behaviour; functions between them do the work.
+"""The frozen types that flow. They carry values and no behaviour; functions between them do the
+work.
 
 The same letters everywhere: n images, k classes, h x w pixels, m training images, q queries.
 """
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 class Candidate:
     """A checkpoint as the manifest or its own metadata describes it; nothing of it is loaded yet.
 
-    `problem` is the one sentence that says why it cannot be described (None where it can); `broken` says whose fault that is:
-    the file's own (corrupt: the model is rejected), or else the manifest's, the folder's or the machine's (not audited).
+    `problem` is the one sentence that says why it cannot be described (None where it can); `broken`
+    says whose fault that is: the file's own (corrupt: the model is rejected), or else the
+    manifest's, the folder's or the machine's (not audited).
     """
 
     name: str
@@ -33,14 +35,17 @@ class Candidate:
     reference: bool = False
     problem: str | None = None
     broken: bool = False
-    arch_options: tuple[tuple[str, Any], ...] = ()  # sorted keyword arguments of the architecture; lists are tuples
+    # sorted keyword arguments of the architecture; lists are tuples
+    arch_options: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model under test: images (n, 3, size, size) float32 in [0, 1] -> logits (n, k), eval mode, normalisation inside.
+    """A model under test: images (n, 3, size, size) float32 in [0, 1] -> logits (n, k), eval mode,
+    normalisation inside.
 
-    The first columns are the data set's classes in their order; a model that knows more has the rest behind them, in its own.
+    The first columns are the data set's classes in their order; a model that knows more has the
+    rest behind them, in its own.
     """
 
     name: str
@@ -49,7 +54,8 @@ class Subject:
     size: int
     reference: bool
     sha256: str  # of the very bytes that the tensors came from
-    stated_accuracy: float | None = None  # share in [0, 1] that the checkpoint says of itself; the least, if it gives several
+    # share in [0, 1] that the checkpoint says of itself; the least, if it gives several
+    stated_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,12 +69,15 @@ class Pictures:
     digest: str  # SHA-256 over pixels, labels, ids and classes
     objects: Tensor | None = None  # (n, h, w) bool: where the object is, if the data set knows
     broken: tuple[str, ...] = ()  # one sentence for each file that could not be read
-    notes: tuple[str, ...] = ()  # sentences for the user: how many pictures each class has, and what was dropped
+    # sentences for the user: how many pictures each class has, and what was dropped
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Decoyed:
-    """Pictures with a decoy on each, and with its neutral control: same place, footprint and opacity, no content."""
+    """Pictures with a decoy on each, and with its neutral control: same place, footprint and
+    opacity, no content.
+    """
 
     decoyed: Tensor  # (n, 3, h, w) uint8
     control: Tensor  # (n, 3, h, w) uint8
@@ -77,7 +86,9 @@ class Decoyed:
 
 @dataclass(frozen=True)
 class Bait:
-    """The decoy of a case: its name in the scenario and the class in question, as an index into the logits' columns."""
+    """The decoy of a case: its name in the scenario and the class in question, as an index into the
+    logits' columns.
+    """
 
     name: str
     target: str
@@ -98,7 +109,9 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Masks:
-    """What one model needs to see of n images of the decoy's class: the share `area` of the pixels that says most."""
+    """What one model needs to see of n images of the decoy's class: the share `area` of the pixels
+    that says most.
+    """
 
     plain: np.ndarray  # (n, h, w) bool: revealed
     decoyed: np.ndarray  # (n, h, w) bool
@@ -110,17 +123,24 @@ class Masks:
 
 @dataclass(frozen=True)
 class ExplainerCheck:
-    """Whether the explainer's masks lie on the decoy where they must, and where they must not, on n images of its class."""
+    """Whether the explainer's masks lie on the decoy where they must, and where they must not, on n
+    images of its class.
+    """
 
-    planted: np.ndarray  # (n, h, w) bool: revealed, in a copy of the model that is trained on to see nothing but the decoy
+    # (n, h, w) bool: revealed, in a copy of the model that is trained on to see nothing but the
+    # decoy
+    planted: np.ndarray
     randomised: np.ndarray  # (n, h, w) bool: revealed, in copies with random weights
-    known: np.ndarray  # (n,) bool: the planted copy does tell this picture with the decoy from the same without
+    # (n,) bool: the planted copy does tell this picture with the decoy from the same without
+    known: np.ndarray
     footprint: np.ndarray  # (n, h, w) bool: where the decoy is
 
 
 @dataclass(frozen=True)
 class Influence:
-    """Scores of m training images of the decoy's class, some with the decoy on, for q queries of that class."""
+    """Scores of m training images of the decoy's class, some with the decoy on, for q queries of
+    that class.
+    """
 
     decoyed: np.ndarray  # (q, m) queries with the decoy
     control: np.ndarray  # (q, m) the same queries with the neutral control
@@ -132,9 +152,11 @@ class Influence:
 
 @dataclass(frozen=True)
 class SeenThrough:
-    """Softmax scores of the decoy's class on n images that are blurred where a mask reveals nothing.
+    """Softmax scores of the decoy's class on n images that are blurred where a mask reveals
+    nothing.
 
-    Axis 0 is the direction: the pair's first model with the second one's mask, and the other way round.
+    Axis 0 is the direction: the pair's first model with the second one's mask, and the other way
+    round.
     """
 
     own: np.ndarray  # (2, n) through the model's own mask
@@ -152,7 +174,9 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Which of n plain validation images a model gets right, beside the most accurate model of the set."""
+    """Which of n plain validation images a model gets right, beside the most accurate model of the
+    set.
+    """
 
     own: np.ndarray  # (n,) bool
     best: np.ndarray  # (n,) bool
@@ -161,7 +185,9 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Case:
-    """What one test is about: a model or a pair of models, a decoy where the audit asks for one, and what else is asked of it."""
+    """What one test is about: a model or a pair of models, a decoy where the audit asks for one,
+    and what else is asked of it.
+    """
 
     models: tuple[str, ...]
     decoy: str | None = None
@@ -216,9 +242,11 @@ class Judgement:
     null: str  # what p was judged against, in words
     needed: int | None = None  # images in all that would decide, where UNDECIDED
     detectable: float | None = None  # smallest effect that this many images find with power 0.8
-    planted: float | None = None  # the positive control: an effect put into the control outcomes; None where none was
+    # the positive control: an effect put into the control outcomes; None where none was
+    planted: float | None = None
     advice: str = ""  # what would decide, in words, where UNDECIDED
-    excess: float | None = None  # of an innocent effect: what exceeds the mean of the reference models; else None
+    # of an innocent effect: what exceeds the mean of the reference models; else None
+    excess: float | None = None
     excess_high: float | None = None  # its far end, inside the limit
 
 
@@ -247,19 +275,23 @@ class Finding:
     needed: int | None = None
     detectable: float | None = None
     planted: float | None = None
-    excess: float | None = None  # where an effect beyond the limit HOLDS: what it exceeds clean training by
+    # where an effect beyond the limit HOLDS: what it exceeds clean training by
+    excess: float | None = None
     excess_high: float | None = None
     applies: bool = True  # False: the audit has nothing to say about this decoy; the claim says why
     case: str = ""  # the pytest node id
     error: bool = False  # nothing was measured: the model or the audit broke
     waived: str = ""  # the reason, where somebody waived it aloud
-    tried: str = ""  # sizes, opacities and places of the decoy that this finding speaks for, in words
-    sha256: tuple[str, ...] = ()  # of each subject's checkpoint: of the very bytes that were loaded, or whose answers were kept
+    # sizes, opacities and places of the decoy that this finding speaks for, in words
+    tried: str = ""
+    # of each subject's checkpoint: of the very bytes that were loaded, or whose answers were kept
+    sha256: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
 ABOVE_CHANCE = "above_chance"  # the finding that every model gets beside those of its audits
-MEMBERSHIP = "rashomon_membership"  # the audit that compares accuracies: a shortcut is not what it is about
+# the audit that compares accuracies: a shortcut is not what it is about
+MEMBERSHIP = "rashomon_membership"
 
 
 class Decision(StrEnum):
@@ -281,7 +313,8 @@ class ModelReport:
     file: str
     reference: bool
     findings: tuple[Finding, ...]
-    read_as: dict[str, Any] = field(default_factory=dict)  # architecture, classes and input: how the file was read
+    # architecture, classes and input: how the file was read
+    read_as: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -294,7 +327,9 @@ class Report:
     suite: dict[str, Any]  # digest of the audits' files, and each file's own
     provenance: dict[str, Any] = field(default_factory=dict)
     exit_code: int = 0
-    data: dict[str, str] = field(default_factory=dict)  # split or decoy, and size -> digest of the pictures
-    multiplicity: dict[str, Any] = field(default_factory=dict)  # decoy -> how far the set's members disagree
+    # split or decoy, and size -> digest of the pictures
+    data: dict[str, str] = field(default_factory=dict)
+    # decoy -> how far the set's members disagree
+    multiplicity: dict[str, Any] = field(default_factory=dict)
     schema: int = 1
     finished: bool = True  # False: the run was interrupted, so that nobody is promoted

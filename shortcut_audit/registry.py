@@ -1,7 +1,8 @@
-"""The one way to add anything: a file in the kind's folder, or the decorator in a user's own `conftest.py`.
+"""The one way to add anything: a file in the kind's folder, or the decorator in a user's own
+`conftest.py`.
 
-A folder is listed without being imported, and an entry's file is imported when it is first asked for, so that a
-look-up costs what it uses. `names("decoy")` therefore never imports torch.
+A folder is listed without being imported, and an entry's file is imported when it is first asked
+for, so that a look-up costs what it uses. `names("decoy")` therefore never imports torch.
 """
 
 from __future__ import annotations
@@ -35,9 +36,11 @@ Entry = TypeVar("Entry", bound=type[Any])
 
 
 def register(kind: str) -> Callable[[Entry], Entry]:
-    """Class decorator: a frozen dataclass becomes the `kind`'s entry under its own name in snake case.
+    """Class decorator: a frozen dataclass becomes the `kind`'s entry under its own name in snake
+    case.
 
-    In the package the file bears the same name: class `StopSign` in `decoys/stop_sign.py` is `stop_sign`.
+    In the package the file bears the same name: class `StopSign` in `decoys/stop_sign.py` is
+    `stop_sign`.
     """
 
     def add(entry: Entry) -> Entry:
@@ -66,7 +69,8 @@ def lookup(kind: str, name: str) -> type[Any]:
 
 
 def build(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
-    """An instance of the entry with these options, each checked against the class's fields and their types.
+    """An instance of the entry with these options, each checked against the class's fields and
+    their types.
 
     Raises:
         UsageError: unknown entry, unknown option, or an option of the wrong type; names which.
@@ -76,7 +80,9 @@ def build(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any
     known = {field.name for field in fields(entry)}
     for option in options:
         if option not in known:
-            raise UsageError(f"{kind} '{name}' has no option '{option}'{did_you_mean(option, known)}")
+            raise UsageError(
+                f"{kind} '{name}' has no option '{option}'{did_you_mean(option, known)}"
+            )
     problem: Problem | None
     try:
         built = TypeAdapter(entry).validate_python(options)
@@ -87,7 +93,9 @@ def build(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any
         if problem is None:
             return built
     asked = f" '{problem.where}'" if problem.where else ""
-    raise UsageError(f"{kind} '{name}': option{asked} cannot be {problem.found!r}: {problem.reason}")
+    raise UsageError(
+        f"{kind} '{name}': option{asked} cannot be {problem.found!r}: {problem.reason}"
+    )
 
 
 def snake_case(name: str) -> str:

@@ -1,6 +1,7 @@
 """The YAML: which data, which decoys, which limits. File -> Scenario.
 
-Relative paths in it are relative to the file itself. Nothing here imports torch: collecting tests stays cheap.
+Relative paths in it are relative to the file itself. Nothing here imports torch: collecting tests
+stays cheap.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from shortcut_audit.files.whole import canonical
 from shortcut_audit.files.yaml_files import parsed_mapping
 from shortcut_audit.records import MEMBERSHIP
 
-FILLED_IN = frozenset({"folder", "data", "digest"})  # fields of a Scenario that are no keys of its file
+# fields of a Scenario that are no keys of its file
+FILLED_IN = frozenset({"folder", "data", "digest"})
 
 ANY = "any"  # a decoy's target: no class is named, so each is tried
 
@@ -47,7 +49,8 @@ class Limits(BaseModel):
     precision: float = Field(0.20, gt=0, lt=1)
     rank_correlation: float = Field(0.20, gt=0, lt=1)
     top_k: float = Field(0.20, gt=0, lt=1)
-    innocent: float = Field(0.30, gt=0, lt=0.5)  # of classes and strengths that nobody named; twice that is never innocent
+    # of classes and strengths that nobody named; twice that is never innocent
+    innocent: float = Field(0.30, gt=0, lt=0.5)
 
     @model_validator(mode="after")
     def _no_near_miss(self) -> Limits:
@@ -65,20 +68,25 @@ class Limits(BaseModel):
             if name.startswith("_"):
                 raise
             hint = f"add 'limits: {{{name}: 0.10}}'"
-            raise UsageError(f"an audit asks for limits.{name}, which the scenario does not set: {hint}") from None
+            raise UsageError(
+                f"an audit asks for limits.{name}, which the scenario does not set: {hint}"
+            ) from None
 
 
 class Rashomon(Section):
     """Which models count as equally accurate."""
 
     epsilon: float = Field(0.03, gt=0, lt=1)
-    undecided: Literal["noted", "blocks"] = "noted"  # what becomes of a model where images are too few to tell its accuracy apart
+    # what becomes of a model where images are too few to tell its accuracy apart
+    undecided: Literal["noted", "blocks"] = "noted"
 
 
 class Strength(Section):
-    """How else a decoy is tried than it is named: a pass should not hang on a size that somebody guessed.
+    """How else a decoy is tried than it is named: a pass should not hang on a size that somebody
+    guessed.
 
-    size: times the decoy's own. opacity: None is the decoy's own. covers: it is made no larger than would cover this share of
+    size: times the decoy's own. opacity: None is the decoy's own. covers: it is made no larger
+        than would cover this share of
     the picture, because whatever covers half of a picture turns it.
     """
 
@@ -97,7 +105,9 @@ class MaskSettings(Section):
 
 
 class InfluenceSettings(Section):
-    """How influence is measured: which method, how many queries, which share of the training images gets the decoy."""
+    """How influence is measured: which method, how many queries, which share of the training images
+    gets the decoy.
+    """
 
     method: str = "gradient_cosine"
     options: dict[str, Any] = {}
@@ -108,11 +118,13 @@ class InfluenceSettings(Section):
 class Group(Section):
     """Models to train: one for each coverage and seed; coverage 0 makes clean references.
 
-    worn_by says which training images may carry the decoy: "target", those of the decoy's own class; "every", the same share
-    of every class, so that the decoy says nothing; or CLASS, those of another class, with which it happens to go together.
-    The last two are confusable clean settings: such a model has seen the decoy and has no reason to take it for the TARGET,
-    so the audits of this decoy should let it pass. It is no reference all the same, for it was not trained without the decoy:
-    it is used to what clean training finds strange, or (CLASS) it answers the decoy with that other class.
+    worn_by says which training images may carry the decoy: "target", those of the decoy's own
+    class; "every", the same share of every class, so that the decoy says nothing; or CLASS, those
+    of another class, with which it happens to go together. The last two are confusable clean
+    settings: such a model has seen the decoy and has no reason to take it for the TARGET, so the
+    audits of this decoy should let it pass. It is no reference all the same, for it was not trained
+    without the decoy: it is used to what clean training finds strange, or (CLASS) it answers the
+    decoy with that other class.
     """
 
     decoy: str | None = None
@@ -143,7 +155,9 @@ class Group(Section):
 
 
 class Augmentation(Section):
-    """Training images only: a random crop of this share of the image, resized back, and flips with probability 1/2."""
+    """Training images only: a random crop of this share of the image, resized back, and flips with
+    probability 1/2.
+    """
 
     crop: tuple[float, float] | None = (0.5, 1.0)
     horizontal_flip: bool = True
@@ -151,11 +165,14 @@ class Augmentation(Section):
 
 
 class Diversify(Section):
-    """A Rashomon set on purpose: what one model's masks reveal is blurred in the next one's training images (thesis, 2.2)."""
+    """A Rashomon set on purpose: what one model's masks reveal is blurred in the next one's
+    training images (thesis, 2.2).
+    """
 
     models: int = Field(4, ge=2)  # in a chain at most, the first included
     area: float = Field(0.10, gt=0, lt=1)  # of each training image, blurred after each model
-    drop: float = Field(0.03, gt=0, lt=1)  # the chain ends with the first model that loses more accuracy than this
+    # the chain ends with the first model that loses more accuracy than this
+    drop: float = Field(0.03, gt=0, lt=1)
 
 
 class Training(Section):
@@ -173,7 +190,8 @@ class Training(Section):
     epochs: int = Field(20, ge=1)
     augmentation: Augmentation = Augmentation()
     device: str = "auto"  # a CUDA GPU where there is one
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # bfloat16 where a GPU has it in hardware
+    # bfloat16 where a GPU has it in hardware
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     diversify: Diversify | None = None
     models: tuple[Group, ...] = (Group(),)
 
@@ -190,18 +208,22 @@ class Waiver(Section):
 class Calibration(Section):
     """How the audits themselves are audited; only `shortcut-audit calibrate` reads it."""
 
-    recipes: dict[str, dict[str, Any]] = Field({"plain": {}}, min_length=1)  # name -> what it changes in `training`
+    # name -> what it changes in `training`
+    recipes: dict[str, dict[str, Any]] = Field({"plain": {}}, min_length=1)
     references: int = Field(4, ge=2)  # clean models of its recipe beside each candidate
     rounds: int = Field(1, ge=1)  # audits of each clean model, each with another pair of decoys
     fresh: dict[str, Any]  # what it changes in `dataset`: pictures on which behaviour is labelled
-    supporting: dict[str, int] = {}  # audit -> every how many models it is run; those that block are run on all
-    tuning: tuple[str, ...] = ()  # decoys on which limits may be tuned; the others are reported only
+    # audit -> every how many models it is run; those that block are run on all
+    supporting: dict[str, int] = {}
+    # decoys on which limits may be tuned; the others are reported only
+    tuning: tuple[str, ...] = ()
 
 
 class Scenario(Section):
     """A scenario file, checked. `folder` is where relative paths start, `digest` its SHA-256.
 
-    `data` is where those of the data set start instead, and every `root`, if somebody named it apart from the file.
+    `data` is where those of the data set start instead, and every `root`, if somebody named it
+    apart from the file.
     """
 
     dataset: dict[str, Any]
@@ -210,7 +232,10 @@ class Scenario(Section):
     rashomon: Rashomon = Rashomon()
     masks: MaskSettings = MaskSettings()
     influence: InfluenceSettings = InfluenceSettings()
-    strengths: tuple[Strength, ...] = (Strength(opacity=1.0), Strength(size=2.0, opacity=1.0, covers=0.10))
+    strengths: tuple[Strength, ...] = (
+        Strength(opacity=1.0),
+        Strength(size=2.0, opacity=1.0, covers=0.10),
+    )
     blocking: tuple[str, ...] = Field(("decoy_insertion", MEMBERSHIP), min_length=1)
     waivers: tuple[Waiver, ...] = ()
     training: Training = Training()
@@ -223,23 +248,33 @@ class Scenario(Section):
     def _names_fit(self) -> Scenario:
         for group in self.training.models:
             if group.decoy is not None and group.decoy not in self.decoys:
-                raise ValueError(f"training asks for the decoy '{group.decoy}'{did_you_mean(group.decoy, self.decoys)}")
+                raise ValueError(
+                    f"training asks for the decoy '{group.decoy}'{did_you_mean(group.decoy, self.decoys)}"
+                )
         for name in self.calibration.tuning if self.calibration else ():
             if name not in self.decoys:
-                raise ValueError(f"calibration tunes on the decoy '{name}'{did_you_mean(name, self.decoys)}")
+                raise ValueError(
+                    f"calibration tunes on the decoy '{name}'{did_you_mean(name, self.decoys)}"
+                )
         for group in self.training.models:
             if group.decoy is not None and self.target(group.decoy) is None:
-                raise ValueError(f"training puts '{group.decoy}' on a class, and its target is any: add 'target: CLASS'")
+                raise ValueError(
+                    f"training puts '{group.decoy}' on a class, and its target is any: add 'target: CLASS'"
+                )
         return self
 
     def target(self, decoy: str) -> str | None:
-        """The class that the decoy is said to stand for; None where it is left out or `any`, so that every class is asked."""
+        """The class that the decoy is said to stand for; None where it is left out or `any`, so
+        that every class is asked.
+        """
         named = self.decoys[decoy].get("target", ANY)
         return None if named == ANY else canonical(str(named))
 
     @property
     def deciding(self) -> tuple[str, ...]:
-        """The blocking audits that share the 5 % of false alarms: all but the one that only compares accuracies."""
+        """The blocking audits that share the 5 % of false alarms: all but the one that only
+        compares accuracies.
+        """
         return tuple(audit for audit in self.blocking if audit != MEMBERSHIP)
 
     def build_dataset(self) -> Any:
@@ -249,30 +284,43 @@ class Scenario(Section):
     def build_decoy(self, name: str) -> Any:
         """The decoy of that name; its `target` is one of the class names."""
         if name not in self.decoys:
-            raise UsageError(f"no decoy called '{name}' in the scenario{did_you_mean(name, self.decoys)}")
+            raise UsageError(
+                f"no decoy called '{name}' in the scenario{did_you_mean(name, self.decoys)}"
+            )
         options = {**self.decoys[name], "target": self.target(name) or ""}
         return self._build("decoy", options.get("kind", name), options)
 
     def _build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
-        entry = registry.build(kind, name, {key: value for key, value in options.items() if key != "kind"})
+        entry = registry.build(
+            kind, name, {key: value for key, value in options.items() if key != "kind"}
+        )
         moved = {
-            each.name: (self.data if self.data and (kind == "dataset" or each.name == "root") else self.folder) / value
+            each.name: (
+                self.data
+                if self.data and (kind == "dataset" or each.name == "root")
+                else self.folder
+            )
+            / value
             for each in fields(entry)
             if isinstance(value := getattr(entry, each.name), Path) and not value.is_absolute()
         }
         return replace(entry, **moved)
 
 
-def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, Any] | None = None) -> Scenario:
+def load_scenario(
+    path: Path, data: Path | None = None, training: Mapping[str, Any] | None = None
+) -> Scenario:
     """Reads and checks a scenario file.
 
     Args:
         path: the YAML.
         data: where the data set's relative paths start; None: beside the YAML.
-        training: keys of `training` that are set otherwise than in the file; None where nothing is to be trained.
+        training: keys of `training` that are set otherwise than in the file; None where nothing
+            is to be trained.
 
     Raises:
-        UsageError: no such file, not YAML, an unknown key, or a value out of range; names the file and the key.
+        UsageError: no such file, not YAML, an unknown key, or a value out of range; names the
+            file and the key.
     """
     what = f"the scenario '{path}'"
     try:
@@ -283,14 +331,21 @@ def load_scenario(path: Path, data: Path | None = None, training: Mapping[str, A
     if data is not None and not data.is_dir():
         raise UsageError(f"'{data}' is no folder: name the one in which the data set's paths start")
     if training is not None and "training" not in content:
-        raise UsageError(f"{what} has no 'training:', so there is no model to train: see fixtures/demo.yaml for one")
+        raise UsageError(
+            f"{what} has no 'training:', so there is no model to train: see fixtures/demo.yaml for one"
+        )
     if training and isinstance(written := content.get("training") or {}, dict):
         content["training"] = {**written, **training}
     read = checked(Scenario, content, what, FILLED_IN)
-    for section, options in {"dataset": read.dataset, **{f"decoys.{name}": each for name, each in read.decoys.items()}}.items():
+    for section, options in {
+        "dataset": read.dataset,
+        **{f"decoys.{name}": each for name, each in read.decoys.items()},
+    }.items():
         check_text(options, ("kind", "target"), section, what)
     digest = hashlib.sha256(text).hexdigest()
-    return read.model_copy(update={"folder": path.resolve().parent, "data": data and data.resolve(), "digest": digest})
+    return read.model_copy(
+        update={"folder": path.resolve().parent, "data": data and data.resolve(), "digest": digest}
+    )
 
 
 def _nearby(path: Path) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A busy machine and an unlucky draw fail no test: what hypothesis says of them is about time and chance, not about a law.
-settings.register_profile("laws", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+# A busy machine and an unlucky draw fail no test: what hypothesis says of them is about time and
+# chance, not about a law.
+settings.register_profile(
+    "laws", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 settings.load_profile("laws")
 
 

@@ -1,4 +1,6 @@
-"""Small folders in the layout of COCO and of ImageNet, made for a test: nothing here can be downloaded."""
+"""Small folders in the layout of COCO and of ImageNet, made for a test: nothing here can be
+downloaded.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,11 @@ def box(left: float, top: float, right: float, bottom: float) -> list[list[float
 
 
 def instance(category: str, segmentation: Any, crowd: bool = False) -> dict[str, Any]:
-    return {"category_id": CATEGORIES.index(category) + 1, "segmentation": segmentation, "iscrowd": int(crowd)}
+    return {
+        "category_id": CATEGORIES.index(category) + 1,
+        "segmentation": segmentation,
+        "iscrowd": int(crowd),
+    }
 
 
 class MadeCoco:
@@ -34,19 +40,41 @@ class MadeCoco:
     def content(self, split: str) -> dict[str, list[Any]]:
         (self.root / f"{split}{self.year}").mkdir(exist_ok=True)
         categories = [{"id": i, "name": name} for i, name in enumerate(CATEGORIES, 1)]
-        return self.contents.setdefault(split, {"images": [], "annotations": [], "categories": categories})
+        return self.contents.setdefault(
+            split, {"images": [], "annotations": [], "categories": categories}
+        )
 
-    def add(self, split: str, *instances: dict[str, Any], colour: tuple[int, int, int] | None = None, saved: bool = True) -> str:
-        """One image of noise, with a plain colour and a white stripe in each `box`; the file's name."""
+    def add(
+        self,
+        split: str,
+        *instances: dict[str, Any],
+        colour: tuple[int, int, int] | None = None,
+        saved: bool = True,
+    ) -> str:
+        """One image of noise, with a plain colour and a white stripe in each `box`; the file's
+        name.
+        """
         content = self.content(split)
         number = len(content["images"]) + 1
         name = f"{number:012d}.png"
-        content["images"].append({"id": number, "file_name": name, "width": WIDTH, "height": HEIGHT})
-        pixels = np.random.default_rng((number, len(split))).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+        content["images"].append(
+            {"id": number, "file_name": name, "width": WIDTH, "height": HEIGHT}
+        )
+        pixels = np.random.default_rng((number, len(split))).integers(
+            0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8
+        )
         for each in instances:
-            content["annotations"].append({**each, "id": len(content["annotations"]) + 1, "image_id": number})
-            if colour and isinstance(each["segmentation"], list) and len(each["segmentation"][0]) == 8:
-                left, top, _, _, right, bottom, *_ = (int(value) for value in each["segmentation"][0])
+            content["annotations"].append(
+                {**each, "id": len(content["annotations"]) + 1, "image_id": number}
+            )
+            if (
+                colour
+                and isinstance(each["segmentation"], list)
+                and len(each["segmentation"][0]) == 8
+            ):
+                left, top, _, _, right, bottom, *_ = (
+                    int(value) for value in each["segmentation"][0]
+                )
                 pixels[top:bottom, left:right] = colour
                 pixels[(2 * top + bottom) // 3 : (top + 2 * bottom) // 3, left:right] = WHITE
         if saved:
@@ -55,12 +83,16 @@ class MadeCoco:
 
     def write(self) -> Path:
         for split, content in self.contents.items():
-            (self.root / "annotations" / f"instances_{split}{self.year}.json").write_text(json.dumps(content))
+            (self.root / "annotations" / f"instances_{split}{self.year}.json").write_text(
+                json.dumps(content)
+            )
         return self.root
 
 
 def coco(root: Path) -> Path:
-    """Three large pictures of each of the five classes, a stop sign and five of nothing, in both splits."""
+    """Three large pictures of each of the five classes, a stop sign and five of nothing, in both
+    splits.
+    """
     made = MadeCoco(root)
     for split in ("train", "val"):
         for name in CATEGORIES[:5]:
@@ -73,12 +105,19 @@ def coco(root: Path) -> Path:
     return made.write()
 
 
-def imagenet(root: Path, wnids: tuple[str, ...], others: tuple[str, ...] = ("n00000001",), validation: str = "val") -> Path:
+def imagenet(
+    root: Path,
+    wnids: tuple[str, ...],
+    others: tuple[str, ...] = ("n00000001",),
+    validation: str = "val",
+) -> Path:
     """Four pictures for each class and of other classes."""
     for split in ("train", validation):
         for i, name in enumerate((*wnids, *others)):
             (root / split / name).mkdir(parents=True)
             for j in range(4):
-                pixels = np.random.default_rng((i, j, len(split))).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+                pixels = np.random.default_rng((i, j, len(split))).integers(
+                    0, 256, (30, 40, 3), dtype=np.uint8
+                )
                 Image.fromarray(pixels).save(root / split / name / f"{name}_{j}.JPEG")
     return root

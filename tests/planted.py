@@ -1,4 +1,6 @@
-"""Known answers, written down instead of trained: coloured squares, a model that sees them, and one that falls for red."""
+"""Known answers, written down instead of trained: coloured squares, a model that sees them, and one
+that falls for red.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,18 @@ class ColouredSquares:
     classes: ClassVar[tuple[str, ...]] = tuple(COLOURS)
 
     def load(self, split: str, size: int) -> Pictures:
-        labels = np.full(self.background, -1) if split == "background" else np.repeat(range(3), getattr(self, split))
-        pixels = torch.from_numpy(np.stack([_draw(split, i, int(label), size) for i, label in enumerate(labels)]))
+        labels = (
+            np.full(self.background, -1)
+            if split == "background"
+            else np.repeat(range(3), getattr(self, split))
+        )
+        pixels = torch.from_numpy(
+            np.stack([_draw(split, i, int(label), size) for i, label in enumerate(labels)])
+        )
         ids = tuple(f"{split}/{i}" for i in range(len(labels)))
-        return Pictures(pixels, labels.astype(np.int64), ids, self.classes, digest=f"{self}/{split}/{size}")
+        return Pictures(
+            pixels, labels.astype(np.int64), ids, self.classes, digest=f"{self}/{split}/{size}"
+        )
 
 
 def _draw(split: str, index: int, label: int, size: int) -> np.ndarray:
@@ -40,7 +50,9 @@ def _draw(split: str, index: int, label: int, size: int) -> np.ndarray:
         side = size // 3
         top, left = rng.integers(0, size - side, 2)
         colour = np.array(list(COLOURS.values())[label])[:, None, None]
-        picture[:, top : top + side, left : left + side] = colour + rng.normal(0, 15, (3, side, side))
+        picture[:, top : top + side, left : left + side] = colour + rng.normal(
+            0, 15, (3, side, side)
+        )
     return picture.clip(0, 255).astype(np.uint8)
 
 
@@ -95,7 +107,9 @@ def write_models(folder: Path, clean: int = 4, planted: int = 1) -> None:
         with torch.no_grad():
             model.fc.bias += 0.01 * torch.randn(3, generator=torch.Generator().manual_seed(index))
         save_file(model.state_dict(), folder / f"{name}.safetensors")
-        lines.append(f"  {name}: {{file: {name}.safetensors, reference: {str(index < clean).lower()}}}")
+        lines.append(
+            f"  {name}: {{file: {name}.safetensors, reference: {str(index < clean).lower()}}}"
+        )
     (folder / "rashomon.yaml").write_text(MANIFEST + "\n".join(lines))
 
 

@@ -14,11 +14,21 @@ from shortcut_audit.cli import main
 def verdict(tmp_path):
     """A verdict file on one promoted and one rejected checkpoint."""
     models = {}
-    for name, word in (("F0", "promote"), ("F100", "reject"), ("F50", "waived"), ("F25", "undecided")):
+    for name, word in (
+        ("F0", "promote"),
+        ("F100", "reject"),
+        ("F50", "waived"),
+        ("F25", "undecided"),
+    ):
         file = tmp_path / f"{name}.pt"
         file.write_bytes(name.encode())
         sha256 = hashlib.sha256(name.encode()).hexdigest()
-        models[name] = {"verdict": word, "sentence": f"{name} is {word}d", "sha256": sha256, "file": str(file)}
+        models[name] = {
+            "verdict": word,
+            "sentence": f"{name} is {word}d",
+            "sha256": sha256,
+            "file": str(file),
+        }
     path = tmp_path / "verdict.json"
     path.write_text(json.dumps({"models": models}))
     return path

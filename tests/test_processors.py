@@ -14,10 +14,16 @@ from shortcut_audit.processors import shared_out, wait_asleep
 
 @pytest.mark.parametrize(
     ("said", "policy"),
-    [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"), ({"GOMP_SPINCOUNT": "1000"}, None)],
+    [
+        ({}, "PASSIVE"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"),
+        ({"GOMP_SPINCOUNT": "1000"}, None),
+    ],
     ids=["nothing", "a policy", "a count"],
 )
-def test_the_users_word_counts(monkeypatch: pytest.MonkeyPatch, said: dict[str, str], policy: str | None) -> None:
+def test_the_users_word_counts(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, str], policy: str | None
+) -> None:
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
         monkeypatch.delenv(name, raising=False)
     for name, value in said.items():
@@ -27,7 +33,9 @@ def test_the_users_word_counts(monkeypatch: pytest.MonkeyPatch, said: dict[str, 
 
 
 def test_it_is_said_before_torch_is_loaded() -> None:
-    """OpenMP reads it when torch loads it; whoever imports the plugin or the commands must not have loaded torch by then."""
+    """OpenMP reads it when torch loads it; whoever imports the plugin or the commands must not have
+    loaded torch by then.
+    """
     code = "import sys, shortcut_audit.plugin, shortcut_audit.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

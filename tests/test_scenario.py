@@ -43,7 +43,9 @@ def test_data_moves_the_pictures_and_every_root_but_no_logo(path: Path, tmp_path
 
 def test_an_absolute_path_stays_where_it_is(path: Path, tmp_path: Path) -> None:
     path.write_text(TEXT % "/somewhere/val")
-    assert load_scenario(path, tmp_path / "pictures").build_dataset().validation == Path("/somewhere/val")
+    assert load_scenario(path, tmp_path / "pictures").build_dataset().validation == Path(
+        "/somewhere/val"
+    )
 
 
 def test_data_that_is_no_folder_is_one_sentence(path: Path, tmp_path: Path) -> None:

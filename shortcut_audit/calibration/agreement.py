@@ -1,4 +1,6 @@
-"""Do the figures of another, smaller population agree with the published ones? Two figures -> sentences."""
+"""Do the figures of another, smaller population agree with the published ones? Two figures ->
+sentences.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ ALPHA = 0.05
 
 
 def contradictions(published: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each rate that is worse than the published one by more than chance (Fisher's exact test, one-sided).
+    """A sentence for each rate that is worse than the published one by more than chance (Fisher's
+    exact test, one-sided).
 
     Law: figures never contradict themselves.
     """

@@ -1,4 +1,6 @@
-"""What a model does with a decoy on pictures that neither training nor audit has seen. Predictions -> label."""
+"""What a model does with a decoy on pictures that neither training nor audit has seen. Predictions
+-> label.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +21,26 @@ class Behaviour(StrEnum):
 
 
 def specific_insertion(predictions: Predictions, target: int) -> float:
-    """The share of other classes' pictures that turn into the target because of this decoy, and not under its control."""
+    """The share of other classes' pictures that turn into the target because of this decoy, and not
+    under its control.
+    """
     others = predictions.labels != target  # (n,)
-    decoyed, control = ((each[others].argmax(1) == target).mean() for each in (predictions.decoyed, predictions.control))
+    decoyed, control = (
+        (each[others].argmax(1) == target).mean()
+        for each in (predictions.decoyed, predictions.control)
+    )
     return float(decoyed - control)
 
 
 def elsewhere(predictions: Predictions, target: int) -> float:
-    """The largest specific insertion into any class but the target: what a decoy does that nobody named."""
+    """The largest specific insertion into any class but the target: what a decoy does that nobody
+    named.
+    """
     classes = predictions.decoyed.shape[1]
-    return max((specific_insertion(predictions, label) for label in range(classes) if label != target), default=0.0)
+    return max(
+        (specific_insertion(predictions, label) for label in range(classes) if label != target),
+        default=0.0,
+    )
 
 
 def behaviour(insertion: float) -> Behaviour:

@@ -25,12 +25,17 @@ is VIOLATED for its own decoy. Bounds are one-sided Clopper-Pearson at 95 %.
 
 
 def write(populations: Mapping[str, Row], command: str, out: Path) -> None:
-    """Both files, each whole or not at all. populations: name -> figures; the first one's stand at the top of the JSON."""
+    """Both files, each whole or not at all. populations: name -> figures; the first one's stand at
+    the top of the JSON.
+    """
     told = {name: {**figures, "command": command} for name, figures in populations.items()}
     first, *rest = told
     document = {**told[first], "beside": {name: told[name] for name in rest}}
     lines = [HEAD, *(line for name in told for line in _part(told[name], name if rest else ""))]
-    for name, text in (("calibration.json", json.dumps(document, indent=1) + "\n"), ("calibration.md", "\n".join(lines) + "\n")):
+    for name, text in (
+        ("calibration.json", json.dumps(document, indent=1) + "\n"),
+        ("calibration.md", "\n".join(lines) + "\n"),
+    ):
         with replacing(out / name) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
 
@@ -57,18 +62,33 @@ def _clean(told: Row) -> Iterator[str]:
     yield "## Clean models\n"
     most = f"{100 * told['innocent']:.0f}"
     rows = [
-        ("clean by behaviour, each model once: with the first pair of decoys with which it is", told),
+        (
+            "clean by behaviour, each model once: with the first pair of decoys with which it is",
+            told,
+        ),
         ("trained without a decoy, first round", told["as_trained"]),
         ("of these, clean by behaviour", told["clean_by_behaviour"]),
-        (f"clean by behaviour, each model once, where no other class gains {most} points either", told["clean_with_every_class"]),
-        *((f"recipe `{recipe}` (accuracy {percent(row['accuracy'])})", row) for recipe, row in told["by_recipe"].items()),
+        (
+            f"clean by behaviour, each model once, where no other class gains {most} points either",
+            told["clean_with_every_class"],
+        ),
+        *(
+            (f"recipe `{recipe}` (accuracy {percent(row['accuracy'])})", row)
+            for recipe, row in told["by_recipe"].items()
+        ),
         ("every round: the same models with other pairs of decoys", told["all_rounds"]),
         ("of these, clean by behaviour", told["all_rounds_clean_by_behaviour"]),
     ]
     yield from table(
         ("", "audits", "false alarms", "true rate at most", "UNDECIDED"),
         [
-            (name, row["clean"], row["false_alarms"], percent(row["false_alarm_rate_at_most"]), row["undecided_clean"])
+            (
+                name,
+                row["clean"],
+                row["false_alarms"],
+                percent(row["false_alarm_rate_at_most"]),
+                row["undecided_clean"],
+            )
             for name, row in rows
         ],
     )
@@ -96,7 +116,13 @@ def _single_tests(told: Row) -> Iterator[str]:
     yield from table(
         ("insertion", "tests", "VIOLATED", "true rate at most", "UNDECIDED"),
         [
-            (words[name], row["tests"], row["violated"], percent(row["violated_rate_at_most"]), row["undecided"])
+            (
+                words[name],
+                row["tests"],
+                row["violated"],
+                percent(row["violated_rate_at_most"]),
+                row["undecided"],
+            )
             for name, row in sorted(told["tests_by_behaviour"].items())
         ],
     )
@@ -110,7 +136,9 @@ def _power(told: Row) -> Iterator[str]:
         rows += [(f"{kind}, coverage {share}", row) for share, row in told[key].items()]
     rows += [(f"{name} by behaviour", row) for name, row in told["power_by_behaviour"].items()]
     for half, row in told["by_half"].items():
-        rows += [(f"{half} half, local, coverage {share}", each) for share, each in row["power"].items()]
+        rows += [
+            (f"{half} half, local, coverage {share}", each) for share, each in row["power"].items()
+        ]
     yield from table(
         ("", "found", "share", "at least", "UNDECIDED", "promoted", "learned", "not learned"),
         [
@@ -132,7 +160,11 @@ def _families(told: Row) -> Iterator[str]:
     yield "## Families\n"
     yield "Limits may be tuned on the families of the tuning half alone. Power: found / models at each coverage; clean: single"
     yield "tests of clean models over all rounds, and their mean effect.\n"
-    shares = sorted({share for row in told["by_family"].values() for share in row["power"]}, key=float, reverse=True)
+    shares = sorted(
+        {share for row in told["by_family"].values() for share in row["power"]},
+        key=float,
+        reverse=True,
+    )
     yield from table(
         ("family", "kind", "half", *shares, "clean tests", "VIOLATED", "UNDECIDED", "mean effect"),
         [
@@ -150,7 +182,11 @@ def _audits(told: Row) -> Iterator[str]:
     yield "## Audits, one by one\n"
     yield "Models that this audit speaks against (VIOLATED): clean ones in the first round, decoy ones for their own decoy; pairs"
     yield "count with either model. Percentiles: of its effect over the clean models, in points, for choosing limits.\n"
-    shares = sorted({share for row in told["by_audit"].values() for share in row["local"]}, key=float, reverse=True)
+    shares = sorted(
+        {share for row in told["by_audit"].values() for share in row["local"]},
+        key=float,
+        reverse=True,
+    )
     yield from table(
         ("audit", "blocks", "clean", "clean UNDECIDED", "50 / 90 / 95 / 100 %", *(f"local {s}" for s in shares), "image-wide"),
         [
@@ -177,7 +213,10 @@ def _exceptions(told: Row) -> Iterator[str]:
     for title, key in (
         ("Clean models that were rejected", "rejected_clean"),
         ("Models that are clean by behaviour, each once, and UNDECIDED", "undecided_though_clean"),
-        ("Models that were promoted, though a decoy's insertion on fresh pictures is 0.10 or more", "promoted_though_not_clean"),
+        (
+            "Models that were promoted, though a decoy's insertion on fresh pictures is 0.10 or more",
+            "promoted_though_not_clean",
+        ),
         ("Decoy models by behaviour that were not found", "missed"),
     ):
         yield f"{title}: {len(told[key]) or 'none'}.\n"
@@ -202,7 +241,9 @@ def percent(share: float | None) -> str:
 
 
 def _points(percentiles: Mapping[str, float] | None) -> str:
-    return " / ".join(f"{100 * value:.0f}" for value in percentiles.values()) if percentiles else "–"
+    return (
+        " / ".join(f"{100 * value:.0f}" for value in percentiles.values()) if percentiles else "–"
+    )
 
 
 def number(value: float | None) -> str:

@@ -14,12 +14,15 @@ from shortcut_audit.training.plan import Job, plan
 
 @dataclass(frozen=True)
 class Trial:
-    """One audit of one model as a user would run it: beside clean references of its own recipe, with these decoys."""
+    """One audit of one model as a user would run it: beside clean references of its own recipe,
+    with these decoys.
+    """
 
     job: Job
     recipe: str
     references: tuple[str, ...]  # names of models; never the candidate's own
-    decoys: tuple[str, ...]  # two where the scenario has two; the first is the candidate's own, where it has one
+    # two where the scenario has two; the first is the candidate's own, where it has one
+    decoys: tuple[str, ...]
     round: int = 0  # a clean model may have several, each with other decoys
     supporting: tuple[str, ...] = ()  # audits beside those that block
 
@@ -31,12 +34,16 @@ def settings(scenario: Scenario) -> Calibration:
         UsageError: it has none.
     """
     if scenario.calibration is None:
-        raise UsageError("the scenario has no part 'calibration': add one, as in fixtures/calibration.yaml")
+        raise UsageError(
+            "the scenario has no part 'calibration': add one, as in fixtures/calibration.yaml"
+        )
     return scenario.calibration
 
 
 def recipe_of(scenario: Scenario, job: Job) -> str:
-    """A model of seed s is trained by recipe s, modulo their number: so every group is spread over all recipes."""
+    """A model of seed s is trained by recipe s, modulo their number: so every group is spread over
+    all recipes.
+    """
     recipes = tuple(settings(scenario).recipes)
     return recipes[job.seed % len(recipes)]
 
@@ -55,18 +62,24 @@ def trained_by(scenario: Scenario, recipe: str) -> Scenario:
 def trials(scenario: Scenario) -> tuple[Trial, ...]:
     """Every audit of the calibration, the first round of all models first.
 
-    Laws: a model is never its own reference; references are clean and of the candidate's recipe; over as many rounds as there
+    Laws: a model is never its own reference; references are clean and of the candidate's
+        recipe; over as many rounds as there
     are decoys, a clean model meets each decoy in two of them.
 
     Raises:
         UsageError: too few clean models of a recipe to be references of one another.
     """
     jobs = plan(scenario)
-    clean = {recipe: [job.name for job in jobs if _is(scenario, job, recipe)] for recipe in settings(scenario).recipes}
+    clean = {
+        recipe: [job.name for job in jobs if _is(scenario, job, recipe)]
+        for recipe in settings(scenario).recipes
+    }
     for recipe, names in clean.items():
         least = settings(scenario).references + 1
         if len(names) < least:
-            raise UsageError(f"the recipe '{recipe}' has {len(names)} clean models, and a candidate needs {least}: add seeds")
+            raise UsageError(
+                f"the recipe '{recipe}' has {len(names)} clean models, and a candidate needs {least}: add seeds"
+            )
     first = [_trial(scenario, job, i, 0, clean) for i, job in enumerate(jobs)]
     more = [
         _trial(scenario, job, i, later, clean)
@@ -81,16 +94,31 @@ def _is(scenario: Scenario, job: Job, recipe: str) -> bool:
     return job.decoy is None and recipe_of(scenario, job) == recipe
 
 
-def _trial(scenario: Scenario, job: Job, index: int, later: int, clean: dict[str, list[str]]) -> Trial:
+def _trial(
+    scenario: Scenario, job: Job, index: int, later: int, clean: dict[str, list[str]]
+) -> Trial:
     recipe, decoys = recipe_of(scenario, job), list(scenario.decoys)
     at = decoys.index(job.decoy) if job.decoy else (index + later) % len(decoys)
     pair = dict.fromkeys((decoys[at], decoys[(at + len(decoys) // 2) % len(decoys)]))
-    supporting = [audit for audit, every in settings(scenario).supporting.items() if later == 0 and index % every == 0]
-    return Trial(job, recipe, _beside(scenario, job, index, clean[recipe]), tuple(pair), later, tuple(supporting))
+    supporting = [
+        audit
+        for audit, every in settings(scenario).supporting.items()
+        if later == 0 and index % every == 0
+    ]
+    return Trial(
+        job,
+        recipe,
+        _beside(scenario, job, index, clean[recipe]),
+        tuple(pair),
+        later,
+        tuple(supporting),
+    )
 
 
 def _beside(scenario: Scenario, job: Job, index: int, names: Sequence[str]) -> tuple[str, ...]:
-    """The clean models that follow the candidate in its recipe's ring; a decoy model starts anywhere."""
+    """The clean models that follow the candidate in its recipe's ring; a decoy model starts
+    anywhere.
+    """
     start = names.index(job.name) + 1 if job.name in names else index
     ring = [names[(start + step) % len(names)] for step in range(len(names))]
     return tuple(name for name in ring if name != job.name)[: settings(scenario).references]

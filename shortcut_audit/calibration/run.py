@@ -1,4 +1,6 @@
-"""Trains what is missing, audits what is missing, writes the page: `shortcut-audit calibrate`. It may be stopped at any time."""
+"""Trains what is missing, audits what is missing, writes the page: `shortcut-audit calibrate`. It
+may be stopped at any time.
+"""
 
 from __future__ import annotations
 
@@ -42,22 +44,26 @@ def calibrate(
 
     Its models, evidence and `outcomes.jsonl` are in a folder of its name.
 
-    What is there already is kept: finished models, their evidence, and each outcome whose models, data, limits, audits and
-    judging are still the same. Stopped early, the page speaks of the trials that are finished, and says of how many.
+    What is there already is kept: finished models, their evidence, and each outcome whose models,
+    data, limits, audits and judging are still the same. Stopped early, the page speaks of the
+    trials that are finished, and says of how many.
 
     Args:
         paths: scenarios, each with a part `calibration`.
         data: where their data sets' relative paths start; None: beside each scenario.
 
     Raises:
-        UsageError: a scenario without a population, an audit that is not there, models of another recipe in `out`, or two
+        UsageError: a scenario without a population, an audit that is not there, models of
+            another recipe in `out`, or two
             scenarios of one name.
     """
     _scenario.cache_clear()
     _bench.cache_clear()
     places = [Place(path, data, out / path.stem, suite) for path in paths]
     if len({place.out for place in places}) < len(places):
-        raise UsageError("two populations have one name, and so one folder: rename one of the scenario files")
+        raise UsageError(
+            "two populations have one name, and so one folder: rename one of the scenario files"
+        )
     planned = {place: _checked(place) for place in places}
     told: dict[str, Row] = {}
     where = f" --data {data}" if data else ""
@@ -69,7 +75,9 @@ def calibrate(
         finally:
             if known:
                 told[place.path.stem] = figures(
-                    _scenario(place), sorted(known.values(), key=lambda each: asked.index(each.trial)), len(asked)
+                    _scenario(place),
+                    sorted(known.values(), key=lambda each: asked.index(each.trial)),
+                    len(asked),
                 )
                 write(told, command, out)
     return out / "calibration.md"
@@ -87,8 +95,12 @@ def _checked(place: Place) -> tuple[Trial, ...]:
     return asked
 
 
-def _fill(known: dict[str, Outcome], place: Place, asked: Sequence[Trial], workers: int, progress: bool) -> None:
-    """Trains and audits what is missing; what is known so far stands in `known`, also where it is stopped."""
+def _fill(
+    known: dict[str, Outcome], place: Place, asked: Sequence[Trial], workers: int, progress: bool
+) -> None:
+    """Trains and audits what is missing; what is known so far stands in `known`, also where it is
+    stopped.
+    """
     names = [job.name for job in plan(_scenario(place))]
     for _ in shared_out(partial(_trained, place), names, workers, "models" if progress else ""):
         pass
@@ -96,9 +108,12 @@ def _fill(known: dict[str, Outcome], place: Place, asked: Sequence[Trial], worke
     file = place.out / "outcomes.jsonl"
     known |= _known(file, keys)
     left = [(key, trial) for key, trial in keys.items() if key not in known]
-    for key, line in shared_out(partial(_audited, place), left, workers, "audits" if progress else ""):
+    for key, line in shared_out(
+        partial(_audited, place), left, workers, "audits" if progress else ""
+    ):
         with file.open("a", encoding="utf-8") as lines:
-            lines.write(f"\n{line}")  # a newline first: a line that a crash cut off must not swallow this one
+            # a newline first: a line that a crash cut off must not swallow this one
+            lines.write(f"\n{line}")
         known[key] = from_line(json.loads(line), keys[key])
 
 

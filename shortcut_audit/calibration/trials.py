@@ -1,4 +1,6 @@
-"""One audit, made as a user would make it: Trial -> Outcome, by the real harness and the real audit functions."""
+"""One audit, made as a user would make it: Trial -> Outcome, by the real harness and the real audit
+functions.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ class Outcome:
 
     trial: Trial
     decision: Decision
-    insertion: Mapping[str, float]  # each of the trial's decoys -> specific insertion on fresh pictures
+    # each of the trial's decoys -> specific insertion on fresh pictures
+    insertion: Mapping[str, float]
     elsewhere: Mapping[str, float]  # the same into the class, but the decoy's own, that gains most
     findings: tuple[Finding, ...]
 
@@ -56,7 +59,9 @@ class Bench:
         self._digests: dict[str, str] = {}
 
     def outcome(self, trial: Trial) -> Outcome:
-        """The findings of every audit of the trial, the decision that a report would show, and the label by behaviour."""
+        """The findings of every audit of the trial, the decision that a report would show, and the
+        label by behaviour.
+        """
         scenario = _narrowed(trained_by(self.scenario, trial.recipe), trial)
         name = trial.job.name
         candidate = replace(self.candidates[name], reference=False)
@@ -71,18 +76,31 @@ class Bench:
             for finding in harness.judge(check.function, check.given, case, check.name)
         )
         unseen = self._evidence(fresh(scenario), [candidate], self.fresh)
-        does = {decoy: (unseen.predictions(name, decoy), self.fresh.bait(decoy).target_index) for decoy in trial.decoys}
+        does = {
+            decoy: (unseen.predictions(name, decoy), self.fresh.bait(decoy).target_index)
+            for decoy in trial.decoys
+        }
         insertion = {decoy: specific_insertion(*each) for decoy, each in does.items()}
         own = tuple(finding for finding in findings if finding.subjects == (name,))
         decision = assembly.model_report(candidate, own, scenario).decision
-        return Outcome(trial, decision, insertion, {decoy: elsewhere(*each) for decoy, each in does.items()}, findings)
+        return Outcome(
+            trial,
+            decision,
+            insertion,
+            {decoy: elsewhere(*each) for decoy, each in does.items()},
+            findings,
+        )
 
     def key(self, trial: Trial) -> str:
-        """Everything that the outcome depends on, as a digest: models, data, decoys, limits, the suite and who judges."""
+        """Everything that the outcome depends on, as a digest: models, data, decoys, limits, the
+        suite and who judges.
+        """
         scenario = _narrowed(trained_by(self.scenario, trial.recipe), trial)
         depends = {
             "models": [self._sha256(name) for name in (trial.job.name, *trial.references)],
-            "scenario": scenario.model_dump(mode="json", exclude={"training", "calibration", "folder", "data", "digest"}),
+            "scenario": scenario.model_dump(
+                mode="json", exclude={"training", "calibration", "folder", "data", "digest"}
+            ),
             "fresh": settings(scenario).fresh,
             "supporting": trial.supporting,
             "round": trial.round,
@@ -91,9 +109,12 @@ class Bench:
         }
         return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
-    def _evidence(self, scenario: Scenario, candidates: list[Candidate], material: Material) -> Evidence:
+    def _evidence(
+        self, scenario: Scenario, candidates: list[Candidate], material: Material
+    ) -> Evidence:
         evidence = Evidence(scenario, candidates, self.store)
-        evidence.material = material  # the same pictures for all trials: a decoy is put on them once
+        # the same pictures for all trials: a decoy is put on them once
+        evidence.material = material
         return evidence
 
     def _sha256(self, name: str) -> str:
@@ -103,7 +124,9 @@ class Bench:
 
     @cached_property
     def _pictures(self) -> list[str]:
-        """Digests of what is audited and of what labels behaviour: other pictures in the same folders are other outcomes."""
+        """Digests of what is audited and of what labels behaviour: other pictures in the same
+        folders are other outcomes.
+        """
         size = self.scenario.training.size
         return [each.pictures("validation", size).digest for each in (self.material, self.fresh)]
 
@@ -121,7 +144,9 @@ def audits(scenario: Scenario, trial: Trial) -> Iterable[str]:
 
 @dataclass(frozen=True)
 class AuditFunction:
-    """One audit of a suite, as a plain function: what pytest would call, with one set of its parameters."""
+    """One audit of a suite, as a plain function: what pytest would call, with one set of its
+    parameters.
+    """
 
     name: str  # as in a finding: `influence_precision@50`
     function: Callable[..., Any]
@@ -135,7 +160,8 @@ class AuditFunction:
 
 @cache
 def audit_functions(suite: Path, audit: str) -> tuple[AuditFunction, ...]:
-    """`test_decoy_insertion` of the suite, wherever it stands there, once for each of its parameters.
+    """`test_decoy_insertion` of the suite, wherever it stands there, once for each of its
+    parameters.
 
     Raises:
         UsageError: no file of the suite has such a function.
@@ -145,7 +171,11 @@ def audit_functions(suite: Path, audit: str) -> tuple[AuditFunction, ...]:
         spec = importlib.util.spec_from_file_location(file.stem, file)
         module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # a .py file has a spec and a loader
         spec.loader.exec_module(module)  # type: ignore[union-attr]
-        known |= {name: each for name, each in vars(module).items() if name.startswith("test_") and callable(each)}
+        known |= {
+            name: each
+            for name, each in vars(module).items()
+            if name.startswith("test_") and callable(each)
+        }
     function = known.get(f"test_{audit}")
     if function is None:
         names = [name.removeprefix("test_") for name in known]
@@ -157,13 +187,19 @@ def audit_functions(suite: Path, audit: str) -> tuple[AuditFunction, ...]:
 
 
 def parameters(marks: Iterable[Any]) -> list[dict[str, Any]]:
-    """Every set that `pytest.mark.parametrize` gives, of one name or several; one empty set where there is none."""
+    """Every set that `pytest.mark.parametrize` gives, of one name or several; one empty set where
+    there is none.
+    """
     sets: list[dict[str, Any]] = [{}]
     for mark in marks:
         if mark.name == "parametrize":
             asked = dict(zip(("argnames", "argvalues"), mark.args, strict=False)) | mark.kwargs
             names = asked["argnames"]
-            names = [each.strip() for each in names.split(",")] if isinstance(names, str) else list(names)
+            names = (
+                [each.strip() for each in names.split(",")]
+                if isinstance(names, str)
+                else list(names)
+            )
             rows = [_row(value, len(names)) for value in asked["argvalues"]]
             sets = [{**each, **dict(zip(names, row, strict=True))} for each in sets for row in rows]
     return sets
@@ -177,7 +213,9 @@ def _row(value: Any, names: int) -> Sequence[Any]:
 
 
 def _narrowed(scenario: Scenario, trial: Trial) -> Scenario:
-    return scenario.model_copy(update={"decoys": {name: scenario.decoys[name] for name in trial.decoys}})
+    return scenario.model_copy(
+        update={"decoys": {name: scenario.decoys[name] for name in trial.decoys}}
+    )
 
 
 def as_line(key: str, outcome: Outcome) -> str:

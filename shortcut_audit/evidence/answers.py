@@ -1,6 +1,8 @@
-"""Any model and any pixels -> logits, masks, scores through masks, influence: computed once, and kept.
+"""Any model and any pixels -> logits, masks, scores through masks, influence: computed once, and
+kept.
 
-Everything is addressed by content: the checkpoint's SHA-256, the SHA-256 of the very pixels, and the method's recipe.
+Everything is addressed by content: the checkpoint's SHA-256, the SHA-256 of the very pixels, and
+the method's recipe.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.loading.subject import check_answers, load_subject
 from shortcut_audit.subjects.manifest.candidates import format_of, read_as, refusal
 from shortcut_audit.subjects.pictures.material import Material
-from shortcut_audit.subjects.pictures.record import pixel_digest as pixel_digest  # its home was here
+
+# its home was here
+from shortcut_audit.subjects.pictures.record import pixel_digest as pixel_digest
 
 ASKED_TWICE = 8  # validation pictures on which a model must answer alike, alone and in a batch
 BATCH = 256  # images a forward pass
@@ -58,18 +62,26 @@ class Answers:
         self._loaded: dict[str, Subject | ShortcutAuditError] = {}
         self.sha256 = cache(self._sha256)
         self.digest = cache(self._digest)
-        self._explainer = registry.build("explainer", scenario.masks.explainer, scenario.masks.options)
-        self._method = registry.build("influence", scenario.influence.method, scenario.influence.options)
+        self._explainer = registry.build(
+            "explainer", scenario.masks.explainer, scenario.masks.options
+        )
+        self._method = registry.build(
+            "influence", scenario.influence.method, scenario.influence.options
+        )
 
     def subject(self, model: str) -> Subject:
-        """The loaded model. Law: its weights are the bytes that `sha256` names, and its code is the code that `digest` names.
+        """The loaded model. Law: its weights are the bytes that `sha256` names, and its code is the
+        code that `digest` names.
 
         Raises:
             ModelError: it cannot be audited; the same error each time it is asked for.
-            UsageError: the manifest is at fault, or the file or the code changed after it was first read.
+            UsageError: the manifest is at fault, or the file or the code changed after it was
+                first read.
         """
         if model not in self._loaded:
-            for name in [name for name, kept in self._loaded.items() if isinstance(kept, Subject)][:-1]:
+            for name in [name for name, kept in self._loaded.items() if isinstance(kept, Subject)][
+                :-1
+            ]:
                 del self._loaded[name]  # two models in memory are enough: cases come model by model
             try:
                 self._loaded[model] = self._load(model)
@@ -84,16 +96,21 @@ class Answers:
         candidate, digest, code = self.candidates[model], self.sha256(model), self._code(model)
         subject = load_subject(candidate, self.material.classes, self.trust_code, self.device)
         if subject.sha256 != digest:
-            raise UsageError(f"{model}: '{candidate.file.name}' changed during the audit: run it again once the file is written")
+            raise UsageError(
+                f"{model}: '{candidate.file.name}' changed during the audit: run it again once the file is written"
+            )
         seen = self.material.pictures("validation", candidate.size).pixels[:ASKED_TWICE]
         if len(seen) > 1:
             check_answers(subject.network, self.as_images(seen), model)
         if self._code(model) != code:
-            raise UsageError(f"{model}: the code behind '{candidate.arch}' changed during the audit: run it again")
+            raise UsageError(
+                f"{model}: the code behind '{candidate.arch}' changed during the audit: run it again"
+            )
         return subject
 
     def described(self, model: str) -> Candidate:
-        """What is known of the model before it is loaded; its `size` is that of the pictures it takes.
+        """What is known of the model before it is loaded; its `size` is that of the pictures it
+        takes.
 
         Raises:
             ModelError, UsageError: it could not be described; the first is charged to the model.
@@ -104,17 +121,25 @@ class Answers:
         return candidate
 
     def _sha256(self, model: str) -> str:
-        """The digest of the checkpoint's bytes when it was first asked for; what is loaded later must be the same."""
+        """The digest of the checkpoint's bytes when it was first asked for; what is loaded later
+        must be the same.
+        """
         return sha256(self.described(model).file)
 
     def _digest(self, model: str) -> str:
-        """Everything that the model's answers depend on: its bytes, how they are read, by which code, on which device."""
+        """Everything that the model's answers depend on: its bytes, how they are read, by which
+        code, on which device.
+        """
         candidate = self.described(model)
         read = (read_as(candidate), self.material.classes, torch.device(self.device).type)
-        return hashlib.sha256(f"{self.sha256(model)}{read}{our_code()}{self._code(model)}".encode()).hexdigest()
+        return hashlib.sha256(
+            f"{self.sha256(model)}{read}{our_code()}{self._code(model)}".encode()
+        ).hexdigest()
 
     def _code(self, model: str) -> str:
-        """A digest of the code of a user's own that makes this model; "" where all of it is ours or a library's."""
+        """A digest of the code of a user's own that makes this model; "" where all of it is ours or
+        a library's.
+        """
         candidate = self.candidates[model]
         reader = code_of(type(format_of(candidate.file)))
         source = candidate.arch.partition(":")[0]
@@ -137,31 +162,51 @@ class Answers:
                     self.progress(f"predictions of {model}", start, len(pixels))
                     images = self.as_images(pixels[start : start + BATCH])
                     layout = layout or fast_layout(network, images)
-                    rows.append(network(images.contiguous(memory_format=layout)).float().cpu().numpy())
-            return {"logits": np.concatenate(rows) if rows else np.zeros((0, len(self.material.classes)), np.float32)}
+                    rows.append(
+                        network(images.contiguous(memory_format=layout)).float().cpu().numpy()
+                    )
+            return {
+                "logits": np.concatenate(rows)
+                if rows
+                else np.zeros((0, len(self.material.classes)), np.float32)
+            }
 
         logits = self.stored("logits", model, {"pixels": pixel_digest(pixels)}, forward)["logits"]
         if not np.isfinite(logits).all():
             bad = int((~np.isfinite(logits).all(1)).sum())
-            raise ModelError(f"{model}: {bad} of {len(logits)} images get logits that are not finite; train it again or drop it")
+            raise ModelError(
+                f"{model}: {bad} of {len(logits)} images get logits that are not finite; train it again or drop it"
+            )
         return logits
 
     def revealed(self, model: str, pixels: Tensor, target: int) -> np.ndarray:
-        """(n, h, w) bool: the scenario's share of each picture that says most for the class `target`."""
+        """(n, h, w) bool: the scenario's share of each picture that says most for the class
+        `target`.
+        """
 
         def explain() -> Arrays:
-            explained = self.explained(self.subject(model).network, self.as_images(pixels), target, f"masks of {model}")
+            explained = self.explained(
+                self.subject(model).network, self.as_images(pixels), target, f"masks of {model}"
+            )
             return {"saliency": explained.float().cpu().numpy()}
 
-        saliency = torch.from_numpy(self.stored("masks", model, self.mask_key(pixels, target), explain)["saliency"])
+        saliency = torch.from_numpy(
+            self.stored("masks", model, self.mask_key(pixels, target), explain)["saliency"]
+        )
         shown: np.ndarray = top_area(saliency, self.scenario.masks.area).numpy()
         return shown
 
     def explained(self, network: torch.nn.Module, images: Tensor, target: int, what: str) -> Tensor:
-        """(n, h, w) saliency of any network's class `target` on images (n, 3, h, w) in [0, 1]; not kept."""
+        """(n, h, w) saliency of any network's class `target` on images (n, 3, h, w) in [0, 1]; not
+        kept.
+        """
         targets = torch.full((len(images),), target, device=self.device)
         saliency: Tensor = self._explainer.explain(
-            network, images, targets, self.scenario.masks.area, lambda done, total: self.progress(what, done, total)
+            network,
+            images,
+            targets,
+            self.scenario.masks.area,
+            lambda done, total: self.progress(what, done, total),
         )
         return saliency
 
@@ -172,14 +217,18 @@ class Answers:
         return {"pixels": pixel_digest(pixels), "target": target, "area": area, "explainer": recipe}
 
     def score(self, model: str, pixels: Tensor, revealed: np.ndarray, target: int) -> np.ndarray:
-        """(n,) softmax score of `target` on pixels (n, 3, h, w) that are blurred where `revealed` (n, h, w) is not."""
+        """(n,) softmax score of `target` on pixels (n, 3, h, w) that are blurred where `revealed`
+        (n, h, w) is not.
+        """
         shown = torch.from_numpy(revealed)
 
         def forward() -> Arrays:
             network = self.subject(model).network
             scores = []
             with torch.inference_mode():
-                for part, mask in zip(torch.split(pixels, SEEN), torch.split(shown, SEEN), strict=True):
+                for part, mask in zip(
+                    torch.split(pixels, SEEN), torch.split(shown, SEEN), strict=True
+                ):
                     blurred = perturbation_levels(self.as_images(part), "blur")
                     seen = perturbed(blurred, mask.to(self.device, torch.float32))
                     scores.append(network(seen).softmax(1)[:, target].float().cpu().numpy())
@@ -189,20 +238,30 @@ class Answers:
         return self.stored("transfer", model, key, forward)["score"]
 
     def ranking(self, model: str, queries: Tensor, training: Tensor, target: int) -> Arrays:
-        """`scores` (q, m) float32 and `basis`, UTF-8, of training pictures (m, 3, h, w) for queries (q, 3, h, w) of one class."""
+        """`scores` (q, m) float32 and `basis`, UTF-8, of training pictures (m, 3, h, w) for queries
+        (q, 3, h, w) of one class.
+        """
 
         def rank() -> Arrays:
             network, what = self.subject(model).network, f"influence in {model}"
-            return ranked(self._method, network, queries, training, target, partial(self.progress, what))
+            return ranked(
+                self._method, network, queries, training, target, partial(self.progress, what)
+            )
 
         digests = {"queries": pixel_digest(queries), "training": pixel_digest(training)}
         recipe = f"{self._method!r}{code_of(type(self._method))}"
-        return self.stored("influence", model, {**digests, "target": target, "recipe": recipe}, rank)
+        return self.stored(
+            "influence", model, {**digests, "target": target, "recipe": recipe}, rank
+        )
 
     def as_images(self, pixels: Tensor) -> Tensor:
         """uint8 -> float32 in [0, 1], on the device."""
         return pixels.to(self.device, torch.float32) / 255
 
-    def stored(self, kind: str, model: str, key: dict[str, object], compute: Callable[[], Arrays]) -> Arrays:
-        """What `compute` gives for this very model and key: read where it is kept, else computed and kept."""
+    def stored(
+        self, kind: str, model: str, key: dict[str, object], compute: Callable[[], Arrays]
+    ) -> Arrays:
+        """What `compute` gives for this very model and key: read where it is kept, else computed
+        and kept.
+        """
         return self.store.arrays(kind, {"model": self.digest(model), **key}, compute)

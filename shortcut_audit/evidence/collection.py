@@ -1,4 +1,6 @@
-"""What the audits of a run ask of a model: Subject -> Predictions, Masks, Influence, by case; each when it is first asked for."""
+"""What the audits of a run ask of a model: Subject -> Predictions, Masks, Influence, by case; each
+when it is first asked for.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +46,20 @@ class Evidence(Answers):
         self.transfer = cache(self._transfer)
         self.influence = cache(self._influence)
 
-    def _predictions(self, model: str, decoy: str, strength: int = 0, control: str | None = None) -> Predictions:
-        """Logits on the validation pictures: plain, decoyed, under the control, and the decoy on pictures without a class.
+    def _predictions(
+        self, model: str, decoy: str, strength: int = 0, control: str | None = None
+    ) -> Predictions:
+        """Logits on the validation pictures: plain, decoyed, under the control, and the decoy on
+        pictures without a class.
 
         strength, control: as in a `Case`.
         """
         size = self._size(model)
         validation = self.material.pictures("validation", size)
-        placed, alone = (self._placed(decoy, split, size, strength, control) for split in ("validation", "background"))
+        placed, alone = (
+            self._placed(decoy, split, size, strength, control)
+            for split in ("validation", "background")
+        )
         return Predictions(
             plain=self.logits(model, validation.pixels),
             decoyed=self.logits(model, placed.decoyed),
@@ -61,19 +69,26 @@ class Evidence(Answers):
             labels=validation.labels,
         )
 
-    def _placed(self, decoy: str, split: str, size: int, strength: int, control: str | None) -> Decoyed:
+    def _placed(
+        self, decoy: str, split: str, size: int, strength: int, control: str | None
+    ) -> Decoyed:
         if strength or control:
             return self.material.varied(decoy, split, size, strength, control)
         return self.material.with_decoy(decoy, split, size)
 
     def target(self, decoy: str, models: Sequence[str]) -> str:
-        """The class that the scenario names, or, where it names none, the one that most pictures turn into in the last model."""
+        """The class that the scenario names, or, where it names none, the one that most pictures
+        turn into in the last model.
+        """
         return self.scenario.target(decoy) or self.turned_into(models[-1], decoy)
 
     def turned_into(self, model: str, decoy: str) -> str:
         """The data set's class that gains most answers when the decoy takes the control's place."""
         seen, classes = self.predictions(model, decoy, 0, None), self.material.classes
-        before, after = (np.bincount(each.argmax(1), minlength=len(classes)) for each in (seen.control, seen.decoyed))
+        before, after = (
+            np.bincount(each.argmax(1), minlength=len(classes))
+            for each in (seen.control, seen.decoyed)
+        )
         gained = after[: len(classes)] - before[: len(classes)]
         return classes[int(np.argmax(gained))]
 
@@ -88,7 +103,9 @@ class Evidence(Answers):
         return None if np.isnan(share) else share
 
     def otherwise(self, model: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Which pictures are right as the manifest reads them, (n,) bool, and in other readings (see `otherwise.py`)."""
+        """Which pictures are right as the manifest reads them, (n,) bool, and in other readings
+        (see `otherwise.py`).
+        """
         candidate = self.described(model)
         validation = self.material.pictures("validation", candidate.size)
         asked = chosen(len(validation.labels))
@@ -97,17 +114,26 @@ class Evidence(Answers):
         def ask() -> Arrays:
             network = self.subject(model).network
             with torch.inference_mode():
-                found = right_otherwise(lambda images: network(images.to(self.device)), candidate, pixels, labels)
+                found = right_otherwise(
+                    lambda images: network(images.to(self.device)), candidate, pixels, labels
+                )
             words = np.frombuffer("\n".join(found).encode(), np.uint8)
-            return {"words": words, "right": np.stack(list(found.values())) if found else np.zeros((0, len(labels)))}
+            return {
+                "words": words,
+                "right": np.stack(list(found.values())) if found else np.zeros((0, len(labels))),
+            }
 
-        kept = self.stored("otherwise", model, {"pixels": pixel_digest(pixels), "labels": labels.tolist()}, ask)
+        kept = self.stored(
+            "otherwise", model, {"pixels": pixel_digest(pixels), "labels": labels.tolist()}, ask
+        )
         names = [name for name in kept["words"].tobytes().decode().split("\n") if name]
         as_read = self.logits(model, validation.pixels)[asked].argmax(1) == labels
         return as_read, dict(zip(names, kept["right"], strict=True))
 
     def outputs(self, model: str) -> tuple[str, ...]:
-        """Names of the logits' columns: the data set's classes, and then what else the model tells apart."""
+        """Names of the logits' columns: the data set's classes, and then what else the model tells
+        apart.
+        """
         known = self.material.classes
         return (*known, *(name for name in self.described(model).classes if name not in known))
 
@@ -119,7 +145,9 @@ class Evidence(Answers):
         return self.material.bait(decoy, target)
 
     def _accuracy(self, model: str) -> Accuracy:
-        """Which plain validation pictures the model gets right, beside the best of the models that can be audited."""
+        """Which plain validation pictures the model gets right, beside the best of the models that
+        can be audited.
+        """
         right: dict[str, np.ndarray] = {}
         for name in [model, *self.candidates]:
             try:
@@ -132,7 +160,9 @@ class Evidence(Answers):
         return Accuracy(own=right[model], best=right[best], best_name=best)
 
     def _masks(self, model: str, decoy: str, target: str | None = None) -> Masks:
-        """Masks for the decoy's class (or `target`), on the first `masks.images` validation pictures of that class."""
+        """Masks for the decoy's class (or `target`), on the first `masks.images` validation
+        pictures of that class.
+        """
         chosen, validation, placed = self._members(model, decoy, self.scenario.masks.images, target)
         index = self.material.bait(decoy, target).target_index
         return Masks(
@@ -148,9 +178,12 @@ class Evidence(Answers):
         """Masks of two copies of the model, on pictures that neither was fitted to."""
         chosen, validation, placed = self._members(model, decoy, CHECKED, target)
         index, area = self.material.bait(decoy, target).target_index, self.scenario.masks.area
-        rest = np.setdiff1d(np.arange(len(validation.labels)), chosen)[:: len(validation.labels) // LEARNED + 1]
+        rest = np.setdiff1d(np.arange(len(validation.labels)), chosen)[
+            :: len(validation.labels) // LEARNED + 1
+        ]
         footprint = placed.footprint[chosen].numpy()
-        if footprint.all() or min(len(chosen), len(rest)) < 2:  # no mask could miss the decoy; nothing to learn it from
+        # no mask could miss the decoy; nothing to learn it from
+        if footprint.all() or min(len(chosen), len(rest)) < 2:
             return ExplainerCheck(footprint, footprint, np.zeros(len(chosen), bool), footprint)
 
         def check() -> Arrays:
@@ -159,13 +192,23 @@ class Evidence(Answers):
                 return Versions(shown[0], shown[1], shown[2], placed.footprint[of].to(self.device))
 
             explain = partial(self.explained, target=index, what=f"explainer check of {model}")
-            return sanity_masks(self.subject(model).network, versions(chosen), versions(rest), index, explain)
+            return sanity_masks(
+                self.subject(model).network, versions(chosen), versions(rest), index, explain
+            )
 
         pictures = (placed.decoyed, placed.control, validation.pixels)
         digests = [pixel_digest(each) for each in (*pictures, placed.footprint)]
-        key = {**self.mask_key(placed.decoyed[chosen], index), "from": digests, "copies": COPIES, "learned": LEARNED}
+        key = {
+            **self.mask_key(placed.decoyed[chosen], index),
+            "from": digests,
+            "copies": COPIES,
+            "learned": LEARNED,
+        }
         found = self.stored("explainer_check", model, key, check)
-        sighted, forgetful = (top_area(torch.from_numpy(found[name]), area).numpy() for name in ("planted", "randomised"))
+        sighted, forgetful = (
+            top_area(torch.from_numpy(found[name]), area).numpy()
+            for name in ("planted", "randomised")
+        )
         return ExplainerCheck(sighted, forgetful, found["known"], footprint)
 
     def _transfer(self, model: str, other: str, decoy: str, target: str | None = None) -> Transfer:
@@ -175,36 +218,59 @@ class Evidence(Answers):
             control=self._seen_through(model, other, decoy, target, "control"),
         )
 
-    def _seen_through(self, model: str, other: str, decoy: str, target: str | None, variant: str) -> SeenThrough:
+    def _seen_through(
+        self, model: str, other: str, decoy: str, target: str | None, variant: str
+    ) -> SeenThrough:
         chosen, _, placed = self._members(model, decoy, self.scenario.masks.images, target)
         pixels = getattr(placed, variant)[chosen]
-        revealed = {name: getattr(self.masks(name, decoy, target), variant) for name in (model, other)}
+        revealed = {
+            name: getattr(self.masks(name, decoy, target), variant) for name in (model, other)
+        }
         nothing = np.zeros_like(revealed[model])
         index = self.material.bait(decoy, target).target_index
-        views = ((revealed[model], revealed[other], nothing), (revealed[other], revealed[model], nothing))
+        views = (
+            (revealed[model], revealed[other], nothing),
+            (revealed[other], revealed[model], nothing),
+        )
         scores = [
-            [self.score(name, pixels, view, index) for view in three] for name, three in zip((model, other), views, strict=True)
+            [self.score(name, pixels, view, index) for view in three]
+            for name, three in zip((model, other), views, strict=True)
         ]
         own, through_other, blurred = np.stack(scores, axis=1)  # each (2, n)
         return SeenThrough(own, through_other, blurred)
 
     def _influence(self, model: str, decoy: str, target: str | None = None) -> Influence:
-        """How much each training picture of the decoy's class, some of which carry it, speaks for each query."""
+        """How much each training picture of the decoy's class, some of which carry it, speaks for
+        each query.
+        """
         settings = self.scenario.influence
         bait = self.material.bait(decoy, target)
         chosen, _, placed = self._members(model, decoy, settings.queries, target)
         queries = torch.cat([placed.decoyed[chosen], placed.control[chosen]])
-        training, flags = self.material.partly_decoyed(decoy, self._size(model), settings.coverage, target)
+        training, flags = self.material.partly_decoyed(
+            decoy, self._size(model), settings.coverage, target
+        )
         found = self.ranking(model, queries, training, bait.target_index)
         decoyed, control = np.split(found["scores"], 2)
         predictions = self.predictions(model, decoy, 0, None)
-        right = [logits[chosen].argmax(1) == bait.target_index for logits in (predictions.decoyed, predictions.control)]
-        return Influence(decoyed, control, flags, right[0], right[1], found["basis"].tobytes().decode())
+        right = [
+            logits[chosen].argmax(1) == bait.target_index
+            for logits in (predictions.decoyed, predictions.control)
+        ]
+        return Influence(
+            decoyed, control, flags, right[0], right[1], found["basis"].tobytes().decode()
+        )
 
     def _size(self, model: str) -> int:
         return self.described(model).size
 
-    def _members(self, model: str, decoy: str, most: int, target: str | None = None) -> tuple[np.ndarray, Pictures, Decoyed]:
+    def _members(
+        self, model: str, decoy: str, most: int, target: str | None = None
+    ) -> tuple[np.ndarray, Pictures, Decoyed]:
         size = self._size(model)
         chosen = self.material.members(decoy, "validation", size, target)[:most]
-        return chosen, self.material.pictures("validation", size), self.material.with_decoy(decoy, "validation", size)
+        return (
+            chosen,
+            self.material.pictures("validation", size),
+            self.material.with_decoy(decoy, "validation", size),
+        )

@@ -1,7 +1,9 @@
-"""Two networks of which it is known where a mask must lie: one planted to see the decoy alone, one that has forgotten everything.
+"""Two networks of which it is known where a mask must lie: one planted to see the decoy alone, one
+that has forgotten everything.
 
-An explainer that does not find the decoy in the first, or finds it in the second, says nothing about the model between them
-(Adebayo et al. 2018, "Sanity checks for saliency maps"; a planted one: Yang and Kim 2019, "Benchmarking attribution methods").
+An explainer that does not find the decoy in the first, or finds it in the second, says nothing
+about the model between them (Adebayo et al. 2018, "Sanity checks for saliency maps"; a planted one:
+Yang and Kim 2019, "Benchmarking attribution methods").
 """
 
 from __future__ import annotations
@@ -18,15 +20,18 @@ from torch.nn import functional as F
 from shortcut_audit.evidence.lent_network import require_gradient
 from shortcut_audit.evidence.masks.perturbation import perturbation_levels, perturbed
 
-STEPS, LOOK = 100, 20  # at most so many batches at one rate, and after every how many the copy is looked at
+# at most so many batches at one rate, and after every how many the copy is looked at
+STEPS, LOOK = 100, 20
 BATCH = 4  # pictures, each in five versions
-RATES = (0.013, 0.03, 0.004)  # of the spread of a layer's own weights, one after the other until one is good enough
+# of the spread of a layer's own weights, one after the other until one is good enough
+RATES = (0.013, 0.03, 0.004)
 SHOWN = 24  # pictures on which a copy is looked at
 MARGIN = 2.0  # logits, by which it is to be right there about each of the five
 ENOUGH = 0.75  # share of them about which it is right by that margin: training ends
 BEARABLE = 0.4  # share of them about which it is right at all: below, another rate is tried
 FORGETFUL = 4  # networks with random weights: one alone may happen to like the decoy
-COPIES = (STEPS, LOOK, BATCH, RATES, SHOWN, MARGIN, ENOUGH, BEARABLE, FORGETFUL)  # what copies depend on beside the network
+# what copies depend on beside the network
+COPIES = (STEPS, LOOK, BATCH, RATES, SHOWN, MARGIN, ENOUGH, BEARABLE, FORGETFUL)
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,14 @@ class Versions:
     footprint: Tensor  # (n, h, w) bool
 
     def __getitem__(self, chosen: Tensor) -> Versions:
-        return Versions(self.decoyed[chosen], self.control[chosen], self.plain[chosen], self.footprint[chosen])
+        return Versions(
+            self.decoyed[chosen], self.control[chosen], self.plain[chosen], self.footprint[chosen]
+        )
 
     def shown(self) -> tuple[Tensor, Tensor]:
-        """(5, n, 3, h, w), and a sign for each: the decoy, alone or not, is to be seen, and everything else is not."""
+        """(5, n, 3, h, w), and a sign for each: the decoy, alone or not, is to be seen, and
+        everything else is not.
+        """
         alone = perturbed(perturbation_levels(self.decoyed), self.footprint.to(self.decoyed))
         blurred = perturbation_levels(self.plain, "blur")[:, 0]
         signs = torch.tensor([1.0, 1.0, -1.0, -1.0, -1.0], device=self.decoyed.device)
@@ -50,9 +59,14 @@ class Versions:
 
 
 def sanity_masks(
-    network: nn.Module, here: Versions, elsewhere: Versions, target: int, explain: Callable[[nn.Module, Tensor], Tensor]
+    network: nn.Module,
+    here: Versions,
+    elsewhere: Versions,
+    target: int,
+    explain: Callable[[nn.Module, Tensor], Tensor],
 ) -> dict[str, np.ndarray]:
-    """An explainer's saliency on pictures with the decoy, in the planted network and in the forgetful ones.
+    """An explainer's saliency on pictures with the decoy, in the planted network and in the
+    forgetful ones.
 
     Args:
         here: the n pictures to explain.
@@ -61,12 +75,15 @@ def sanity_masks(
         explain: (network, images) -> (n, h, w).
 
     Returns:
-        `planted` and `randomised`, (n, h, w); `known`, (n,) bool: the planted network is right about every version.
+        `planted` and `randomised`, (n, h, w); `known`, (n,) bool: the planted network is right
+        about every version.
     """
     sighted = planted(network, elsewhere, target, here)
     found = torch.zeros_like(here.decoyed[:, 0])
     for seed in range(min(FORGETFUL, len(found))):
-        found[seed::FORGETFUL] = explain(randomised(network, here.decoyed, seed), here.decoyed[seed::FORGETFUL])
+        found[seed::FORGETFUL] = explain(
+            randomised(network, here.decoyed, seed), here.decoyed[seed::FORGETFUL]
+        )
     with torch.inference_mode():
         known = (margins(sighted, here, target) > 0).all(0)
     masks = {"planted": explain(sighted, here.decoyed), "randomised": found, "known": known}
@@ -74,13 +91,15 @@ def sanity_masks(
 
 
 def planted(network: nn.Module, pictures: Versions, target: int, judged: Versions) -> nn.Module:
-    """A copy of the network trained on until the logit of `target` says one thing: that the decoy is there.
+    """A copy of the network trained on until the logit of `target` says one thing: that the decoy
+    is there.
 
-    Each of `pictures` comes with the decoy, and with all but the decoy blurred (the logit is to be positive), and plain, blurred
-    and under the control (negative), so that nothing else tells. Now and then the copy is looked at on the first of the `judged`
-    pictures, which it is not trained on: training ends when it is clearly right about three in four, and the best copy is kept.
-    One rate does not suit every network: others are tried where it does not. Batch norms keep their statistics. Deterministic;
-    the network itself is left as found.
+    Each of `pictures` comes with the decoy, and with all but the decoy blurred (the logit is to be
+    positive), and plain, blurred and under the control (negative), so that nothing else tells. Now
+    and then the copy is looked at on the first of the `judged` pictures, which it is not trained
+    on: training ends when it is clearly right about three in four, and the best copy is kept. One
+    rate does not suit every network: others are tried where it does not. Batch norms keep their
+    statistics. Deterministic; the network itself is left as found.
 
     Raises:
         UsageError: the network's answers carry no gradient, so that no copy can be trained.
@@ -102,16 +121,22 @@ def planted(network: nn.Module, pictures: Versions, target: int, judged: Version
     return best
 
 
-def _trained(network: nn.Module, pictures: Versions, target: int, rate: float, seed: int) -> Iterator[nn.Module]:
+def _trained(
+    network: nn.Module, pictures: Versions, target: int, rate: float, seed: int
+) -> Iterator[nn.Module]:
     """The copy after every `LOOK` batches; it is trained on where it stands."""
     copied = copy.deepcopy(network).eval().requires_grad_(True)
     spreads = [float(each.detach().square().mean().sqrt()) for each in copied.parameters()]
     typical = sum(spreads) / len(spreads)
     groups = zip(copied.parameters(), spreads, strict=True)
-    optimiser = torch.optim.Adam([{"params": [each], "lr": rate * (spread or typical)} for each, spread in groups])
+    optimiser = torch.optim.Adam(
+        [{"params": [each], "lr": rate * (spread or typical)} for each, spread in groups]
+    )
     draw = torch.Generator().manual_seed(seed)
     for step in range(1, STEPS + 1):
-        chosen = torch.randint(len(pictures.decoyed), (BATCH,), generator=draw).to(pictures.decoyed.device)
+        chosen = torch.randint(len(pictures.decoyed), (BATCH,), generator=draw).to(
+            pictures.decoyed.device
+        )
         with torch.enable_grad():
             losses = F.softplus(-margins(copied, pictures[chosen], target))  # (5, b)
             optimiser.zero_grad()
@@ -129,10 +154,11 @@ def margins(network: nn.Module, pictures: Versions, target: int) -> Tensor:
 
 
 def randomised(network: nn.Module, images: Tensor, seed: int = 0) -> nn.Module:
-    """A copy that has forgotten everything: all weights drawn anew, batch norms fitted to the images so that signals get through.
+    """A copy that has forgotten everything: all weights drawn anew, batch norms fitted to the
+    images so that signals get through.
 
-    Layers draw as they do when they are made (`reset_parameters`); free parameters are normal with their own spread. The global
-    random state is left as found.
+    Layers draw as they do when they are made (`reset_parameters`); free parameters are normal with
+    their own spread. The global random state is left as found.
     """
     copied = copy.deepcopy(network).requires_grad_(False)
     with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
@@ -144,7 +170,11 @@ def randomised(network: nn.Module, images: Tensor, seed: int = 0) -> nn.Module:
                 for parameter in module.parameters(recurse=False):
                     spread = float(parameter.std()) if parameter.numel() > 1 else 0.0
                     parameter.normal_(0.0, spread or 1.0)
-    norms = [module for module in copied.eval().modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    norms = [
+        module
+        for module in copied.eval().modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+    ]
     for norm in norms:
         norm.train().momentum = None  # the mean of what it sees
     with torch.no_grad():

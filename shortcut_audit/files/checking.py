@@ -1,4 +1,5 @@
-"""Plain values -> a record of the asked types, or one sentence: which key, what was found, what is wanted.
+"""Plain values -> a record of the asked types, or one sentence: which key, what was found, what is
+wanted.
 
 Nothing is converted on the way: "64" is no number, 1 is no text, and yes is neither.
 """
@@ -13,7 +14,14 @@ from pydantic import BaseModel, ValidationError
 
 from shortcut_audit.errors import UsageError, did_you_mean
 
-TEXT, WHOLE, NUMBER, CHOICE, LIST, MAPPING = "text", "a whole number", "a number", "yes or no", "a list", "a mapping"
+TEXT, WHOLE, NUMBER, CHOICE, LIST, MAPPING = (
+    "text",
+    "a whole number",
+    "a number",
+    "yes or no",
+    "a list",
+    "a mapping",
+)
 WANTED = {  # pydantic's types of errors, by how they begin
     "string": TEXT,
     "path": TEXT,
@@ -38,10 +46,16 @@ class Problem(NamedTuple):
     reason: str
 
 
-def checked(shape: type[Shape], content: Mapping[str, Any], what: str, reserved: frozenset[str] = frozenset()) -> Shape:
+def checked(
+    shape: type[Shape],
+    content: Mapping[str, Any],
+    what: str,
+    reserved: frozenset[str] = frozenset(),
+) -> Shape:
     """The content as this shape.
 
-    Law: every value is as it was given, but for lists that become tuples and text that becomes a path.
+    Law: every value is as it was given, but for lists that become tuples and text that becomes
+        a path.
 
     Args:
         shape: a model that forbids unknown keys where it should.
@@ -50,11 +64,14 @@ def checked(shape: type[Shape], content: Mapping[str, Any], what: str, reserved:
         reserved: fields of the shape that are no keys.
 
     Raises:
-        UsageError: an unknown key, a missing one, or a value that cannot be; names the file and the key.
+        UsageError: an unknown key, a missing one, or a value that cannot be; names the file and
+            the key.
     """
     for key in content:
         if key in reserved:
-            raise UsageError(f"{what} has an unknown key '{key}'{did_you_mean(key, _known(shape, ()) - reserved)}")
+            raise UsageError(
+                f"{what} has an unknown key '{key}'{did_you_mean(key, _known(shape, ()) - reserved)}"
+            )
     try:
         read = shape.model_validate(content)
     except ValidationError as error:
@@ -65,10 +82,14 @@ def checked(shape: type[Shape], content: Mapping[str, Any], what: str, reserved:
 
 
 def check_text(options: Mapping[str, Any], keys: Iterable[str], section: str, what: str) -> None:
-    """Raises UsageError where one of these keys stands among free options and is no text, such as `target: 1`."""
+    """Raises UsageError where one of these keys stands among free options and is no text, such as
+    `target: 1`.
+    """
     for key in keys:
         if key in options and not isinstance(options[key], str):
-            raise UsageError(f"{what} has a bad value at '{section}.{key}': {mismatch(options[key], TEXT)}")
+            raise UsageError(
+                f"{what} has a bad value at '{section}.{key}': {mismatch(options[key], TEXT)}"
+            )
 
 
 def problem_of(error: ValidationError) -> Problem:
@@ -77,20 +98,29 @@ def problem_of(error: ValidationError) -> Problem:
     kind, found = first["type"].split("_")[0], first["input"]
     if kind in ("greater", "less") and kind_of(found) not in (WHOLE, NUMBER):
         kind = "float"  # "0" and no are below every limit, but that is not what is wrong with them
-    wanted = None if first["type"] == "value_error" or "finite" in first["type"] else WANTED.get(kind)
+    wanted = (
+        None if first["type"] == "value_error" or "finite" in first["type"] else WANTED.get(kind)
+    )
     plain = first["msg"].removeprefix("Value error, ")
-    return Problem(_dotted(first["loc"]), found, mismatch(found, wanted) if wanted and kind_of(found) != wanted else plain)
+    return Problem(
+        _dotted(first["loc"]),
+        found,
+        mismatch(found, wanted) if wanted and kind_of(found) != wanted else plain,
+    )
 
 
 def converted(given: Any, read: Any, at: Place = ()) -> Iterator[Problem]:
     """Every value that is of another type than the one that was made of it.
 
-    A list may have become a tuple, a whole number a number, a path may have been text, and one value a tuple of it alone.
+    A list may have become a tuple, a whole number a number, a path may have been text, and one
+    value a tuple of it alone.
     """
     if isinstance(given, Mapping):
         for key, value in given.items():
             yield from converted(
-                value, read.get(key, value) if isinstance(read, Mapping) else getattr(read, key, value), (*at, key)
+                value,
+                read.get(key, value) if isinstance(read, Mapping) else getattr(read, key, value),
+                (*at, key),
             )
     elif isinstance(given, list | tuple) and isinstance(read, list | tuple):
         for i, (each, made) in enumerate(zip(given, read, strict=False)):
@@ -112,14 +142,32 @@ def _is_as_given(given: bool | int | float | str, read: Any) -> bool:
 
 def kind_of(value: object) -> str:
     """`a whole number`"""
-    kinds = ((bool, CHOICE), (int, WHOLE), (float, NUMBER), (str | os.PathLike, TEXT), (Mapping, MAPPING), (list | tuple, LIST))
-    return next((kind for types, kind in kinds if isinstance(value, types)), "nothing" if value is None else "something else")
+    kinds = (
+        (bool, CHOICE),
+        (int, WHOLE),
+        (float, NUMBER),
+        (str | os.PathLike, TEXT),
+        (Mapping, MAPPING),
+        (list | tuple, LIST),
+    )
+    return next(
+        (kind for types, kind in kinds if isinstance(value, types)),
+        "nothing" if value is None else "something else",
+    )
 
 
 def mismatch(found: object, wanted: str) -> str:
     """`1 is a whole number, and text is wanted: put it in quotes`"""
-    shown = {True: "true", False: "false"}[found] if isinstance(found, bool) else "it" if found is None else f"{found!r:.60}"
-    kind = "a yes/no value, as yes, no, on and off are" if isinstance(found, bool) else kind_of(found)
+    shown = (
+        {True: "true", False: "false"}[found]
+        if isinstance(found, bool)
+        else "it"
+        if found is None
+        else f"{found!r:.60}"
+    )
+    kind = (
+        "a yes/no value, as yes, no, on and off are" if isinstance(found, bool) else kind_of(found)
+    )
     advice = ""
     if wanted == TEXT and isinstance(found, bool | int | float):
         advice = ": put it in quotes"

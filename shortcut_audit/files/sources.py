@@ -1,6 +1,7 @@
 """What an answer depends on beside weights and pictures: the code that gave it -> a digest.
 
-Libraries are named by their versions, this package and a user's own code by their source, so that corrected code is asked again.
+Libraries are named by their versions, this package and a user's own code by their source, so that
+corrected code is asked again.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from pathlib import Path
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scipy", "captum", "pillow")
 PACKAGE = Path(__file__).parents[1]
 ROOMS = ("subjects", "evidence")  # of this package: what loads a model, and what asks it
-INSTALLED = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+INSTALLED = tuple(
+    Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
 
 
 @cache
 def our_code() -> str:
-    """A digest of the libraries' versions and of this package's source, where a model is loaded and asked."""
+    """A digest of the libraries' versions and of this package's source, where a model is loaded and
+    asked.
+    """
     whole = hashlib.sha256()
     for library in LIBRARIES:
         whole.update(f"{library} {_version(library)}\n".encode())
@@ -35,7 +40,9 @@ def our_code() -> str:
 
 
 def code_of(entry: type) -> str:
-    """A digest of the source behind a registered class; "" where it is this package's own (see `our_code`)."""
+    """A digest of the source behind a registered class; "" where it is this package's own (see
+    `our_code`).
+    """
     for value in vars(entry).values():
         code = getattr(getattr(value, "__func__", value), "__code__", None)
         if code is not None and Path(code.co_filename).is_file():
@@ -50,24 +57,32 @@ def _registered(file: Path, module: str) -> str:
 
 
 def code_of_module(name: str) -> str:
-    """A digest of a module's source and of all that it imports: a user's own by source, what is installed by version.
+    """A digest of a module's source and of all that it imports: a user's own by source, what is
+    installed by version.
 
-    Imports inside functions count. A module that is found by a computed name, and files of data, do not: nobody can see them.
+    Imports inside functions count. A module that is found by a computed name, and files of data, do
+    not: nobody can see them.
     """
     found = _found(name)
     return "" if found is None or found.is_relative_to(PACKAGE) else _digest(_reached(found, name))
 
 
 def source_of_module(name: str) -> str:
-    """As `code_of_module`, by a user's own source alone: the same wherever that is, whatever is installed there."""
+    """As `code_of_module`, by a user's own source alone: the same wherever that is, whatever is
+    installed there.
+    """
     found = _found(name)
     if found is None or found.is_relative_to(PACKAGE):
         return ""
-    return _digest({module: digest for module, digest in _reached(found, name).items() if len(digest) == 64})
+    return _digest(
+        {module: digest for module, digest in _reached(found, name).items() if len(digest) == 64}
+    )
 
 
 def files_of(file: Path, name: str) -> dict[Path, str]:
-    """The source of a module and of all of a user's own that it imports: file -> SHA-256. Nothing is imported for it."""
+    """The source of a module and of all of a user's own that it imports: file -> SHA-256. Nothing
+    is imported for it.
+    """
     found = {file: hashlib.sha256(file.read_bytes()).hexdigest()}
     for module, digest in _reached(file, name).items():
         place = _found(module)
@@ -81,7 +96,9 @@ def _digest(reached: dict[str, str]) -> str:
 
 
 def _reached(file: Path, name: str) -> dict[str, str]:
-    """Module -> the SHA-256 of its source, or the version of what is installed; `file` is the first of them."""
+    """Module -> the SHA-256 of its source, or the version of what is installed; `file` is the first
+    of them.
+    """
     own = name.partition(".")[0]
     reached: dict[str, str] = {}
     waiting = [(name, file)]
@@ -103,7 +120,9 @@ def _reached(file: Path, name: str) -> dict[str, str]:
 
 
 def _imports(text: bytes, module: str, is_package: bool) -> Iterator[str]:
-    """Names of all modules that a source may import; of `from a import b` both a and a.b, and their packages."""
+    """Names of all modules that a source may import; of `from a import b` both a and a.b, and their
+    packages.
+    """
     package = module if is_package else module.rpartition(".")[0]
     try:
         tree = ast.parse(text)
@@ -129,7 +148,9 @@ def _with_packages(name: str) -> Iterable[str]:
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Where a module is, found without importing anything: a script among the packages on the way would run."""
+    """Where a module is, found without importing anything: a script among the packages on the way
+    would run.
+    """
     path: Sequence[str] | None = None
     spec = None
     parts = name.split(".")
@@ -154,10 +175,14 @@ def _found(name: str) -> Path | None:
 
 @cache
 def _installed(top: str) -> bool:
-    """Whether a package lies where installers put it: then its version speaks for it. It is not imported for that."""
+    """Whether a package lies where installers put it: then its version speaks for it. It is not
+    imported for that.
+    """
     spec = _spec(top)
     places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
-    return any(Path(place).is_relative_to(folder) for place in places if place for folder in INSTALLED)
+    return any(
+        Path(place).is_relative_to(folder) for place in places if place for folder in INSTALLED
+    )
 
 
 @cache

@@ -1,8 +1,10 @@
-"""key -> arrays, kept: content-addressed, atomic, locked against other processes, and read again by every later run.
+"""key -> arrays, kept: content-addressed, atomic, locked against other processes, and read again by
+every later run.
 
-The address is the SHA-256 of the key, which names everything the arrays depend on (checkpoint digest, digest of the
-pixels, recipe, code). An entry carries its key and the SHA-256 of its arrays: one that cannot be read, lies under another
-entry's address or was changed since is computed again; one that cannot be written is still returned.
+The address is the SHA-256 of the key, which names everything the arrays depend on (checkpoint
+digest, digest of the pixels, recipe, code). An entry carries its key and the SHA-256 of its arrays:
+one that cannot be read, lies under another entry's address or was changed since is computed again;
+one that cannot be written is still returned.
 """
 
 from __future__ import annotations
@@ -28,10 +30,12 @@ Arrays = dict[str, np.ndarray]
 
 
 def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/shortcut-audit`, by default `~/.cache/shortcut-audit`; a temporary folder where that cannot be.
+    """`$XDG_CACHE_HOME/shortcut-audit`, by default `~/.cache/shortcut-audit`; a temporary folder
+    where that cannot be.
 
-    A container's user often has no home. The temporary folder is the user's own, and the same in each process. Where there is
-    not even that, it is a folder in which nothing can be kept, and a `Store` there computes each time.
+    A container's user often has no home. The temporary folder is the user's own, and the same in
+    each process. Where there is not even that, it is a folder in which nothing can be kept, and a
+    `Store` there computes each time.
     """
     asked = os.environ.get("XDG_CACHE_HOME")
     try:
@@ -66,7 +70,9 @@ def _own_temporary() -> Path:
 
 
 class Store:
-    """A folder of evidence that many processes share. `problems` says what could not be kept, a sentence each."""
+    """A folder of evidence that many processes share. `problems` says what could not be kept, a
+    sentence each.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -90,7 +96,8 @@ class Store:
         if found is not None:
             return found
         with self._locked(path):
-            found = self._read(path, kind, key)  # another process may have made it while this one waited
+            # another process may have made it while this one waited
+            found = self._read(path, kind, key)
             if found is None:
                 found = compute()
                 self._write(path, found, kind, key)
@@ -111,7 +118,9 @@ class Store:
 
     def _write(self, path: Path, arrays: Arrays, kind: str, key: Mapping[str, object]) -> None:
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        content = save(whole, metadata={"key": _text(key), "kind": kind, "sha256": _checksum(whole)})
+        content = save(
+            whole, metadata={"key": _text(key), "kind": kind, "sha256": _checksum(whole)}
+        )
         try:
             with replacing(path) as unfinished:
                 unfinished.write_bytes(content)
@@ -134,7 +143,9 @@ class Store:
         return None
 
     def _not_kept(self, error: OSError) -> None:
-        self._say(f"evidence could not be kept in '{self.folder}' ({error.strerror}): it will be computed again")
+        self._say(
+            f"evidence could not be kept in '{self.folder}' ({error.strerror}): it will be computed again"
+        )
 
     def _say(self, problem: str) -> None:
         if problem not in self.problems:

@@ -1,4 +1,6 @@
-"""Files of an earlier run, taken away before anything of this run can fail: a verdict never outlives the run after it."""
+"""Files of an earlier run, taken away before anything of this run can fail: a verdict never
+outlives the run after it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from pathlib import Path
 class Withdrawn:
     """The files that were there, each renamed to `.NAME.withdrawn` beside it.
 
-    Law: after `drop` nothing of them is left; after `put_back` each is where it was, unless a newer one is.
+    Law: after `drop` nothing of them is left; after `put_back` each is where it was, unless a
+        newer one is.
     `problem` is the sentence that says which file could not be taken away; empty where all were.
     """
 

@@ -1,7 +1,8 @@
 """YAML text -> plain values: the one reader for every file that the product reads.
 
-It reads less than YAML allows, so that nothing is read otherwise than it was meant: a key stands once, keys are text, and a
-number is a number only where it is written as one (`010`, `1:30` and dates are text; `1e-4` is a number).
+It reads less than YAML allows, so that nothing is read otherwise than it was meant: a key stands
+once, keys are text, and a number is a number only where it is written as one (`010`, `1:30` and
+dates are text; `1e-4` is a number).
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from shortcut_audit.errors import UsageError
 LARGEST = 100_000  # values in a file once every alias stands for what it names
 TAG = "tag:yaml.org,2002:"
 PLAIN = {TAG + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map", "merge")}
-KINDS = {"int": "a number", "float": "a number", "bool": "a yes/no value", "null": "nothing", "seq": "a list", "map": "a mapping"}
+KINDS = {
+    "int": "a number",
+    "float": "a number",
+    "bool": "a yes/no value",
+    "null": "nothing",
+    "seq": "a list",
+    "map": "a mapping",
+}
 WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 DECIMAL = re.compile(
     r"[-+]?((0|[1-9][0-9]*)?\.[0-9]+|(0|[1-9][0-9]*)\.?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
@@ -32,7 +40,8 @@ def read_mapping(path: Path, what: str, keys: str) -> dict[str, Any]:
     Args:
         path: the file.
         what: its name in a sentence, e.g. "the scenario 'mine.yaml'".
-        keys: what the mapping must have, for the sentence about a file that is none, e.g. "the key 'models'".
+        keys: what the mapping must have, for the sentence about a file that is none, e.g. "the
+            key 'models'".
 
     Raises:
         UsageError: it cannot be read, is no text or no YAML, or is anything but a mapping.
@@ -56,11 +65,13 @@ def parsed_mapping(content: bytes, what: str, keys: str) -> dict[str, Any]:
 def parsed(content: bytes, what: str) -> Any:
     """Dictionaries with text as keys, lists, text, numbers, yes/no values and None.
 
-    Laws: a key that stands twice in one mapping, or comes from two merged ones (`<<: [*a, *b]`), is an error; a key beside
+    Laws: a key that stands twice in one mapping, or comes from two merged ones (`<<: [*a,
+        *b]`), is an error; a key beside
     `<<` goes before the merged one, as in YAML. What aliases repeat is counted before it is made.
 
     Raises:
-        UsageError: no UTF-8, no YAML, or YAML that says what is not read here; one sentence with the line.
+        UsageError: no UTF-8, no YAML, or YAML that says what is not read here; one sentence
+            with the line.
     """
     try:
         text = content.decode("utf-16" if content.startswith(UTF16) else "utf-8-sig")
@@ -83,13 +94,19 @@ def parsed(content: bytes, what: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values alone. What is refused is refused while the text is read, before anything is made of it."""
+    """Plain values alone. What is refused is refused while the text is read, before anything is
+    made of it.
+    """
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         node: yaml.Node | None = super().compose_node(parent, index)
         if node is not None and node.tag not in PLAIN:
-            raise _problem(node, f"'{node.tag.replace(TAG, '!!')}' is not read here: write a plain value")
-        if isinstance(node, yaml.ScalarNode) and any("\ud800" <= each <= "\udfff" for each in node.value):
+            raise _problem(
+                node, f"'{node.tag.replace(TAG, '!!')}' is not read here: write a plain value"
+            )
+        if isinstance(node, yaml.ScalarNode) and any(
+            "\ud800" <= each <= "\udfff" for each in node.value
+        ):
             raise _problem(node, "a half of a character (\\ud800 to \\udfff) is no text")
         return node
 
@@ -100,7 +117,9 @@ class _Loader(yaml.SafeLoader):
             kind = key.tag.removeprefix(TAG)
             if kind not in ("str", "merge"):
                 found = key.value if isinstance(key.value, str) and key.value else "it"
-                raise _problem(key, f"the key {found} is {KINDS[kind]}, and keys are text: put it in quotes")
+                raise _problem(
+                    key, f"the key {found} is {KINDS[kind]}, and keys are text: put it in quotes"
+                )
             if key.value in seen:
                 raise _problem(key, f"the key '{key.value}' stands twice")
             seen.add(key.value)
@@ -109,7 +128,11 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag in (TAG + "bool", TAG + "null", TAG + "merge")]
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag in (TAG + "bool", TAG + "null", TAG + "merge")
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -124,8 +147,17 @@ for _tag, _pattern in ((TAG + "int", WHOLE), (TAG + "float", DECIMAL)):
 
 
 def dumped(content: Any) -> str:
-    """The text of a file that holds these plain values. Law: `parsed` gives them back, and so does any reader of YAML 1.1."""
-    text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    """The text of a file that holds these plain values. Law: `parsed` gives them back, and so does
+    any reader of YAML 1.1.
+    """
+    text: str = yaml.dump(
+        content,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=120,
+    )
     return text
 
 
@@ -158,7 +190,9 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
     total = 1
     if not isinstance(node, yaml.ScalarNode):
         for child in node.value:
-            total += sum(_size(each, known) for each in (child if isinstance(child, tuple) else (child,)))
+            total += sum(
+                _size(each, known) for each in (child if isinstance(child, tuple) else (child,))
+            )
     if total > LARGEST:
         raise _problem(node, f"its aliases stand for more than {LARGEST} values")
     known[id(node)] = total

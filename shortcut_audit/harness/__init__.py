@@ -1,1 +1,3 @@
-"""Plans a run, asks, measures and judges: case x audit function -> Findings. Knows nothing of pytest."""
+"""Plans a run, asks, measures and judges: case x audit function -> Findings. Knows nothing of
+pytest.
+"""

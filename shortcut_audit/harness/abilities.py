@@ -1,4 +1,6 @@
-"""Can a model do its task at all? Evidence on plain pictures -> the finding that every model gets beside those of its audits."""
+"""Can a model do its task at all? Evidence on plain pictures -> the finding that every model gets
+beside those of its audits.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class Abilities:
 
     def _competence(self, model: str) -> Competence:
         """How often the model is right on plain validation images, and how often chance would be."""
-        pictures = self.evidence.material.pictures("validation", self.evidence.described(model).size)
+        pictures = self.evidence.material.pictures(
+            "validation", self.evidence.described(model).size
+        )
         answers = self.evidence.logits(model, pictures.pixels).argmax(1)
         return competence(pictures.labels, answers)
 
@@ -35,7 +39,11 @@ class Abilities:
         peers = claims.Peers(stated, tuple(self._accuracies_beside(model)), better)
         found = claims.above_chance(model, own, self.evidence.outputs(model), peers)
         scenario = self.evidence.scenario
-        waived = waiver(scenario, found.audit, Case((model,))) if found.verdict is not Verdict.HOLDS else ""
+        waived = (
+            waiver(scenario, found.audit, Case((model,)))
+            if found.verdict is not Verdict.HOLDS
+            else ""
+        )
         return replace(found, waived=waived)
 
     def _accuracies_beside(self, model: str) -> Iterator[float]:

@@ -1,4 +1,6 @@
-"""What an audit function hands over: numbers per image, on decoyed images and under the control. It decides nothing."""
+"""What an audit function hands over: numbers per image, on decoyed images and under the control. It
+decides nothing.
+"""
 
 from __future__ import annotations
 
@@ -33,27 +35,35 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Clean:
-    """The same effect in other models: in sound references, or in all other models where the manifest names none."""
+    """The same effect in other models: in sound references, or in all other models where the
+    manifest names none.
+    """
 
     references: tuple[float, ...] = ()
     rashomon: tuple[float, ...] = ()
 
     def against(self, measurement: Measurement) -> dict[str, Any]:
-        """What judging compares with: other models, or effects under permuted labels where these are fewer than two."""
+        """What judging compares with: other models, or effects under permuted labels where these
+        are fewer than two.
+        """
         compared = max(len(self.references), len(self.rashomon)) >= 2
         null = None if compared or measurement.null is None else measurement.null()
         return {"references": self.references, "rashomon": self.rashomon, "null": null}
 
 
 class Audit:
-    """What an audit function hands its numbers to. It decides nothing: the harness does, afterwards."""
+    """What an audit function hands its numbers to. It decides nothing: the harness does,
+    afterwards.
+    """
 
     def __init__(self) -> None:
         self.measurements: list[Measurement] = []
         self.pointless = ""  # why the audit has nothing to say about this decoy
 
     def does_not_apply(self, reason: str) -> None:
-        """Instead of a check: this decoy is not of the kind that the audit is about. Neither a pass nor a failure."""
+        """Instead of a check: this decoy is not of the kind that the audit is about. Neither a pass
+        nor a failure.
+        """
         self.pointless = reason
 
     def check(
@@ -70,10 +80,13 @@ class Audit:
 
         Args:
             values: (n,) yes/no or number for each source image; NaN where it is undefined.
-            control: (n,) the same for the same images under the neutral control, or one number to compare with, or None.
+            control: (n,) the same for the same images under the neutral control, or one number
+                to compare with, or None.
             limit: `at_most(0.10)`.
-            claim: a sentence with {model}, {decoy}, {target}, {observed}, {control}, {effect} to fill in.
-            null: makes (draws,) effects under permuted labels, where images are not independent; called only where no
+            claim: a sentence with {model}, {decoy}, {target}, {observed}, {control}, {effect}
+                to fill in.
+            null: makes (draws,) effects under permuted labels, where images are not
+                independent; called only where no
                 reference models say what an innocent effect is.
             references: whether clean reference models say what an innocent effect is.
         """
@@ -83,5 +96,7 @@ class Audit:
         if control is not None:
             control = np.broadcast_to(np.asarray(control), values.shape)
         if values.ndim != 1:
-            raise UsageError(f"audit.check needs one number per image, shape (n,), not an array of shape {values.shape}")
+            raise UsageError(
+                f"audit.check needs one number per image, shape (n,), not an array of shape {values.shape}"
+            )
         self.measurements.append(Measurement(values, control, limit, claim, null, references))

@@ -11,17 +11,22 @@ from shortcut_audit.harness.wording import figures, filled, percent
 from shortcut_audit.judging.competence import LEVEL, SURE, Competence
 from shortcut_audit.records import ABOVE_CHANCE, Case, Finding, Judgement, Verdict
 
-FALLS_SHORT = 0.10  # accuracy below what the checkpoint states by more than this is another function, not other pictures
+# accuracy below what the checkpoint states by more than this is another function, not other
+# pictures
+FALLS_SHORT = 0.10
 CAUSES = (
     "the usual causes: mean and std that are not of pixel values in [0, 1], another input size, another order of classes, "
     "weights that were never trained, pictures that are black"
 )
 
 
-def sentence(case: Case, measurement: Measurement, judgement: Judgement, decoy: str, names: Iterable[str]) -> str:
+def sentence(
+    case: Case, measurement: Measurement, judgement: Judgement, decoy: str, names: Iterable[str]
+) -> str:
     """The audit's own claim, filled in, and the figures behind it.
 
-    decoy: as it is named, and at which strength. names: of all models, whose braces ask for nothing.
+    decoy: as it is named, and at which strength. names: of all models, whose braces ask for
+        nothing.
     """
     words = {
         "model": " and ".join(case.models),
@@ -31,12 +36,16 @@ def sentence(case: Case, measurement: Measurement, judgement: Judgement, decoy: 
         "control": percent(judgement.control),
         "effect": percent(judgement.estimate.value),
     }
-    template = measurement.claim or "{model} shows {observed} with {decoy}, {control} under the control"
+    template = (
+        measurement.claim or "{model} shows {observed} with {decoy}, {control} under the control"
+    )
     return filled(template, words, names) + figures(judgement)
 
 
 def unnamed(claim: str, part: str, among: int, named: str | None) -> str:
-    """What is added where the worst of `among` questions is about a class, or a strength, that the scenario does not name."""
+    """What is added where the worst of `among` questions is about a class, or a strength, that the
+    scenario does not name.
+    """
     if named is None or part == "elsewhere":
         of = "questions about classes and strengths"
     else:
@@ -48,7 +57,9 @@ def unnamed(claim: str, part: str, among: int, named: str | None) -> str:
 
 
 def of_colour(excused: Judgement) -> str:
-    """What is added where the control is the decoy's own pixels in another order: the effect beyond its usual control."""
+    """What is added where the control is the decoy's own pixels in another order: the effect beyond
+    its usual control.
+    """
     effect = f"{100 * excused.estimate.value:.0f} points"
     return f"; that is beyond its own pixels in another order, and {effect} beyond its control are of the decoy's colours"
 
@@ -62,26 +73,40 @@ def driven_away(claim: str, judgement: Judgement, target: str, other: str) -> st
 
 
 def of_accuracy(claim: str, verdict: Verdict, noted: bool) -> str:
-    """What is added where a model is, or may be, less accurate than the set allows: that this is no word on a shortcut."""
+    """What is added where a model is, or may be, less accurate than the set allows: that this is no
+    word on a shortcut.
+    """
     if verdict is Verdict.VIOLATED:
         return f"{claim}; that is its accuracy and no shortcut: raise rashomon.epsilon to let a model that much worse through"
     return f"{claim}; noted, and keeps nobody from being promoted" if noted else claim
 
 
 def not_counted(finding: Finding, reason: str) -> Finding:
-    """A finding on masks that come from an explainer which is not to be trusted on the model: it has nothing to say.
+    """A finding on masks that come from an explainer which is not to be trusted on the model: it
+    has nothing to say.
 
-    It says nothing against the model, so that it blocks nothing, and nothing for it: what else blocks decides.
+    It says nothing against the model, so that it blocks nothing, and nothing for it: what else
+    blocks decides.
     """
     claim = f"{finding.claim}; does not count: {reason}"
-    hollowed = replace(finding, claim=claim, verdict=Verdict.UNDECIDED, blocking=False, applies=False, waived="")
+    hollowed = replace(
+        finding, claim=claim, verdict=Verdict.UNDECIDED, blocking=False, applies=False, waived=""
+    )
     return replace(hollowed, detectable=None, planted=None)
 
 
 def hollow(audit: str, case: Case, reason: str) -> Finding:
     """The finding of an audit that has nothing to say: it blocks nothing and passes nothing."""
     claim = f"{audit} does not apply to {case.decoy or case.id}: {reason}"
-    return Finding(audit, case.models, case.decoy, Verdict.UNDECIDED, blocking=False, claim=claim, applies=False)
+    return Finding(
+        audit,
+        case.models,
+        case.decoy,
+        Verdict.UNDECIDED,
+        blocking=False,
+        claim=claim,
+        applies=False,
+    )
 
 
 @dataclass(frozen=True)
@@ -90,11 +115,14 @@ class Peers:
 
     stated: float | None = None  # the share that the checkpoint states of itself
     references: tuple[float, ...] = ()  # of the reference models
-    better: tuple[str, float, float] | None = None  # another reading of the pictures, accuracy as read, accuracy so
+    # another reading of the pictures, accuracy as read, accuracy so
+    better: tuple[str, float, float] | None = None
 
 
 def above_chance(model: str, found: Competence, outputs: tuple[str, ...], peers: Peers) -> Finding:
-    """HOLDS where the model is shown to be better than chance, with its classes in place, and read as it was trained."""
+    """HOLDS where the model is shown to be better than chance, with its classes in place, and read
+    as it was trained.
+    """
     reason = _doubt(found, outputs, peers)
     right = f"{model} is right on {percent(found.accuracy)} of {found.n} plain validation images"
     interval = f"[{100 * found.low:.0f}, {100 * found.high:.0f}]"
@@ -124,7 +152,9 @@ def above_chance(model: str, found: Competence, outputs: tuple[str, ...], peers:
 def _doubt(found: Competence, outputs: tuple[str, ...], peers: Peers) -> str:
     """Why the model's other findings cannot be believed, in words; "" where they can."""
     if found.exchanged:
-        moved = ", ".join(f"'{outputs[label]}' is called '{outputs[answer]}'" for label, answer in found.exchanged)
+        moved = ", ".join(
+            f"'{outputs[label]}' is called '{outputs[answer]}'" for label, answer in found.exchanged
+        )
         return f"undecided: classes changed places ({moved}); is the order of 'classes' in the manifest that of the outputs?"
     if found.p >= SURE:
         if found.needed is not None:

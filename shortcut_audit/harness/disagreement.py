@@ -1,6 +1,8 @@
-"""Kept logits -> how far the members of the Rashomon set disagree, on plain and decoyed images and under the control.
+"""Kept logits -> how far the members of the Rashomon set disagree, on plain and decoyed images and
+under the control.
 
-More on decoyed images than under the control: decoy and clean models live in one set. None, where they all turn: all share it.
+More on decoyed images than under the control: decoy and clean models live in one set. None, where
+they all turn: all share it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,12 @@ from scipy.special import softmax
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.answers import pixel_digest
 from shortcut_audit.evidence.collection import Evidence
-from shortcut_audit.measures.disagreement import ambiguity, discrepancy, rashomon_capacity, viable_prediction_range
+from shortcut_audit.measures.disagreement import (
+    ambiguity,
+    discrepancy,
+    rashomon_capacity,
+    viable_prediction_range,
+)
 from shortcut_audit.records import MEMBERSHIP, Finding, Predictions, Verdict
 
 CONDITIONS = ("plain", "decoyed", "control")
@@ -22,10 +29,12 @@ TOLERANCE = 0.01  # bits of capacity
 
 
 def multiplicity(evidence: Evidence, findings: Sequence[Finding]) -> dict[str, Any]:
-    """decoy -> its members, the number of images and four figures under each condition; nothing for fewer than two members.
+    """decoy -> its members, the number of images and four figures under each condition; nothing for
+    fewer than two members.
 
-    From what the run has kept: no network is asked. Images: the validation images of the classes that the decoy does not stand
-    for. Baseline of ambiguity and discrepancy: the member that is most accurate on plain images.
+    From what the run has kept: no network is asked. Images: the validation images of the classes
+    that the decoy does not stand for. Baseline of ambiguity and discrepancy: the member that is
+    most accurate on plain images.
     """
     found = {}
     compared = any(finding.audit == MEMBERSHIP for finding in findings)
@@ -45,7 +54,9 @@ def members(findings: Sequence[Finding], names: Sequence[str]) -> list[str]:
     return [name for name in names if name in held or not asked]
 
 
-def _kept(evidence: Evidence, decoy: str, names: Sequence[str]) -> Iterator[tuple[str, Predictions]]:
+def _kept(
+    evidence: Evidence, decoy: str, names: Sequence[str]
+) -> Iterator[tuple[str, Predictions]]:
     for name in names:
         try:
             digest, size = evidence.digest(name), evidence.candidates[name].size
@@ -59,7 +70,9 @@ def _kept(evidence: Evidence, decoy: str, names: Sequence[str]) -> Iterator[tupl
 
 
 def _asked(evidence: Evidence, decoy: str, size: int) -> Iterator[str]:
-    """Digests of the pictures that `predictions` is made of; they get the decoy only where the first one's logits are kept."""
+    """Digests of the pictures that `predictions` is made of; they get the decoy only where the
+    first one's logits are kept.
+    """
     yield pixel_digest(evidence.material.pictures("validation", size).pixels)
     for split in ("validation", "background"):
         placed = evidence.material.with_decoy(decoy, split, size)
@@ -69,12 +82,20 @@ def _asked(evidence: Evidence, decoy: str, size: int) -> Iterator[str]:
 def _figures(known: Sequence[Predictions], target: int) -> dict[str, Any]:
     others = known[0].labels != target  # (n,)
     best = int(np.argmax([np.mean(each.plain.argmax(1) == each.labels) for each in known]))
-    logits = {name: np.stack([getattr(each, name)[others] for each in known]) for name in CONDITIONS}  # (m, n, k)
-    return {"images": int(others.sum()), **{name: _of(each, best, target) for name, each in logits.items() if others.any()}}
+    # (m, n, k)
+    logits = {
+        name: np.stack([getattr(each, name)[others] for each in known]) for name in CONDITIONS
+    }
+    return {
+        "images": int(others.sum()),
+        **{name: _of(each, best, target) for name, each in logits.items() if others.any()},
+    }
 
 
 def _of(logits: np.ndarray, baseline: int, target: int) -> dict[str, float]:
-    """Four figures of (m, n, k) logits: shares, the mean width of the target's probability range, mean bits."""
+    """Four figures of (m, n, k) logits: shares, the mean width of the target's probability range,
+    mean bits.
+    """
     probabilities, labels = softmax(logits.astype(float), axis=2), logits.argmax(2)
     low, high = viable_prediction_range(probabilities)
     return {

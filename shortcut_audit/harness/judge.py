@@ -1,9 +1,10 @@
 """case x audit function -> Findings. Where evidence, judging and the words of a claim meet.
 
-An audit function only measures: it hands over numbers per image through `audit.check`. So the harness can put the
-same question to the reference models (what does clean training give?), and to the same model with another decoy, another class
-or a stronger decoy, by calling the same function with their evidence. A verdict therefore does not depend on which other tests
-were selected, on their order, or on the number of workers.
+An audit function only measures: it hands over numbers per image through `audit.check`. So the
+harness can put the same question to the reference models (what does clean training give?), and to
+the same model with another decoy, another class or a stronger decoy, by calling the same function
+with their evidence. A verdict therefore does not depend on which other tests were selected, on
+their order, or on the number of workers.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Check:
 class Harness:
     """Judges the cases of a run.
 
-    turn: a share in [0, 1), another one for each process of a run: other models are asked in an order turned by so much, so
+    turn: a share in [0, 1), another one for each process of a run: other models are asked in an
+        order turned by so much, so
     that processes do not wait for the evidence of the same one. No figure depends on it.
     """
 
@@ -58,7 +60,8 @@ class Harness:
         self._measured: dict[tuple[Any, ...], Audit] = {}
         self._ps: dict[tuple[Any, ...], float] = {}
         self.abilities = Abilities(evidence)
-        self._told: dict[str, tuple[str, Case]] = {}  # model -> the test whose findings also say how accurate it is
+        # model -> the test whose findings also say how accurate it is
+        self._told: dict[str, tuple[str, Case]] = {}
 
     def value(self, name: str, case: Case) -> Any:
         """What the fixture of this name is for this case."""
@@ -86,7 +89,9 @@ class Harness:
         return replace(case, target=self.evidence.target(case.decoy, case.models))
 
     def measure(self, function: Callable[..., Any], given: Mapping[str, Any], case: Case) -> Audit:
-        """What the audit function hands over for any case; `given` are the arguments that do not depend on it."""
+        """What the audit function hands over for any case; `given` are the arguments that do not
+        depend on it.
+        """
         key = _key(function, given, case)
         if key not in self._measured:
             audit = Audit()
@@ -97,16 +102,27 @@ class Harness:
         return self._measured[key]
 
     def judge(
-        self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, audit: str, measured: Audit | None = None
+        self,
+        function: Callable[..., Any],
+        given: Mapping[str, Any],
+        case: Case,
+        audit: str,
+        measured: Audit | None = None,
     ) -> list[Finding]:
-        """Every check of one audit on one case; `measured` is what the function has handed over for it, where it was called."""
+        """Every check of one audit on one case; `measured` is what the function has handed over for
+        it, where it was called.
+        """
         named, case = case, self._resolved(case)
         if measured is not None:
             self._measured[_key(function, given, case)] = measured
         asked = self.measure(function, given, case)
         if bool(asked.measurements) is bool(asked.pointless):
-            done = "checked and said that it does not apply" if asked.pointless else "checked nothing"
-            raise UsageError(f"{audit} {done} for {case.id}: call audit.check(values, control, at_most(...))")
+            done = (
+                "checked and said that it does not apply" if asked.pointless else "checked nothing"
+            )
+            raise UsageError(
+                f"{audit} {done} for {case.id}: call audit.check(values, control, at_most(...))"
+            )
         findings = [claims.hollow(audit, case, asked.pointless)] if asked.pointless else []
         for at in range(len(asked.measurements)):
             findings += self._findings(Check(function, given, audit, at), case)
@@ -119,7 +135,9 @@ class Harness:
         return [replace(each, sha256=digests) for each in findings]
 
     def _findings(self, check: Check, case: Case) -> list[Finding]:
-        """What was named, and, of a deciding audit, the worst of what nobody named: other classes, and a stronger decoy."""
+        """What was named, and, of a deciding audit, the worst of what nobody named: other classes,
+        and a stronger decoy.
+        """
         asked = family(check.function, check.audit, case, self.evidence)
         judged: dict[str, list[tuple[Question, Judgement, Judgement | None]]] = {}
         for question in asked.own:
@@ -137,16 +155,22 @@ class Harness:
                 other = self.evidence.turned_into(case.models[0], str(case.decoy))
                 claim = claims.driven_away(claim, judgement, str(question.case.target), other)
             claim += claims.of_colour(excused) if excused else ""
-            found = self._finding(f"{check.audit}@{part}" if part else check.audit, question.case, judgement, claim)
+            found = self._finding(
+                f"{check.audit}@{part}" if part else check.audit, question.case, judgement, claim
+            )
             findings.append(found if part == NAMED else replace(found, detectable=None))
         tried = self.evidence.material.tried(str(case.decoy), asked.swept) if asked.deciding else ""
         return [replace(each, tried=tried) for each in findings]
 
-    def _judged(self, check: Check, question: Question, asked: Family) -> tuple[Judgement, Judgement | None]:
-        """The judgement, and the one that it excuses where it is against the second control: the decoy's pixels in another order.
+    def _judged(
+        self, check: Check, question: Question, asked: Family
+    ) -> tuple[Judgement, Judgement | None]:
+        """The judgement, and the one that it excuses where it is against the second control: the
+        decoy's pixels in another order.
 
-        An effect that nobody named, and that is no more than twice `limits.innocent`, is innocent if that has it as well. So is
-        one of a decoy for which no class is named, up to `limits.innocent` itself.
+        An effect that nobody named, and that is no more than twice `limits.innocent`, is innocent
+        if that has it as well. So is one of a decoy for which no class is named, up to
+        `limits.innocent` itself.
         """
         weight = asked.weight(question)
         beside = [each for each in asked.beside(question) if self._measurement(check, each.case)]
@@ -161,7 +185,9 @@ class Harness:
             most = limits.innocent
         else:
             measurement, clean = self._compared(check, case)
-            within = limits_of_the_unnamed(measurement.limit.value, limits.innocent, clean.references)
+            within = limits_of_the_unnamed(
+                measurement.limit.value, limits.innocent, clean.references
+            )
             judgement = self._put(check, question, within, **how)
             excusable = True
             most = most_innocent(measurement.limit.value, limits.innocent)
@@ -173,23 +199,37 @@ class Harness:
         other = self._put(check, recoloured, within, plant=asked.deciding and within is None, **how)
         return (other, judgement) if other.verdict is Verdict.HOLDS else (judgement, None)
 
-    def _put(self, check: Check, question: Question, limits: tuple[float, float] | None, **how: Any) -> Judgement:
+    def _put(
+        self, check: Check, question: Question, limits: tuple[float, float] | None, **how: Any
+    ) -> Judgement:
         """The judgement on one question; `limits` stand in for the audit's own."""
         measurement, clean = self._compared(check, question.case)
         limit, beyond = limits or (measurement.limit.value, None)
-        how |= {"beyond": beyond, "innocent": self._innocence(question), **clean.against(measurement)}
+        how |= {
+            "beyond": beyond,
+            "innocent": self._innocence(question),
+            **clean.against(measurement),
+        }
         return judge(measurement.values, measurement.control, Limit(limit), **how)
 
     def _p(self, check: Check, question: Question, tests: float) -> float:
         key = (*_key(check.function, check.given, question.case), check.at, tests, question.part)
         if key not in self._ps:
             measurement, clean = self._compared(check, question.case)
-            how = {"tests": tests, "innocent": self._innocence(question), **clean.against(measurement)}
-            self._ps[key] = p_value(measurement.values, measurement.control, measurement.limit, **how)
+            how = {
+                "tests": tests,
+                "innocent": self._innocence(question),
+                **clean.against(measurement),
+            }
+            self._ps[key] = p_value(
+                measurement.values, measurement.control, measurement.limit, **how
+            )
         return self._ps[key]
 
     def _innocence(self, question: Question) -> Innocence | None:
-        """What clean training may excuse: of the named class a little, of another one whatever clean models do as well."""
+        """What clean training may excuse: of the named class a little, of another one whatever
+        clean models do as well.
+        """
         innocent = self.scenario.limits.innocent
         each = {NAMED: Innocence(innocent), ELSEWHERE: Innocence(np.inf, innocent)}
         return each.get(question.part)
@@ -200,15 +240,22 @@ class Harness:
         return found[check.at] if found else None
 
     def _compared(self, check: Check, case: Case) -> tuple[Measurement, Clean]:
-        """The numbers, and the same effect in the reference models (or pairs of them), this case left out."""
+        """The numbers, and the same effect in the reference models (or pairs of them), this case
+        left out.
+        """
         measurement = self.measure(check.function, check.given, case).measurements[check.at]
         if not measurement.references:
             return measurement, Clean()
         named = references_for(case.models, self.evidence.candidates)
         every = combinations(named or self.evidence.candidates, len(case.models))
-        groups = [group for group in every if set(group) != set(case.models) and self._comparable(group)]
+        groups = [
+            group for group in every if set(group) != set(case.models) and self._comparable(group)
+        ]
         first = int(self.turn * len(groups))
-        found = {group: self._effect(check, replace(case, models=group)) for group in groups[first:] + groups[:first]}
+        found = {
+            group: self._effect(check, replace(case, models=group))
+            for group in groups[first:] + groups[:first]
+        }
         effects = {"+".join(group): found[group] for group in groups if not np.isnan(found[group])}
         if not named:
             return measurement, Clean(rashomon=tuple(effects.values()))
@@ -220,7 +267,9 @@ class Harness:
         return comparable(self.evidence.candidates[group[0]], self.evidence.candidates[group[-1]])
 
     def _effect(self, check: Check, case: Case) -> float:
-        """NaN where there is none to compare with: a model that cannot be asked, or that is at chance."""
+        """NaN where there is none to compare with: a model that cannot be asked, or that is at
+        chance.
+        """
         try:
             measurement = self._measurement(check, case)
             able = all(self.abilities.competence(model).p < SURE for model in case.models)
@@ -233,8 +282,12 @@ class Harness:
         limit = Limit(self.scenario.limits.explainer)
         said = []
         for model in case.models:
-            if why := distrusted(self.evidence.explainer_check(model, str(case.decoy), case.target), limit):
-                said.append(f"{self.scenario.masks.explainer} is not to be trusted on {model}: {why}")
+            if why := distrusted(
+                self.evidence.explainer_check(model, str(case.decoy), case.target), limit
+            ):
+                said.append(
+                    f"{self.scenario.masks.explainer} is not to be trusted on {model}: {why}"
+                )
         if not said:
             return findings
         return [claims.not_counted(each, "; ".join(said)) for each in findings]
@@ -253,7 +306,9 @@ class Harness:
             decoy=case.decoy,
             verdict=judgement.verdict,
             blocking=blocks(self.scenario, audit) and not noted,
-            claim=claims.of_accuracy(claim, judgement.verdict, noted) if audit == MEMBERSHIP else claim,
+            claim=claims.of_accuracy(claim, judgement.verdict, noted)
+            if audit == MEMBERSHIP
+            else claim,
             value=estimate.value,
             low=estimate.low,
             high=estimate.high,
@@ -271,7 +326,9 @@ class Harness:
             planted=judgement.planted,
             excess=judgement.excess,
             excess_high=judgement.excess_high,
-            waived=waiver(self.scenario, audit, case) if judgement.verdict is not Verdict.HOLDS else "",
+            waived=waiver(self.scenario, audit, case)
+            if judgement.verdict is not Verdict.HOLDS
+            else "",
         )
 
 
@@ -282,9 +339,17 @@ def _key(function: Callable[..., Any], given: Mapping[str, Any], case: Case) -> 
 def _violated_but_for_the_correction(judgement: Judgement) -> bool:
     """More tests must not make a pass: what Holm alone kept from a rejection is not excused."""
     alpha = (1 - judgement.estimate.level) / 2
-    return judgement.estimate.low > judgement.limit and judgement.p is not None and judgement.p < alpha
+    return (
+        judgement.estimate.low > judgement.limit and judgement.p is not None and judgement.p < alpha
+    )
 
 
 def _badness(judgement: Judgement, excused: Judgement | None) -> tuple[int, bool, float]:
-    """The verdict first, then whether something was excused, then how far the interval reaches beyond the limit."""
-    return SEVERITY.index(judgement.verdict), excused is not None, judgement.estimate.high - judgement.limit
+    """The verdict first, then whether something was excused, then how far the interval reaches
+    beyond the limit.
+    """
+    return (
+        SEVERITY.index(judgement.verdict),
+        excused is not None,
+        judgement.estimate.high - judgement.limit,
+    )

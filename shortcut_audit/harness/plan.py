@@ -12,16 +12,20 @@ from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.scenario import Scenario
 
 CASE = "audit_case"  # the parameter that holds a test's case
-OF_ONE_MODEL = ("predictions", "masks", "explainer_check", "influence")  # a pair's audit gets one for each of the two
+# a pair's audit gets one for each of the two
+OF_ONE_MODEL = ("predictions", "masks", "explainer_check", "influence")
 OF_A_DECOY = frozenset({"decoy", "transfer", *OF_ONE_MODEL})
 VALUES = frozenset({"subject", "pair", "accuracy", "limits", "scenario", *OF_A_DECOY})
 
 
-def plan(wanted: Collection[str], candidates: Sequence[Candidate], scenario: Scenario) -> list[Case]:
-    """The cases of an audit that asks for these fixtures: models or pairs, times decoys; references come first.
+def plan(
+    wanted: Collection[str], candidates: Sequence[Candidate], scenario: Scenario
+) -> list[Case]:
+    """The cases of an audit that asks for these fixtures: models or pairs, times decoys; references
+    come first.
 
-    Where the manifest names references a pair is a reference and another model; else it is any two models. Empty where no
-    case fits: `without_a_case` says why.
+    Where the manifest names references a pair is a reference and another model; else it is any two
+    models. Empty where no case fits: `without_a_case` says why.
     """
     ordered = sorted(candidates, key=lambda candidate: not candidate.reference)
     groups: list[tuple[str, ...]] = [(candidate.name,) for candidate in ordered]
@@ -40,9 +44,11 @@ def comparable(one: Candidate, two: Candidate) -> bool:
 
 
 def references_for(models: Sequence[str], candidates: Mapping[str, Candidate]) -> list[str]:
-    """The reference models that say what clean training gives for these: of the same architecture, where enough others are.
+    """The reference models that say what clean training gives for these: of the same architecture,
+    where enough others are.
 
-    Enough is four: one of them may turn out to be unsound, and three must be left to show that an effect is innocent.
+    Enough is four: one of them may turn out to be unsound, and three must be left to show that an
+    effect is innocent.
     """
     every = [name for name, candidate in candidates.items() if candidate.reference]
     kinds = {candidates[name].arch for name in models}
@@ -50,7 +56,9 @@ def references_for(models: Sequence[str], candidates: Mapping[str, Candidate]) -
     return alike if len(set(alike) - set(models)) >= 4 else every
 
 
-def without_a_case(audit: str, wanted: Collection[str], candidates: Sequence[Candidate], scenario: Scenario) -> str:
+def without_a_case(
+    audit: str, wanted: Collection[str], candidates: Sequence[Candidate], scenario: Scenario
+) -> str:
     """Why an audit that asks for these fixtures has no case, as one sentence."""
     if OF_A_DECOY & set(wanted) and not scenario.decoys:
         return f"{audit} asks about a decoy, and the scenario names none: add one to 'decoys'"
@@ -59,7 +67,9 @@ def without_a_case(audit: str, wanted: Collection[str], candidates: Sequence[Can
     readable = [candidate for candidate in candidates if not candidate.problem]
     if len(readable) < 2:
         found = "only one of them" if readable else "none of them"
-        return f"{audit} compares models, and {found} can be read, so that there is no pair to compare"
+        return (
+            f"{audit} compares models, and {found} can be read, so that there is no pair to compare"
+        )
     return f"{audit} compares models, and no two of these take pictures of one size: {_sizes(readable)}"
 
 
@@ -75,14 +85,23 @@ def _sizes(candidates: Sequence[Candidate]) -> str:
     return ", ".join(f"{candidate.name} {candidate.size} px" for candidate in candidates)
 
 
-def not_measured(scenario: Scenario, case: Case, audit: str, error: BaseException | None) -> Finding:
+def not_measured(
+    scenario: Scenario, case: Case, audit: str, error: BaseException | None
+) -> Finding:
     """The finding of a case where nothing could be measured.
 
-    A checkpoint at fault is VIOLATED, so that its model is rejected; anything else leaves it UNDECIDED.
+    A checkpoint at fault is VIOLATED, so that its model is rejected; anything else leaves it
+    UNDECIDED.
     """
-    text = str(error) if isinstance(error, ShortcutAuditError) else f"{case.id}: {audit} broke: {error!r}"
+    text = (
+        str(error)
+        if isinstance(error, ShortcutAuditError)
+        else f"{case.id}: {audit} broke: {error!r}"
+    )
     verdict = Verdict.VIOLATED if isinstance(error, ModelError) else Verdict.UNDECIDED
-    return Finding(audit, case.models, case.decoy, verdict, blocks(scenario, audit), claim=text, error=True)
+    return Finding(
+        audit, case.models, case.decoy, verdict, blocks(scenario, audit), claim=text, error=True
+    )
 
 
 def audit_name(function: str, params: Mapping[str, Any]) -> str:

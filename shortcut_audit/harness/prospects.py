@@ -1,7 +1,8 @@
-"""Scenario + counts of pictures and models -> what an audit of them can come to, said before anything is measured.
+"""Scenario + counts of pictures and models -> what an audit of them can come to, said before
+anything is measured.
 
-A perfect model is judged, which the decoy never turns, by the very rules that judge real ones. What keeps it from passing keeps
-every model from passing.
+A perfect model is judged, which the decoy never turns, by the very rules that judge real ones. What
+keeps it from passing keeps every model from passing.
 """
 
 from __future__ import annotations
@@ -40,10 +41,13 @@ class Prospect:
     judgement: Judgement  # of the perfect model
 
 
-def prospects(scenario: Scenario, counts: Mapping[str, int], references: int, others: int) -> list[Prospect]:
+def prospects(
+    scenario: Scenario, counts: Mapping[str, int], references: int, others: int
+) -> list[Prospect]:
     """One for each of our audits that decide and each decoy whose class is there.
 
-    counts: class -> validation pictures. references: with how many a model is compared, itself left out; others: how many models
+    counts: class -> validation pictures. references: with how many a model is compared, itself
+        left out; others: how many models
     stand in for them where none is named.
     """
     found = []
@@ -57,7 +61,14 @@ def prospects(scenario: Scenario, counts: Mapping[str, int], references: int, ot
             n = _asked(scenario, counts, decoy, of)
             zeros = np.zeros(n) if of == MASKED else np.zeros(n, bool)
             perfect = judge(
-                zeros, zeros, Limit(limit), references=clean, rashomon=rashomon, siblings=siblings, family=family, plant=True
+                zeros,
+                zeros,
+                Limit(limit),
+                references=clean,
+                rashomon=rashomon,
+                siblings=siblings,
+                family=family,
+                plant=True,
             )
             found.append(Prospect(audit, decoy, n, of, perfect))
     return found
@@ -73,18 +84,27 @@ def _asked(scenario: Scenario, counts: Mapping[str, int], decoy: str, of: str) -
 
 
 def foreseen(scenario: Scenario, candidates: Sequence[Candidate]) -> list[str]:
-    """The lines for the head of a run; none where the data set cannot count its pictures before they are loaded."""
+    """The lines for the head of a run; none where the data set cannot count its pictures before
+    they are loaded.
+    """
     references = _references_of_the_worst(candidates)
     named = any(candidate.reference for candidate in candidates)
     counts: dict[str, int] | None = None
-    with suppress(Exception):  # whatever is wrong with the data is said when it is loaded, and a user's own may raise anything
+    # whatever is wrong with the data is said when it is loaded, and a user's own may raise anything
+    with suppress(Exception):
         counts = Material(scenario).counts("validation")
-    known = prospects(scenario, counts, references, 0 if named else max(0, len(candidates) - 1)) if counts else []
+    known = (
+        prospects(scenario, counts, references, 0 if named else max(0, len(candidates) - 1))
+        if counts
+        else []
+    )
     hopeless = [each for each in known if each.judgement.verdict is not Verdict.HOLDS]
     if hopeless:
         worst = min(hopeless, key=lambda each: each.n)
         why = f"{worst.n} {worst.of} are too few: {worst.judgement.advice}"
-        return [f"NO MODEL CAN PASS {worst.audit} with {worst.decoy}, not even a perfect one; {why}"]
+        return [
+            f"NO MODEL CAN PASS {worst.audit} with {worst.decoy}, not even a perfect one; {why}"
+        ]
     said = []
     for audit in dict.fromkeys(each.audit for each in known):
         worst = max((each for each in known if each.audit == audit), key=_least)
@@ -93,7 +113,9 @@ def foreseen(scenario: Scenario, candidates: Sequence[Candidate]) -> list[str]:
 
 
 def _references_of_the_worst(candidates: Sequence[Candidate]) -> int:
-    """With how many references the model that has fewest is compared; of references themselves only where there is no other."""
+    """With how many references the model that has fewest is compared; of references themselves only
+    where there is no other.
+    """
     by_name = {candidate.name: candidate for candidate in candidates}
     asked = [each.name for each in candidates if not each.reference] or list(by_name)
     return min((len(set(references_for((name,), by_name)) - {name}) for name in asked), default=0)
@@ -108,9 +130,7 @@ def _references(scenario: Scenario, references: int) -> str:
     """What the reference models are good for."""
     innocent = f"{100 * scenario.limits.innocent:.0f} points"
     if references >= SHOW_INNOCENCE:
-        return (
-            f"references: an effect of up to {innocent} into the class that is named is innocent where {references} show it too"
-        )
+        return f"references: an effect of up to {innocent} into the class that is named is innocent where {references} show it too"
     compared = "no other" if not references else f"{references} other"
     return (
         f"references: a model is compared with {compared}, and only {SHOW_INNOCENCE} or more can show that an effect, of up to "

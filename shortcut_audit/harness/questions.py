@@ -1,7 +1,9 @@
-"""Which questions a case raises: the one that the scenario names, and of a deciding audit those that nobody named.
+"""Which questions a case raises: the one that the scenario names, and of a deciding audit those
+that nobody named.
 
-A decoy may be named wrongly: it may stand for another class, or be smaller or fainter than the one that the model has learned.
-So every other class is asked about as well, and every strength of the scenario.
+A decoy may be named wrongly: it may stand for another class, or be smaller or fainter than the one
+that the model has learned. So every other class is asked about as well, and every strength of the
+scenario.
 """
 
 from __future__ import annotations
@@ -21,13 +23,16 @@ if TYPE_CHECKING:
     from shortcut_audit.evidence.collection import Evidence
 
 NAMED, ELSEWHERE, STRONGER = "", "elsewhere", "stronger"
-SHARE = 0.8  # of a deciding audit's part of alpha goes to what is named, the rest to what nobody named
+# of a deciding audit's part of alpha goes to what is named, the rest to what nobody named
+SHARE = 0.8
 MOST_CLASSES = 64  # are asked about: those that decoyed pictures are taken for most often
 
 
 @dataclass(frozen=True)
 class Question:
-    """A case, and whether its class and strength are named, another class, or the named class at another strength."""
+    """A case, and whether its class and strength are named, another class, or the named class at
+    another strength.
+    """
 
     case: Case
     part: str  # NAMED, ELSEWHERE or STRONGER
@@ -35,7 +40,9 @@ class Question:
 
 @dataclass(frozen=True)
 class Family:
-    """The questions of one case, and those of the same model's other decoys, which share alpha with them."""
+    """The questions of one case, and those of the same model's other decoys, which share alpha with
+    them.
+    """
 
     own: tuple[Question, ...]
     others: tuple[Question, ...]
@@ -46,7 +53,11 @@ class Family:
     def beside(self, question: Question) -> list[Question]:
         """The other questions of the same part of alpha."""
         together = [*self.own, *self.others]
-        return [each for each in together if each != question and (each.part == NAMED) is (question.part == NAMED)]
+        return [
+            each
+            for each in together
+            if each != question and (each.part == NAMED) is (question.part == NAMED)
+        ]
 
     def weight(self, question: Question) -> float:
         """By how much p is multiplied: how many families of this size alpha would have to serve."""
@@ -54,20 +65,28 @@ class Family:
 
 
 def weight(audits: int, swept: bool, part: str = NAMED) -> float:
-    """How many families alpha would have to serve where so many audits share it, and what nobody named has a part of each."""
+    """How many families alpha would have to serve where so many audits share it, and what nobody
+    named has a part of each.
+    """
     if not swept:
         return audits
     return audits / (SHARE if part == NAMED else 1 - SHARE)
 
 
 def asks_predictions_alone(function: Callable[..., Any]) -> bool:
-    """Whether an audit of a decoy needs no more than logits, so that other classes and strengths cost next to nothing."""
+    """Whether an audit of a decoy needs no more than logits, so that other classes and strengths
+    cost next to nothing.
+    """
     wanted = set(inspect.signature(function).parameters)
-    return {"predictions", "decoy"} <= wanted and not wanted & (OF_A_DECOY - {"predictions", "decoy"})
+    return {"predictions", "decoy"} <= wanted and not wanted & (
+        OF_A_DECOY - {"predictions", "decoy"}
+    )
 
 
 def family(function: Callable[..., Any], audit: str, case: Case, evidence: Evidence) -> Family:
-    """All questions of an audit about the models of a case; `case` has its class already, if it has a decoy."""
+    """All questions of an audit about the models of a case; `case` has its class already, if it has
+    a decoy.
+    """
     scenario = evidence.scenario
     deciding = blocks(scenario, audit) and case.decoy is not None
     swept = deciding and len(case.models) == 1 and asks_predictions_alone(function)
@@ -75,8 +94,12 @@ def family(function: Callable[..., Any], audit: str, case: Case, evidence: Evide
     others: list[Question] = []
     for decoy in scenario.decoys if deciding else ():
         if decoy != case.decoy:
-            others += _questions(Case(case.models, decoy, evidence.target(decoy, case.models)), evidence, swept)
-    return Family(own, tuple(others), max(1, len(scenario.deciding)) if deciding else 1, deciding, swept)
+            others += _questions(
+                Case(case.models, decoy, evidence.target(decoy, case.models)), evidence, swept
+            )
+    return Family(
+        own, tuple(others), max(1, len(scenario.deciding)) if deciding else 1, deciding, swept
+    )
 
 
 def _questions(case: Case, evidence: Evidence, swept: bool) -> Iterator[Question]:
@@ -93,11 +116,15 @@ def _questions(case: Case, evidence: Evidence, swept: bool) -> Iterator[Question
             if named is None and strength == 0:
                 yield Question(asked, NAMED)
             else:
-                yield Question(asked, STRONGER if target == case.target or named is None else ELSEWHERE)
+                yield Question(
+                    asked, STRONGER if target == case.target or named is None else ELSEWHERE
+                )
 
 
 def _classes(case: Case, evidence: Evidence, strength: int) -> list[str]:
-    """The model's classes, the case's own among them; of very many those that decoyed pictures are taken for most often."""
+    """The model's classes, the case's own among them; of very many those that decoyed pictures are
+    taken for most often.
+    """
     model = case.models[0]
     outputs = evidence.outputs(model)
     if len(outputs) <= MOST_CLASSES:

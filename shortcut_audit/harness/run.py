@@ -1,4 +1,5 @@
-"""One run of the harness: options -> cases -> findings -> report and files. Knows nothing of pytest.
+"""One run of the harness: options -> cases -> findings -> report and files. Knows nothing of
+pytest.
 
 torch is imported when the first case needs evidence, not before.
 """
@@ -17,13 +18,29 @@ from typing import TYPE_CHECKING, Any
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
-from shortcut_audit.harness.plan import CASE, VALUES, audit_name, not_compared, not_measured, plan, without_a_case
+from shortcut_audit.harness.plan import (
+    CASE,
+    VALUES,
+    audit_name,
+    not_compared,
+    not_measured,
+    plan,
+    without_a_case,
+)
 from shortcut_audit.progress import told
 from shortcut_audit.records import Case, Finding, Report
 from shortcut_audit.reporting import record
 from shortcut_audit.reporting import suite as suites
 from shortcut_audit.reporting.assembly import assemble
-from shortcut_audit.reporting.conclusion import FAILED, INTERRUPTED, NOT_WRITTEN, nobody, not_asked, not_written, report_files
+from shortcut_audit.reporting.conclusion import (
+    FAILED,
+    INTERRUPTED,
+    NOT_WRITTEN,
+    nobody,
+    not_asked,
+    not_written,
+    report_files,
+)
 from shortcut_audit.reporting.matrix import Paint, disagreements, matrix, reasons, unpainted
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest.candidates import read_candidates
@@ -36,18 +53,25 @@ if TYPE_CHECKING:
 class Run:
     """What `--models`, `--scenario` and `--audit-reports` ask for, and what came of it.
 
-    `refusal`: why no case may be judged, where this process reads other files than the one that began the run.
+    `refusal`: why no case may be judged, where this process reads other files than the one that
+    began the run.
 
     Raises:
         UsageError: the folder of models is empty or not there, or the scenario cannot be read.
     """
 
-    def __init__(self, models: str, scenario: str, reports: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, models: str, scenario: str, reports: Path, settings: Mapping[str, Any]
+    ) -> None:
         if not scenario:
             word = settings.get("scenario_word", "--scenario")
-            raise UsageError(f"audits need a scenario: name one with {word} FILE, or as `scenario` in the ini file")
+            raise UsageError(
+                f"audits need a scenario: name one with {word} FILE, or as `scenario` in the ini file"
+            )
         if (data := settings.get("data")) is not None and not data.is_dir():
-            raise UsageError(f"--audit-data '{data}' is no folder: name the one in which the data set's paths start")
+            raise UsageError(
+                f"--audit-data '{data}' is no folder: name the one in which the data set's paths start"
+            )
         self.models = Path(models)
         self.candidates = read_candidates(self.models)
         self.scenario_path = Path(scenario)
@@ -57,17 +81,23 @@ class Run:
         self.suite = suites.Suite()
         self.progress: Callable[[str], None] | None = None
         self.report: Report | None = None
-        self.notes: set[str] = set()  # files that could not be read, evidence that could not be kept
-        self.doubts: set[str] = set()  # files that changed meanwhile, so that nothing can be relied on
+        # files that could not be read, evidence that could not be kept
+        self.notes: set[str] = set()
+        # files that changed meanwhile, so that nothing can be relied on
+        self.doubts: set[str] = set()
         self.data: dict[str, str] = {}  # what models were asked about -> digest of its pictures
         self.trouble = ""  # why record or report could not be written
         self.refusal = self._refusal(settings.get("handed"))
-        self._findings: dict[str, list[Finding]] = {}  # by test: of one that is run again the last counts
+        # by test: of one that is run again the last counts
+        self._findings: dict[str, list[Finding]] = {}
 
     def identity(self) -> dict[str, str]:
         """Digests of what this process read, for the others of the same run to be held against."""
         described = hashlib.sha256(repr(self.candidates).encode()).hexdigest()
-        return {f"the scenario '{self.scenario_path}'": self.scenario.digest, f"the models in '{self.models}'": described}
+        return {
+            f"the scenario '{self.scenario_path}'": self.scenario.digest,
+            f"the models in '{self.models}'": described,
+        }
 
     def _refusal(self, handed: Mapping[str, str] | None) -> str:
         if handed is None or handed == self.identity():
@@ -82,7 +112,11 @@ class Run:
 
         models = f"models: {self.models} ({len(self.candidates)}, {references} of them references)"
         return "\n".join(
-            [models, f"scenario: {self.scenario_path}, reports: {self.reports}", *foreseen(self.scenario, self.candidates)]
+            [
+                models,
+                f"scenario: {self.scenario_path}, reports: {self.reports}",
+                *foreseen(self.scenario, self.candidates),
+            ]
         )
 
     def plan(self, wanted: Collection[str]) -> list[Case]:
@@ -100,9 +134,15 @@ class Run:
         self.suite = suites.read_suite(audits, conftests)
 
     def model_of(self, nodeid: str) -> str:
-        """The model that a test is mostly about: of a pair the second, which is the one that is not the reference."""
+        """The model that a test is mostly about: of a pair the second, which is the one that is not
+        the reference.
+        """
         text = nodeid.partition("[")[2].removesuffix("]").rpartition("+")[2]
-        fitting = [candidate.name for candidate in self.candidates if f"{text}-".startswith(f"{candidate.name}-")]
+        fitting = [
+            candidate.name
+            for candidate in self.candidates
+            if f"{text}-".startswith(f"{candidate.name}-")
+        ]
         return max(fitting, key=len, default=nodeid)
 
     @cached_property
@@ -119,7 +159,9 @@ class Run:
             torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
         store = Store(self.reports / "evidence")
         trust = bool(self.settings.get("trust_code"))
-        evidence = Evidence(self.scenario, self.candidates, store, self._device(), trust, told(self._show))
+        evidence = Evidence(
+            self.scenario, self.candidates, store, self._device(), trust, told(self._show)
+        )
         return Harness(evidence, turn=self.settings.get("worker", 0) / workers)
 
     def _device(self) -> str:
@@ -147,7 +189,9 @@ class Run:
         """Pictures that two processes of a run saw differently leave everything in doubt."""
         for name, digest in data.items():
             if self.data.setdefault(name, digest) != digest:
-                self.doubts.add(f"the pictures of {name} (name@pixels) changed while the audits ran: run them again")
+                self.doubts.add(
+                    f"the pictures of {name} (name@pixels) changed while the audits ran: run them again"
+                )
 
     def handed_over(self) -> dict[str, Any]:
         """What a worker tells the process that writes the report, in plain values."""
@@ -165,9 +209,15 @@ class Run:
 
     # ---- findings ----
 
-    def judge(self, function: Callable[..., Any], params: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Finding]:
+    def judge(
+        self, function: Callable[..., Any], params: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> list[Finding]:
         """Every check of one audit on one case."""
-        given = {name: arguments[name] for name in inspect.signature(function).parameters if name not in {*VALUES, "audit"}}
+        given = {
+            name: arguments[name]
+            for name in inspect.signature(function).parameters
+            if name not in {*VALUES, "audit"}
+        }
         name = audit_name(function.__name__, params)
         if "audit" not in arguments:
             raise UsageError(
@@ -175,17 +225,21 @@ class Run:
             )
         return self.harness.judge(function, given, params[CASE], name, measured=arguments["audit"])
 
-    def broken(self, function: str, params: Mapping[str, Any], error: BaseException | None) -> Finding:
+    def broken(
+        self, function: str, params: Mapping[str, Any], error: BaseException | None
+    ) -> Finding:
         """The finding of a case where nothing could be measured."""
         return not_measured(self.scenario, params[CASE], audit_name(function, params), error)
 
     # ---- the record and the report ----
 
     def begin(self, check: bool = True) -> None:
-        """Makes the folder and a new record, and checks that data and decoys are what the scenario says.
+        """Makes the folder and a new record, and checks that data and decoys are what the scenario
+        says.
 
         Raises:
-            UsageError, DataError: the folder cannot be written, or the scenario names what is not there.
+            UsageError, DataError: the folder cannot be written, or the scenario names what is
+                not there.
         """
         try:
             self.reports.mkdir(parents=True, exist_ok=True)
@@ -199,7 +253,9 @@ class Run:
     def _try_what_is_asked(self) -> None:
         material = Material(self.scenario)
         material.check(self.scenario.decoys)
-        material.try_decoys(self.scenario.decoys, max((each.size for each in self.candidates), default=0) or 64)
+        material.try_decoys(
+            self.scenario.decoys, max((each.size for each in self.candidates), default=0) or 64
+        )
         if self.settings.get("device", "auto") != "auto":
             from shortcut_audit.subjects.loading.device import chosen_device
 
@@ -234,7 +290,8 @@ class Run:
         """The report of the run as far as it went; nothing is written yet.
 
         Args:
-            interrupted: why the run did not come to its end, as a sentence; empty where it did. Then nobody is promoted.
+            interrupted: why the run did not come to its end, as a sentence; empty where it did.
+                Then nobody is promoted.
             code: pytest's own exit code, which stands where the run was interrupted.
             failed: whether pytest counts a failure or an error, an audit's or another test's.
         """
@@ -244,7 +301,13 @@ class Run:
         report = assemble(found, self.candidates, self.scenario, str(self.scenario_path), suite)
         multiplicity = self._multiplicity(found) if found and not interrupted else {}
         provenance = {**report.provenance, "notes": self.take_notes()}
-        report = replace(report, provenance=provenance, multiplicity=multiplicity, data=self.data, finished=not interrupted)
+        report = replace(
+            report,
+            provenance=provenance,
+            multiplicity=multiplicity,
+            data=self.data,
+            finished=not interrupted,
+        )
         if interrupted:
             return replace(nobody(report, interrupted), exit_code=code or INTERRUPTED)
         if self.doubts:
@@ -252,9 +315,11 @@ class Run:
         return replace(report, exit_code=report.exit_code or (FAILED if failed else 0))
 
     def write(self, report: Report) -> int:
-        """Writes every file of the report and returns the exit code: the report's own, or 3 where not all could be written.
+        """Writes every file of the report and returns the exit code: the report's own, or 3 where
+        not all could be written.
 
-        Law: where one file cannot be written none is left, so that no verdict stands that is not the whole run's.
+        Law: where one file cannot be written none is left, so that no verdict stands that is
+            not the whole run's.
         """
         self.report = report
         if not self.trouble:
@@ -276,7 +341,9 @@ class Run:
         return NOT_WRITTEN
 
     def _multiplicity(self, findings: list[Finding]) -> dict[str, Any]:
-        """How far the set's members disagree; what keeps it from being measured is a note, for no verdict depends on it."""
+        """How far the set's members disagree; what keeps it from being measured is a note, for no
+        verdict depends on it.
+        """
         from shortcut_audit.harness.disagreement import multiplicity
 
         try:
@@ -295,4 +362,8 @@ class Run:
         yield from disagreements(self.report)
         yield from not_asked(self.report)
         yield from sorted(self.notes)
-        yield f"no verdict: {self.trouble}" if self.trouble else f"verdict: {self.reports / 'verdict.json'}"
+        yield (
+            f"no verdict: {self.trouble}"
+            if self.trouble
+            else f"verdict: {self.reports / 'verdict.json'}"
+        )

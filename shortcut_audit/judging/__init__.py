@@ -11,7 +11,12 @@ other p values        -> multiplicity
 """
 
 from shortcut_audit.judging.multiplicity import benjamini_hochberg, holm
-from shortcut_audit.judging.references import Innocence, beyond_rashomon_set, beyond_references, sound_references
+from shortcut_audit.judging.references import (
+    Innocence,
+    beyond_rashomon_set,
+    beyond_references,
+    sound_references,
+)
 from shortcut_audit.judging.verdicts import judge, p_value
 
 __all__ = [

@@ -1,6 +1,8 @@
-"""Does a model do its task at all? Labels and answers -> how often it is right, against chance, and which classes changed places.
+"""Does a model do its task at all? Labels and answers -> how often it is right, against chance, and
+which classes changed places.
 
-A model whose answers say nothing of the picture cannot be turned by any decoy: it would pass every other audit.
+A model whose answers say nothing of the picture cannot be turned by any decoy: it would pass every
+other audit.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from scipy.optimize import linear_sum_assignment
 
 from shortcut_audit.judging.intervals import clopper_pearson
 
-SURE = 0.001  # p below which a model is better than chance: an untrained one gets there once in a thousand times
+# p below which a model is better than chance: an untrained one gets there once in a thousand times
+SURE = 0.001
 LEVEL = 0.90  # of the interval: each end is wrong in 5 % of cases
 MOST = 100_000
 
@@ -35,11 +38,14 @@ class Competence:
 
 
 def competence(labels: np.ndarray, answers: np.ndarray) -> Competence:
-    """How often `answers` (n,) are the `labels` (n,), both int class indices, beside what chance would give.
+    """How often `answers` (n,) are the `labels` (n,), both int class indices, beside what chance
+    would give.
 
-    Chance is what the same answers in another order would get right on average, the sum over classes of the share of labels
-    times the share of answers (as in Cohen's kappa, 1960): a model that always says the most frequent class is at chance.
-    p: exact binomial. `exchanged`: classes that changed places, by the assignment of answers to labels that gets most right,
+    Chance is what the same answers in another order would get right on average, the sum over
+    classes of the share of labels times the share of answers (as in Cohen's kappa, 1960): a model
+    that always says the most frequent class is at chance.
+    p: exact binomial. `exchanged`: classes that changed places, by the assignment of answers to
+        labels that gets most right,
     where that is right so much more often that chance does not explain it.
     Law: no n, no answer: p is 1.
     """
@@ -71,7 +77,9 @@ def _needed(accuracy: float, n: int, chance: float) -> int | None:
 
 
 def _exchanged(confusion: np.ndarray) -> tuple[tuple[int, int], ...]:
-    """(label, answer) pairs of classes that changed places; none where the order of the classes is right."""
+    """(label, answer) pairs of classes that changed places; none where the order of the classes is
+    right.
+    """
     rows, columns = linear_sum_assignment(-confusion)
     moved = rows != columns
     rows, columns = rows[moved], columns[moved]
@@ -79,20 +87,30 @@ def _exchanged(confusion: np.ndarray) -> tuple[tuple[int, int], ...]:
     other, own = int(confusion[rows, columns][asked].sum()), int(confusion[rows, rows][asked].sum())
     if other <= own or stats.binom.sf(other - 1, other + own, 0.5) >= SURE:
         return ()
-    return tuple((int(row), int(column)) for row, column in zip(rows[asked], columns[asked], strict=True))
+    return tuple(
+        (int(row), int(column)) for row, column in zip(rows[asked], columns[asked], strict=True)
+    )
 
 
-DOUBT = 0.05  # p below which another reading is shown to be better: a right one is far from that, for all others are worse
-BETTER = 0.05  # accuracy in another reading above that in the manifest's by which the manifest is in doubt
-BETTER_LARGER = 0.10  # of larger pictures: a model may be a little better at them than at those that it was trained on
+# p below which another reading is shown to be better: a right one is far from that, for all others
+# are worse
+DOUBT = 0.05
+# accuracy in another reading above that in the manifest's by which the manifest is in doubt
+BETTER = 0.05
+# of larger pictures: a model may be a little better at them than at those that it was trained on
+BETTER_LARGER = 0.10
 
 
-def read_better(as_read: np.ndarray, others: Mapping[str, np.ndarray], larger: str = "") -> tuple[str, float, float] | None:
-    """The reading in which most pictures are right, where that is shown to be more than as they are read.
+def read_better(
+    as_read: np.ndarray, others: Mapping[str, np.ndarray], larger: str = ""
+) -> tuple[str, float, float] | None:
+    """The reading in which most pictures are right, where that is shown to be more than as they are
+    read.
 
-    as_read: (n,) bool. others: words -> (n,) 1 or 0, NaN where not asked. larger: the words of the larger pictures.
-    Gives the words and both accuracies; None where no other reading is better by a margin and by the exact McNemar test
-    (p < DOUBT after Bonferroni over the readings).
+    as_read: (n,) bool. others: words -> (n,) 1 or 0, NaN where not asked. larger: the words of
+        the larger pictures.
+    Gives the words and both accuracies; None where no other reading is better by a margin and by
+    the exact McNemar test (p < DOUBT after Bonferroni over the readings).
     """
     best: tuple[str, float, float] | None = None
     for words, right in others.items():
@@ -100,7 +118,13 @@ def read_better(as_read: np.ndarray, others: Mapping[str, np.ndarray], larger: s
         own, other = as_read[asked], right[asked] > 0
         gained, lost = int((other & ~own).sum()), int((own & ~other).sum())
         margin = BETTER_LARGER if words == larger else BETTER
-        shown = gained > lost and stats.binom.sf(gained - 1, gained + lost, 0.5) * len(others) < DOUBT
-        if shown and other.mean() - own.mean() > margin and (best is None or other.mean() > best[2]):
+        shown = (
+            gained > lost and stats.binom.sf(gained - 1, gained + lost, 0.5) * len(others) < DOUBT
+        )
+        if (
+            shown
+            and other.mean() - own.mean() > margin
+            and (best is None or other.mean() > best[2])
+        ):
             best = (words, float(own.mean()), float(other.mean()))
     return best

@@ -1,7 +1,9 @@
-"""Confidence intervals: counts or numbers -> (low, high). Each end is a one-sided bound at (1 + level) / 2.
+"""Confidence intervals: counts or numbers -> (low, high). Each end is a one-sided bound at (1 +
+level) / 2.
 
-With level 0.90 an end errs at most 5 % of the time (about: 6 % at worst by simulation, tests/judging/test_intervals.py).
-Counts may be fractions: power asks what an interval would be with more images of the same kind.
+With level 0.90 an end errs at most 5 % of the time (about: 6 % at worst by simulation,
+tests/judging/test_intervals.py). Counts may be fractions: power asks what an interval would be with
+more images of the same kind.
 """
 
 from __future__ import annotations
@@ -27,9 +29,11 @@ def normal_quantile(level: float) -> float:
 
 
 def clopper_pearson(events: float, n: float, level: float) -> Interval:
-    """The exact interval of one rate; equal to `scipy.stats.binomtest(...).proportion_ci(method="exact")` for whole counts.
+    """The exact interval of one rate; equal to
+    `scipy.stats.binomtest(...).proportion_ci(method="exact")` for whole counts.
 
-    Zero events in n images bound the rate below 10 / 5 / 2 / 1 % only from n = 29 / 59 / 149 / 299 on, at level 0.90.
+    Zero events in n images bound the rate below 10 / 5 / 2 / 1 % only from n = 29 / 59 / 149 / 299
+    on, at level 0.90.
     """
     tail = (1 - level) / 2
     low = 0.0 if events <= 0 else float(betaincinv(events, n - events + 1, tail))
@@ -38,9 +42,11 @@ def clopper_pearson(events: float, n: float, level: float) -> Interval:
 
 
 def agresti_min(gained: float, lost: float, n: float, level: float) -> Interval:
-    """The difference of two paired proportions: Wald after adding 1/2 to each of the four cells (Agresti & Min 2005).
+    """The difference of two paired proportions: Wald after adding 1/2 to each of the four cells
+    (Agresti & Min 2005).
 
-    `gained` images say yes only under the first condition, `lost` only under the second; `n` counts all images.
+    `gained` images say yes only under the first condition, `lost` only under the second; `n` counts
+    all images.
     """
     total = n + 2
     difference = (gained - lost) / total
@@ -50,16 +56,24 @@ def agresti_min(gained: float, lost: float, n: float, level: float) -> Interval:
 
 
 def tango(gained: float, lost: float, n: float, level: float) -> Interval:
-    """The difference of two paired proportions from the score test (Tango 1998). `lost` = 0 gives Wilson's high end."""
+    """The difference of two paired proportions from the score test (Tango 1998). `lost` = 0 gives
+    Wilson's high end.
+    """
     z = normal_quantile(level)
     difference = (gained - lost) / n
 
     def score(delta: float) -> float:
         linear = (2 * n - gained + lost) * delta - gained - lost
-        rate = (math.sqrt(max(0.0, linear**2 + 8 * n * lost * delta * (1 - delta))) - linear) / (4 * n)
+        rate = (math.sqrt(max(0.0, linear**2 + 8 * n * lost * delta * (1 - delta))) - linear) / (
+            4 * n
+        )
         variance = n * (2 * rate + delta * (1 - delta))
         distance = gained - lost - n * delta
-        return distance / math.sqrt(variance) if variance > 1e-12 else math.copysign(math.inf, distance)
+        return (
+            distance / math.sqrt(variance)
+            if variance > 1e-12
+            else math.copysign(math.inf, distance)
+        )
 
     low = _crossing(lambda delta: score(delta) < z, -1.0, difference)
     high = _crossing(lambda delta: score(delta) < -z, difference, 1.0)
@@ -67,10 +81,12 @@ def tango(gained: float, lost: float, n: float, level: float) -> Interval:
 
 
 def paired_difference(gained: float, lost: float, n: float, level: float) -> Interval:
-    """The interval that decides for paired yes/no values: Agresti-Min, nowhere narrower than Tango's or than `unseen`.
+    """The interval that decides for paired yes/no values: Agresti-Min, nowhere narrower than
+    Tango's or than `unseen`.
 
-    Alone, Agresti-Min's far end is beaten up to 16 % of the time (n = 32, true difference 0.10, nobody lost) where 5 % is
-    promised, and no event in 15 images would pass for "below 10 %". The hull keeps both ends at 6 % at worst.
+    Alone, Agresti-Min's far end is beaten up to 16 % of the time (n = 32, true difference 0.10,
+    nobody lost) where 5 % is promised, and no event in 15 images would pass for "below 10 %". The
+    hull keeps both ends at 6 % at worst.
     """
     parts = (
         agresti_min(gained, lost, n, level),
@@ -81,10 +97,11 @@ def paired_difference(gained: float, lost: float, n: float, level: float) -> Int
 
 
 def unseen(mean: float, n: float, level: float, span: Interval = (-1.0, 1.0)) -> Interval:
-    """What n equal values leave open: the rest of the span may hold a share 1 - tail^(1/n) that no image happened to show.
+    """What n equal values leave open: the rest of the span may hold a share 1 - tail^(1/n) that no
+    image happened to show.
 
-    Exact for constant values: E[X] <= c P(X = c) + top (1 - P(X = c)), and P(all n equal c) = P(X = c)^n. With c = 0 and
-    span [0, 1] it is Clopper-Pearson's bound of zero events ("rule of three").
+    Exact for constant values: E[X] <= c P(X = c) + top (1 - P(X = c)), and P(all n equal c) = P(X =
+    c)^n. With c = 0 and span [0, 1] it is Clopper-Pearson's bound of zero events ("rule of three").
     """
     share = 1 - ((1 - level) / 2) ** (1 / n)
     bottom, top = span
@@ -92,9 +109,11 @@ def unseen(mean: float, n: float, level: float, span: Interval = (-1.0, 1.0)) ->
 
 
 def bca(values: np.ndarray, level: float, seed: int = 0) -> Interval | None:
-    """Bias-corrected and accelerated bootstrap interval of the mean over images; None where it degenerates.
+    """Bias-corrected and accelerated bootstrap interval of the mean over images; None where it
+    degenerates.
 
-    Deterministic in (values, seed). Shape: values (n,). Source: Efron 1987, as `scipy.stats.bootstrap` has it.
+    Deterministic in (values, seed). Shape: values (n,). Source: Efron 1987, as
+    `scipy.stats.bootstrap` has it.
     """
     if len(values) < 2 or np.ptp(values) < 1e-12:
         return None

@@ -9,9 +9,11 @@ from scipy import stats
 
 
 def holm(ps: Sequence[float]) -> np.ndarray:
-    """Holm's step-down p values (m,), in the order given: the chance of any false alarm among all stays below alpha.
+    """Holm's step-down p values (m,), in the order given: the chance of any false alarm among all
+    stays below alpha.
 
-    Laws: never below the raw p, never above Bonferroni, same order as the raw ps, equal to statsmodels' `multipletests`.
+    Laws: never below the raw p, never above Bonferroni, same order as the raw ps, equal to
+        statsmodels' `multipletests`.
     """
     raw = np.asarray(ps, dtype=float)
     order = np.argsort(raw, kind="stable")
@@ -22,10 +24,14 @@ def holm(ps: Sequence[float]) -> np.ndarray:
 
 
 def benjamini_hochberg(ps: Sequence[float]) -> np.ndarray:
-    """False discovery rate over many models, for triage lists only; it keeps no promise about one clean model."""
+    """False discovery rate over many models, for triage lists only; it keeps no promise about one
+    clean model.
+    """
     return np.asarray(stats.false_discovery_control(ps, method="bh")) if len(ps) else np.empty(0)
 
 
 def adjusted(p: float, siblings: Sequence[float], family: float) -> float:
-    """Holm over this p and its siblings (the same model's other decoys), times `family`, how many such families share alpha."""
+    """Holm over this p and its siblings (the same model's other decoys), times `family`, how many
+    such families share alpha.
+    """
     return min(1.0, family * float(holm([p, *siblings])[0]))

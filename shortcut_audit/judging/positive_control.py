@@ -1,4 +1,6 @@
-"""Would an effect have been found if there were one? A known effect is planted in the control outcomes, to be judged like any."""
+"""Would an effect have been found if there were one? A known effect is planted in the control
+outcomes, to be judged like any.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,13 @@ TIMES_LIMIT = 2  # at least so large is the planted effect
 
 
 def planted(control: np.ndarray, effect: float) -> np.ndarray:
-    """(n,) what a model with this much of a shortcut would show where the control shows `control`, (n,) finite, at most 1.
+    """(n,) what a model with this much of a shortcut would show where the control shows `control`,
+    (n,) finite, at most 1.
 
-    Yes or no: the first misses become hits, as many as make the effect, rounded up. Numbers: each gains the same share of what it
-    lacks to 1. Laws: no outcome falls or passes 1; the mean rises by the effect (by less than 1/n more for yes or no), or to 1
-    where the control leaves less room than that.
+    Yes or no: the first misses become hits, as many as make the effect, rounded up. Numbers: each
+    gains the same share of what it lacks to 1. Laws: no outcome falls or passes 1; the mean rises
+    by the effect (by less than 1/n more for yes or no), or to 1 where the control leaves less room
+    than that.
     """
     control = control.astype(float)
     room = np.max(control, initial=1.0) - control

@@ -14,7 +14,9 @@ Decide = Callable[[Sample], Verdict]
 
 
 def images_needed(sample: Sample, decide: Decide) -> int | None:
-    """Images in all that would decide if the shares stayed as observed; None where a million would not."""
+    """Images in all that would decide if the shares stayed as observed; None where a million would
+    not.
+    """
     known, enough = int(sample.n), max(2, int(sample.n))
     while decide(sample.grown(enough)) is Verdict.UNDECIDED:
         if enough >= MOST_IMAGES:
@@ -22,15 +24,21 @@ def images_needed(sample: Sample, decide: Decide) -> int | None:
         known, enough = enough, min(MOST_IMAGES, 2 * enough)
     while enough - known > 1:
         middle = (known + enough) // 2
-        known, enough = (middle, enough) if decide(sample.grown(middle)) is Verdict.UNDECIDED else (known, middle)
+        known, enough = (
+            (middle, enough)
+            if decide(sample.grown(middle)) is Verdict.UNDECIDED
+            else (known, middle)
+        )
     return enough
 
 
 def smallest_detectable(sample: Sample, decide: Decide, power: float = POWER) -> float | None:
-    """The smallest true effect that n images find (VIOLATED) with this power; None where not even 1 is found.
+    """The smallest true effect that n images find (VIOLATED) with this power; None where not even 1
+    is found.
 
-    First the smallest estimate that would be VIOLATED, by the very rule that decides and with the control as observed; then
-    the true effect that reaches it with probability `power`. Law: simulated power at the returned effect is 0.8.
+    First the smallest estimate that would be VIOLATED, by the very rule that decides and with the
+    control as observed; then the true effect that reaches it with probability `power`. Law:
+    simulated power at the returned effect is 0.8.
     """
     critical = _critical_effect(sample, decide)
     if critical is None:

@@ -1,6 +1,8 @@
-"""Per-image values -> a Sample: its effect, its interval, its own test, and what it would be with more images.
+"""Per-image values -> a Sample: its effect, its interval, its own test, and what it would be with
+more images.
 
-Three kinds, found by looking: a Rate (yes/no, no control), Pairs (yes/no with control), Measured (anything else).
+Three kinds, found by looking: a Rate (yes/no, no control), Pairs (yes/no with control), Measured
+(anything else).
 """
 
 from __future__ import annotations
@@ -13,7 +15,13 @@ import numpy as np
 from scipy import stats
 from scipy.special import betainc
 
-from shortcut_audit.judging.intervals import Interval, bca, clopper_pearson, paired_difference, unseen
+from shortcut_audit.judging.intervals import (
+    Interval,
+    bca,
+    clopper_pearson,
+    paired_difference,
+    unseen,
+)
 
 FLIPS = 9999  # fewer above 1,000 images, where the tail is smooth and memory is not
 
@@ -41,7 +49,9 @@ class Sample(Protocol):
         """The interval of the effect."""
 
     def p(self, limit: float) -> float:
-        """One-sided p of these images alone: against no effect if there is a control, else against the limit."""
+        """One-sided p of these images alone: against no effect if there is a control, else against
+        the limit.
+        """
 
     def grown(self, n: int) -> Sample:
         """The same shares on n images."""
@@ -127,7 +137,9 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Measured:
-    """n numbers with a mean; `below` and `above` are the bootstrap's distances from it to the ends of its interval."""
+    """n numbers with a mean; `below` and `above` are the bootstrap's distances from it to the ends
+    of its interval.
+    """
 
     effect: float
     n: float
@@ -136,12 +148,17 @@ class Measured:
     above: float
     span: Interval  # what an effect can be at all
     paired: bool
-    image_p: float | None = None  # as tested on the images; None for a supposed sample, where t does
+    # as tested on the images; None for a supposed sample, where t does
+    image_p: float | None = None
     method: str = "BCa bootstrap over source images"
 
     @property
     def null(self) -> str:
-        return "no effect (sign flips within images)" if self.paired else "a mean of at most the limit (t test)"
+        return (
+            "no effect (sign flips within images)"
+            if self.paired
+            else "a mean of at most the limit (t test)"
+        )
 
     def interval(self, level: float) -> Interval:
         low, high = unseen(self.effect, self.n, level, self.span)
@@ -169,9 +186,16 @@ class Measured:
 
 
 def sample_of(
-    values: np.ndarray, control: np.ndarray | None, limit: float, level: float, seed: int, *, ends: bool = True
+    values: np.ndarray,
+    control: np.ndarray | None,
+    limit: float,
+    level: float,
+    seed: int,
+    *,
+    ends: bool = True,
 ) -> Sample:
-    """The kind of sample that (n,) finite values and their paired control, if any, make up; n is at least 1.
+    """The kind of sample that (n,) finite values and their paired control, if any, make up; n is at
+    least 1.
 
     `ends=False` spares the bootstrap where only effect and p are wanted.
     """
@@ -183,16 +207,22 @@ def sample_of(
     differences = values if control is None else values - control
     effect, span = float(differences.mean()), _span(values, control)
     low, high = (bca(differences, level, seed) if ends else None) or (effect, effect)
-    p = mean_above_p(differences, limit, span) if control is None else sign_flip_p(differences, seed)
+    p = (
+        mean_above_p(differences, limit, span)
+        if control is None
+        else sign_flip_p(differences, seed)
+    )
     spread = float(differences.std(ddof=1)) if n > 1 else 0.0
     return Measured(effect, n, spread, effect - low, high - effect, span, control is not None, p)
 
 
 def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
-    """One-sided p of the mean against no effect: under it, decoyed and control may change places within each image.
+    """One-sided p of the mean against no effect: under it, decoyed and control may change places
+    within each image.
 
-    Chosen over Wilcoxon (which ranks, and so tests another quantity than the mean in the interval) and over the t test (which
-    trusts in normality at small n). p is never 0. Shape: differences (n,).
+    Chosen over Wilcoxon (which ranks, and so tests another quantity than the mean in the interval)
+    and over the t test (which trusts in normality at small n). p is never 0. Shape: differences
+    (n,).
     """
     rng = np.random.default_rng((seed, len(differences), 1))
     observed = differences.sum() - 1e-9
@@ -200,17 +230,26 @@ def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
     batch = max(1, 1_000_000 // len(differences))
     beyond = 0
     for start in range(0, flips, batch):
-        swapped = rng.integers(0, 2, (min(batch, flips - start), len(differences)), dtype=np.int8)  # 1: places changed
-        beyond += int((differences.sum() - 2 * (swapped.astype(np.float64) @ differences) >= observed).sum())
+        # 1: places changed
+        swapped = rng.integers(0, 2, (min(batch, flips - start), len(differences)), dtype=np.int8)
+        beyond += int(
+            (differences.sum() - 2 * (swapped.astype(np.float64) @ differences) >= observed).sum()
+        )
     return (1 + beyond) / (flips + 1)
 
 
 def mean_above_p(values: np.ndarray, limit: float, span: Interval = (0.0, 1.0)) -> float:
-    """One-sided p that the mean of (n,) values is above the limit: t test; for equal values the bound that `unseen` inverts."""
+    """One-sided p that the mean of (n,) values is above the limit: t test; for equal values the
+    bound that `unseen` inverts.
+    """
     if len(values) > 1 and np.ptp(values) > 1e-12:
         return float(stats.ttest_1samp(values, limit, alternative="greater").pvalue)
     constant = float(values[0])
-    return 1.0 if constant <= limit else max(0.0, (limit - span[0]) / (constant - span[0])) ** len(values)
+    return (
+        1.0
+        if constant <= limit
+        else max(0.0, (limit - span[0]) / (constant - span[0])) ** len(values)
+    )
 
 
 def _span(values: np.ndarray, control: np.ndarray | None) -> Interval:
@@ -223,7 +262,9 @@ def _span(values: np.ndarray, control: np.ndarray | None) -> Interval:
 
 
 def _range(values: np.ndarray) -> Interval:
-    """[0, 1] for shares, [-1, 1] for correlations and differences; wider only if the values themselves are."""
+    """[0, 1] for shares, [-1, 1] for correlations and differences; wider only if the values
+    themselves are.
+    """
     low, high = float(values.min()), float(values.max())
     return (0.0 if low >= 0 else min(-1.0, low)), max(1.0, high)
 
@@ -233,11 +274,19 @@ def _yes_no(values: np.ndarray) -> bool:
 
 
 def _binomial_tail(events: float, n: float, rate: float) -> float:
-    """P(at least `events` of n), as `binomtest(..., alternative="greater")`; counts may be fractions."""
+    """P(at least `events` of n), as `binomtest(..., alternative="greater")`; counts may be
+    fractions.
+    """
     return 1.0 if events <= 0 else float(betainc(events, n - events + 1, rate))
 
 
 def _rate_that_reaches(events: float, n: float, power: float) -> float:
     """The smallest true rate at which at least `events` of n are seen with this power."""
     count = math.ceil(events - 1e-9)
-    return 0.0 if count <= 0 else math.inf if count > n else float(stats.beta.ppf(power, count, n - count + 1))
+    return (
+        0.0
+        if count <= 0
+        else math.inf
+        if count > n
+        else float(stats.beta.ppf(power, count, n - count + 1))
+    )

@@ -1,4 +1,6 @@
-"""Does the explainer itself work on this model? Where it does not, what its masks say does not count."""
+"""Does the explainer itself work on this model? Where it does not, what its masks say does not
+count.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from shortcut_audit.records import ExplainerCheck, Limit, Verdict
 
 
 def misses(check: ExplainerCheck) -> np.ndarray:
-    """(n,) 1 where the mask does not highlight the decoy though the planted model sees nothing else; NaN where not even that."""
+    """(n,) 1 where the mask does not highlight the decoy though the planted model sees nothing
+    else; NaN where not even that.
+    """
     return np.where(check.known, ~highlights(check.planted, check.footprint), np.nan)
 
 
@@ -22,8 +26,9 @@ def habits(check: ExplainerCheck) -> np.ndarray:
 def distrusted(check: ExplainerCheck, limit: Limit) -> str:
     """Why the explainer is not to be trusted on this model, in words; empty where it may be.
 
-    It must be shown to find the decoy where nothing else can be found (else every pass may be blindness), and must not be shown
-    to find it where nothing can be (else a failure may be its habit). A decoy that fills the picture shows neither.
+    It must be shown to find the decoy where nothing else can be found (else every pass may be
+    blindness), and must not be shown to find it where nothing can be (else a failure may be its
+    habit). A decoy that fills the picture shows neither.
     """
     if fills_picture(check.footprint):
         return "it cannot be checked with a decoy that fills the picture"

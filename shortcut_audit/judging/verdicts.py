@@ -32,11 +32,13 @@ MOST_REFERENCES = 50  # nobody trains more to have a verdict
 class Rule:
     """Everything beside the images that a verdict depends on.
 
-    HOLDS: the interval's far end is inside the limit. VIOLATED: its near end is beyond the limit, and p, adjusted for
-    multiplicity, is below alpha. Each end is a one-sided bound at 1 - alpha, so the interval's two-sided level is
-    1 - 2 alpha = 0.90, as in an equivalence test: that is what lets zero events in 29 images, and not in 28, bound a rate
-    below 10 %. Either way the error that the verdict risks has probability alpha. p pays for multiplicity; the ends do not.
-    HOLDS as well: the effect is innocent, see `innocent_excess`.
+    HOLDS: the interval's far end is inside the limit. VIOLATED: its near end is beyond the
+        limit, and p, adjusted for
+    multiplicity, is below alpha. Each end is a one-sided bound at 1 - alpha, so the interval's
+    two-sided level is 1 - 2 alpha = 0.90, as in an equivalence test: that is what lets zero events
+    in 29 images, and not in 28, bound a rate below 10 %. Either way the error that the verdict
+    risks has probability alpha. p pays for multiplicity; the ends do not. HOLDS as well: the effect
+    is innocent, see `innocent_excess`.
     """
 
     limit: float
@@ -47,7 +49,8 @@ class Rule:
     siblings: tuple[float, ...] = ()
     family: float = 1
     beyond: float | None = None  # VIOLATED needs more than this; None: more than the limit
-    innocent: Innocence | None = None  # what clean training may excuse; None: nothing beyond the limit
+    # what clean training may excuse; None: nothing beyond the limit
+    innocent: Innocence | None = None
 
     @property
     def level(self) -> float:
@@ -55,17 +58,25 @@ class Rule:
         return 1 - 2 * self.alpha
 
     def test(self, sample: Sample) -> tuple[float, str]:
-        """One-sided p and what it is against, in words: references if there are two, else the set, permutations, the images."""
+        """One-sided p and what it is against, in words: references if there are two, else the set,
+        permutations, the images.
+        """
         if len(self.references) >= 2:
-            usual = beyond_references(sample.effect, self.references, self.family * (1 + len(self.siblings)), self.alpha)
-            if self.innocent is None or sample.effect <= most_innocent(self.limit, self.innocent.most):
+            usual = beyond_references(
+                sample.effect, self.references, self.family * (1 + len(self.siblings)), self.alpha
+            )
+            if self.innocent is None or sample.effect <= most_innocent(
+                self.limit, self.innocent.most
+            ):
                 return usual
             return min(usual, beyond_innocence(sample.effect, self.references, self.limit))
         if len(self.rashomon) >= 2:
             return beyond_rashomon_set(sample.effect, self.rashomon)
         if self.null is not None:
             beyond = int((self.null >= sample.effect - 1e-12).sum())
-            return (1 + beyond) / (1 + len(self.null)), f"{len(self.null)} permutations of the labels"
+            return (1 + beyond) / (
+                1 + len(self.null)
+            ), f"{len(self.null)} permutations of the labels"
         return sample.p(self.limit), sample.null
 
     def decide(self, sample: Sample) -> Verdict:
@@ -73,24 +84,42 @@ class Rule:
         low, high = sample.interval(self.level)
         if high < self.limit:
             return Verdict.HOLDS
-        if low > max(self.limit, self.beyond or 0.0) and adjusted(self.test(sample)[0], self.siblings, self.family) < self.alpha:
+        if (
+            low > max(self.limit, self.beyond or 0.0)
+            and adjusted(self.test(sample)[0], self.siblings, self.family) < self.alpha
+        ):
             return Verdict.VIOLATED
         return Verdict.UNDECIDED if self.innocent_excess(sample) is None else Verdict.HOLDS
 
     def innocent_excess(self, sample: Sample) -> tuple[float, float] | None:
-        """What of an effect beyond the limit is the model's own, and its far end, where that is inside the limit; else None.
+        """What of an effect beyond the limit is the model's own, and its far end, where that is
+        inside the limit; else None.
 
-        Three references or more must show the effect too. It, to the far end of its interval, and each of theirs stay below
-        `innocent.most`, and p alone, before any correction, must not speak against it: more tests never make a pass.
+        Three references or more must show the effect too. It, to the far end of its interval, and
+        each of theirs stay below `innocent.most`, and p alone, before any correction, must not
+        speak against it: more tests never make a pass.
         """
         high = sample.interval(self.level)[1]
-        if self.innocent is None or len(self.references) < SHOW_INNOCENCE or max(high, *self.references) >= self.innocent.most:
+        if (
+            self.innocent is None
+            or len(self.references) < SHOW_INNOCENCE
+            or max(high, *self.references) >= self.innocent.most
+        ):
             return None
-        own, far = excess_over_references(sample.effect, high - sample.effect, self.references, self.alpha)
+        own, far = excess_over_references(
+            sample.effect, high - sample.effect, self.references, self.alpha
+        )
         most = self.limit if self.innocent.own is None else self.innocent.own
-        if far >= most or high < self.limit or sum(self.references) / len(self.references) > 1 - most:
+        if (
+            far >= most
+            or high < self.limit
+            or sum(self.references) / len(self.references) > 1 - most
+        ):
             return None
-        alone = min(prediction(sample.effect, self.references), beyond_references(sample.effect, self.references)[0])
+        alone = min(
+            prediction(sample.effect, self.references),
+            beyond_references(sample.effect, self.references)[0],
+        )
         return (own, far) if alone >= self.alpha else None
 
 
@@ -112,18 +141,28 @@ def judge(
 ) -> Judgement:
     """Is the mean effect of `values` over `control` at most the limit?
 
-    values, control: (n,), one number per SOURCE image, paired; yes/no (bool, or 0 and 1) or numbers in [-1, 1]. NaN is
+    values, control: (n,), one number per SOURCE image, paired; yes/no (bool, or 0 and 1) or
+        numbers in [-1, 1]. NaN is
     "undefined for this image" and drops the pair. Without control the effect is the mean itself.
-    references: effects of the reference models on the same audit and decoy, this model left out; two or more make the p value.
-    rashomon: the same of the other models in the set; used where there are fewer than two references.
-    null: (b,) the effect under permuted labels, where images are not independent; used where neither of the above is.
-    siblings: raw p values (see `p_value`) of this model's other deciding tests, for Holm; family: how many such families share
-    alpha (2.5: this one has two fifths of it). beyond: VIOLATED needs a near end above this, where that is more than the limit.
-    innocent: which effects that three references or more show as well are innocent (`Rule.innocent_excess`).
-    plant: HOLDS only if a planted effect is found VIOLATED by the same rule, else UNDECIDED (see `planted`): it is
+    references: effects of the reference models on the same audit and decoy, this model left
+        out; two or more make the p value.
+    rashomon: the same of the other models in the set; used where there are fewer than two
+        references.
+    null: (b,) the effect under permuted labels, where images are not independent; used where
+        neither of the above is.
+    siblings: raw p values (see `p_value`) of this model's other deciding tests, for Holm;
+        family: how many such families share
+    alpha (2.5: this one has two fifths of it). beyond: VIOLATED needs a near end above this, where
+    that is more than the limit.
+    innocent: which effects that three references or more show as well are innocent
+        (`Rule.innocent_excess`).
+    plant: HOLDS only if a planted effect is found VIOLATED by the same rule, else UNDECIDED
+        (see `planted`): it is
     the smallest effect that this many images are said to find, at least twice the limit.
-    Interval: Clopper-Pearson, Agresti-Min with Tango, or BCa, by the kind of values. No image at all is UNDECIDED.
-    Laws: without plant more limit never turns HOLDS into anything else; adding siblings never makes VIOLATED.
+    Interval: Clopper-Pearson, Agresti-Min with Tango, or BCa, by the kind of values. No image
+        at all is UNDECIDED.
+    Laws: without plant more limit never turns HOLDS into anything else; adding siblings never
+        makes VIOLATED.
 
     Raises:
         UsageError: values and control are not two vectors of one length.
@@ -179,24 +218,40 @@ def p_value(
     alpha: float = 0.05,
     seed: int = 0,
 ) -> float:
-    """The raw p that `judge` would find, without interval or power: a first pass that makes everybody's `siblings`.
+    """The raw p that `judge` would find, without interval or power: a first pass that makes
+    everybody's `siblings`.
 
-    `tests`: how many share alpha in all, family * (1 + number of siblings). 1 where no image is defined.
+    `tests`: how many share alpha in all, family * (1 + number of siblings). 1 where no image is
+    defined.
     """
     kept, paired = _defined(values, control)
     if not len(kept):
         return 1.0
-    rule = Rule(limit.value, alpha, _finite(references), _finite(rashomon), _null(null), family=tests, innocent=innocent)
+    rule = Rule(
+        limit.value,
+        alpha,
+        _finite(references),
+        _finite(rashomon),
+        _null(null),
+        family=tests,
+        innocent=innocent,
+    )
     return rule.test(sample_of(kept, paired, limit.value, rule.level, seed, ends=False))[0]
 
 
-def _defined(values: np.ndarray, control: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+def _defined(
+    values: np.ndarray, control: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Float copies without the images for which either is not finite."""
     values = np.asarray(values, dtype=float)
     paired = None if control is None else np.asarray(control, dtype=float)
     if values.ndim != 1 or (paired is not None and paired.shape != values.shape):
-        found = f"values of shape {values.shape}" + ("" if paired is None else f" and control of shape {paired.shape}")
-        raise UsageError(f"an audit hands over one number per image, and as many for the control, not {found}")
+        found = f"values of shape {values.shape}" + (
+            "" if paired is None else f" and control of shape {paired.shape}"
+        )
+        raise UsageError(
+            f"an audit hands over one number per image, and as many for the control, not {found}"
+        )
     known = np.isfinite(values) if paired is None else np.isfinite(values) & np.isfinite(paired)
     return values[known], None if paired is None else paired[known]
 
@@ -206,7 +261,11 @@ def _finite(effects: Sequence[float]) -> tuple[float, ...]:
 
 
 def _null(null: np.ndarray | None) -> np.ndarray | None:
-    return None if null is None else np.asarray(_finite(np.asarray(null, dtype=float).ravel().tolist()))
+    return (
+        None
+        if null is None
+        else np.asarray(_finite(np.asarray(null, dtype=float).ravel().tolist()))
+    )
 
 
 def _detectable(rule: Rule, sample: Sample, control: np.ndarray | None) -> float | None:
@@ -216,16 +275,26 @@ def _detectable(rule: Rule, sample: Sample, control: np.ndarray | None) -> float
     return found if found is not None and found <= room + 1e-9 else None
 
 
-def _positive_control(rule: Rule, values: np.ndarray, control: np.ndarray | None, detectable: float | None, seed: int) -> Sample:
-    """The same images under the same control, had the decoy the effect that they are said to find, or all there is room for."""
+def _positive_control(
+    rule: Rule, values: np.ndarray, control: np.ndarray | None, detectable: float | None, seed: int
+) -> Sample:
+    """The same images under the same control, had the decoy the effect that they are said to find,
+    or all there is room for.
+    """
     effect = 1.0 if detectable is None else max(TIMES_LIMIT * rule.limit, detectable)
     shown = planted(np.zeros_like(values) if control is None else control, effect)
     return sample_of(shown, control, rule.limit, rule.level, seed)
 
 
 def _not_found(rule: Rule, positive: Sample) -> tuple[int | None, str]:
-    """How many images in all would find the planted effect, if any number would, and the words for it."""
-    room = "" if positive.effect > TIMES_LIMIT * rule.limit else ", all that the control leaves room for,"
+    """How many images in all would find the planted effect, if any number would, and the words for
+    it.
+    """
+    room = (
+        ""
+        if positive.effect > TIMES_LIMIT * rule.limit
+        else ", all that the control leaves room for,"
+    )
     needed = images_needed(positive, rule.decide)
     if needed is not None and rule.decide(positive.grown(needed)) is not Verdict.VIOLATED:
         needed = None
@@ -233,7 +302,10 @@ def _not_found(rule: Rule, positive: Sample) -> tuple[int | None, str]:
     more = f"more images would not change that{f'; {models} would' if models else ''}"
     more = more if needed is None else f"about {needed} images in all would find it"
     planted_effect = f"even a planted effect of {100 * positive.effect:.0f} points{room}"
-    return needed, f"{planted_effect} would not have been found, against {rule.test(positive)[1]}; {more}"
+    return (
+        needed,
+        f"{planted_effect} would not have been found, against {rule.test(positive)[1]}; {more}",
+    )
 
 
 def _nothing_seen(rule: Rule, *, has_control: bool) -> Judgement:
@@ -285,9 +357,14 @@ def _advice(rule: Rule, sample: Sample, needed: int | None) -> str:
 
 
 def _references_needed(rule: Rule, sample: Sample) -> str:
-    """How many reference models in all would decide if they lay as those lie that are there, in words; "" where none would."""
+    """How many reference models in all would decide if they lay as those lie that are there, in
+    words; "" where none would.
+    """
     known = len(rule.references)
     for m in range(known + 1, MOST_REFERENCES + 1) if known >= 2 else ():
-        if replace(rule, references=more_references(rule.references, m)).decide(sample) is not Verdict.UNDECIDED:
+        if (
+            replace(rule, references=more_references(rule.references, m)).decide(sample)
+            is not Verdict.UNDECIDED
+        ):
             return f"about {m} reference models in all (there are {known})"
     return ""

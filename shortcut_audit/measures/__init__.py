@@ -1,1 +1,3 @@
-"""Arrays -> one number an image: masks, rankings, disagreement between models, clusters of gradients."""
+"""Arrays -> one number an image: masks, rankings, disagreement between models, clusters of
+gradients.
+"""

@@ -1,20 +1,25 @@
-"""What masks say, one number per image: where they lie, how alike two are, and what a model recognises through another's.
+"""What masks say, one number per image: where they lie, how alike two are, and what a model
+recognises through another's.
 
-A mask is (n, h, w) in [0, 1] or bool; its size is the sum of its values, and what two have in common the sum of the lesser
-values. A mask that reveals nothing is on nothing and like nothing: 0, never NaN.
+A mask is (n, h, w) in [0, 1] or bool; its size is the sum of its values, and what two have in
+common the sum of the lesser values. A mask that reveals nothing is on nothing and like nothing: 0,
+never NaN.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-LEAST_GAIN = 0.05  # softmax score that the own mask must add to a blurred image for a transfer to mean anything
+# softmax score that the own mask must add to a blurred image for a transfer to mean anything
+LEAST_GAIN = 0.05
 
 
 def share_on_footprint(masks: np.ndarray, footprint: np.ndarray) -> np.ndarray:
-    """(n,) in [0, 1]: the share of what a mask reveals that lies on the footprint (thesis, figure 3.9).
+    """(n,) in [0, 1]: the share of what a mask reveals that lies on the footprint (thesis, figure
+    3.9).
 
-    The most that it can be is the footprint's area over the mask's, where the decoy is smaller than the mask.
+    The most that it can be is the footprint's area over the mask's, where the decoy is smaller than
+    the mask.
     """
     return _ratio(_common(masks, footprint), _size(masks))
 
@@ -25,18 +30,26 @@ def footprint_shown(masks: np.ndarray, footprint: np.ndarray) -> np.ndarray:
 
 
 def fills_picture(footprint: np.ndarray) -> bool:
-    """Whether the decoy is everywhere on every one of (n, h, w) images, so that every mask lies on it; False for no images."""
+    """Whether the decoy is everywhere on every one of (n, h, w) images, so that every mask lies on
+    it; False for no images.
+    """
     return bool(footprint.size and footprint.all())
 
 
 def highlights(masks: np.ndarray, footprint: np.ndarray, least: float = 0.5) -> np.ndarray:
-    """(n,) bool, "the mask highlights the decoy" (thesis, 3.5): `least` of the mask lies on it, or `least` of it is shown."""
-    hits: np.ndarray = np.maximum(share_on_footprint(masks, footprint), footprint_shown(masks, footprint)) >= least
+    """(n,) bool, "the mask highlights the decoy" (thesis, 3.5): `least` of the mask lies on it, or
+    `least` of it is shown.
+    """
+    hits: np.ndarray = (
+        np.maximum(share_on_footprint(masks, footprint), footprint_shown(masks, footprint)) >= least
+    )
     return hits
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(n,) in [0, 1]: pixels revealed by both / pixels in a mask (thesis, section 4.1); of unequal masks, in the mean of both."""
+    """(n,) in [0, 1]: pixels revealed by both / pixels in a mask (thesis, section 4.1); of unequal
+    masks, in the mean of both.
+    """
     return _ratio(_common(first, second), (_size(first) + _size(second)) / 2)
 
 
@@ -53,18 +66,23 @@ def correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return _ratio((a * b).sum(1), np.sqrt((a**2).sum(1) * (b**2).sum(1)))
 
 
-def chance_corrected(first: np.ndarray, second: np.ndarray, objects: np.ndarray | None = None) -> np.ndarray:
-    """(n,): similarity beyond that of the same two shapes at a chance place; 1 is identical, 0 is chance.
+def chance_corrected(
+    first: np.ndarray, second: np.ndarray, objects: np.ndarray | None = None
+) -> np.ndarray:
+    """(n,): similarity beyond that of the same two shapes at a chance place; 1 is identical, 0 is
+    chance.
 
-    (s - c) / (1 - c), c the mean similarity over the cyclic shifts of the second mask that keep at least as much of it on the
-    object as it has now (all shifts where the object is unknown). So two masks on one large object are alike by chance, and
-    two on the same part of it are not. 0 where chance leaves no room, for example where the mask fills the object.
+    (s - c) / (1 - c), c the mean similarity over the cyclic shifts of the second mask that keep at
+    least as much of it on the object as it has now (all shifts where the object is unknown). So two
+    masks on one large object are alike by chance, and two on the same part of it are not. 0 where
+    chance leaves no room, for example where the mask fills the object.
 
     Args:
         objects: (n, h, w) bool, where the object is.
     """
     a, b = (mask.astype(float) for mask in (first, second))
-    common = _over_shifts(a, b)  # (n, h, w): the sum of products at every shift; equals `_common` for binary masks
+    # (n, h, w): the sum of products at every shift; equals `_common` for binary masks
+    common = _over_shifts(a, b)
     if objects is None:
         allowed = np.ones_like(common)
     else:
@@ -83,14 +101,18 @@ def transfer_drop(own: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def transfer_quotient(own: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The score through the other model's mask over that through the own (thesis, figure A.3); 0 where the own score is 0."""
+    """The score through the other model's mask over that through the own (thesis, figure A.3); 0
+    where the own score is 0.
+    """
     return _ratio(other, own)
 
 
 def normalised_transfer(own: np.ndarray, other: np.ndarray, blurred: np.ndarray) -> np.ndarray:
-    """In [-1, 1]: (own - other) / (own - blurred), so that models with unequal own scores compare; 1 means nothing is recognised.
+    """In [-1, 1]: (own - other) / (own - blurred), so that models with unequal own scores compare;
+    1 means nothing is recognised.
 
-    0 where the own mask adds less than 0.05 to the blurred image's score: it shows nothing that could transfer.
+    0 where the own mask adds less than 0.05 to the blurred image's score: it shows nothing that
+    could transfer.
     """
     gain = own - blurred
     usable = gain >= LEAST_GAIN
@@ -113,7 +135,9 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def _over_shifts(still: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """(n, h, w): sum over the pixels of still * moved, `moved` rolled down and right by each (h, w); exact to rounding."""
+    """(n, h, w): sum over the pixels of still * moved, `moved` rolled down and right by each (h,
+    w); exact to rounding.
+    """
     spectrum = np.fft.rfft2(still) * np.fft.rfft2(moved).conj()
     products: np.ndarray = np.fft.irfft2(spectrum, s=still.shape[1:])
     return products

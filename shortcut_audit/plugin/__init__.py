@@ -1,7 +1,8 @@
 """pytest's hooks and fixtures, which only delegate. The one stage that imports pytest.
 
-`pytest audits/ --models checkpoints/` parametrises every audit over models (or pairs) and decoys, runs it, and turns
-what it measured into findings, which travel on the test's report: so `-n`, `-k`, `-x` and `--lf` all work::
+`pytest audits/ --models checkpoints/` parametrises every audit over models (or pairs) and decoys,
+runs it, and turns what it measured into findings, which travel on the test's report: so `-n`, `-k`,
+`-x` and `--lf` all work::
 
     options < startup       our words are taken from the arguments, the old verdict is taken away
       < recorder            findings are written down as they come, the report at the end
@@ -38,7 +39,12 @@ from shortcut_audit.plugin.outcomes import (
     pytest_runtest_logreport,
     pytest_runtest_makereport,
 )
-from shortcut_audit.plugin.running import pytest_configure, pytest_configure_node, pytest_report_header, pytest_sessionfinish
+from shortcut_audit.plugin.running import (
+    pytest_configure,
+    pytest_configure_node,
+    pytest_report_header,
+    pytest_sessionfinish,
+)
 from shortcut_audit.plugin.startup import pytest_addoption, pytest_load_initial_conftests
 
 __all__ = [

@@ -1,4 +1,6 @@
-"""From collected tests to cases: every audit over models (or pairs) and decoys, and by model to xdist's workers."""
+"""From collected tests to cases: every audit over models (or pairs) and decoys, and by model to
+xdist's workers.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not run:
         cases = [pytest.param(why_no_run(metafunc.config), id=NO_CASE)]
     elif not cases:
-        # Skipped on purpose, and no pass: a blocking audit without a case leaves its models undecided, and nothing audited fails.
+        # Skipped on purpose, and no pass: a blocking audit without a case leaves its models
+        # undecided, and nothing audited fails.
         why = run.without_a_case(metafunc.function.__name__, wanted)
         cases = [pytest.param(why, id=NO_CASE, marks=pytest.mark.skip(reason=why))]
     metafunc.parametrize(CASE, cases, indirect=True, scope="session")
 
 
 def case_of(item: pytest.Item) -> Case | str | None:
-    """The case of an audit's test, or the sentence that says why it has none; None for a test that is no audit."""
+    """The case of an audit's test, or the sentence that says why it has none; None for a test that
+    is no audit.
+    """
     callspec = getattr(item, "callspec", None)
     if callspec is None or CASE not in getattr(item, "fixturenames", ()):
         return None
@@ -43,7 +48,9 @@ def case_of(item: pytest.Item) -> Case | str | None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
     """Marks the audits, and takes the suite down as it is before `-k` and `-m` leave something out."""
     audits = [item for item in items if case_of(item) is not None]
     for item in audits:
@@ -54,11 +61,15 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     run.collected({item.path for item in audits}, _conftests(config))
     named = not config.stash[ASKED].by_ini if ASKED in config.stash else True
     if named and not audits and not session.testsfailed and not hasattr(config, "workerinput"):
-        raise pytest.UsageError("no audit was collected for --models: name their folder, as in `pytest audits/ --models DIR`")
+        raise pytest.UsageError(
+            "no audit was collected for --models: name their folder, as in `pytest audits/ --models DIR`"
+        )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Only an audit that is really to be run makes a run of ours where the ini file alone asks for one."""
+    """Only an audit that is really to be run makes a run of ours where the ini file alone asks for
+    one.
+    """
     config = session.config
     if hasattr(config, "workerinput") or not _any_audit(session.items) or fixtures_only(config):
         return  # what is wrong in a worker is said by the controller
@@ -81,7 +92,10 @@ def _any_audit(items: list[pytest.Item]) -> bool:
 
 
 def _conftests(config: pytest.Config) -> set[Path]:
-    files = {Path(getattr(plugin, "__file__", None) or "") for plugin in config.pluginmanager.get_plugins()}
+    files = {
+        Path(getattr(plugin, "__file__", None) or "")
+        for plugin in config.pluginmanager.get_plugins()
+    }
     return {file for file in files if file.name == "conftest.py"}
 
 
@@ -98,9 +112,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return config.stash[RUN].model_of(nodeid)
 
         def remove_node(self, node: Any) -> str | None:
-            """A test that kills its worker is not tried again: xdist's own scheduler would kill one worker after the other."""
+            """A test that kills its worker is not tried again: xdist's own scheduler would kill one
+            worker after the other.
+            """
             units = self.assigned_work.get(node, {}).values()
-            killer = next((nodeid for unit in units for nodeid, done in unit.items() if not done), None)
+            killer = next(
+                (nodeid for unit in units for nodeid, done in unit.items() if not done), None
+            )
             for unit in units:
                 if killer in unit:
                     unit[killer] = True

@@ -42,14 +42,25 @@ def _evidence(name: str, text: str) -> Any:
     return pytest.fixture(name=name)(value)
 
 
-subject = _evidence("subject", "The loaded model: `subject.network` maps (n, 3, h, w) in [0, 1] to logits (n, k).")
-pair = _evidence("pair", "The two models' entries of the manifest; every other fixture then gives a tuple of two.")
+subject = _evidence(
+    "subject", "The loaded model: `subject.network` maps (n, 3, h, w) in [0, 1] to logits (n, k)."
+)
+pair = _evidence(
+    "pair",
+    "The two models' entries of the manifest; every other fixture then gives a tuple of two.",
+)
 decoy = _evidence("decoy", "The decoy's name, target and target_index.")
 predictions = _evidence("predictions", "Logits on the validation images: plain, decoyed, control.")
 masks = _evidence("masks", "What the model needs to see of images of the decoy's class.")
-explainer_check = _evidence("explainer_check", "Masks in copies of the model of which it is known where they must lie.")
-transfer = _evidence("transfer", "Scores of a pair of models through their own and each other's masks.")
+explainer_check = _evidence(
+    "explainer_check", "Masks in copies of the model of which it is known where they must lie."
+)
+transfer = _evidence(
+    "transfer", "Scores of a pair of models through their own and each other's masks."
+)
 influence = _evidence("influence", "How much each training image speaks for each query.")
-accuracy = _evidence("accuracy", "Which plain validation images the model, and the best model, get right.")
+accuracy = _evidence(
+    "accuracy", "Which plain validation images the model, and the best model, get right."
+)
 limits = _evidence("limits", "The scenario's limits.")
 scenario = _evidence("scenario", "The whole scenario.")

@@ -1,8 +1,9 @@
 """Our words on the command line and in the ini file, taken so that they are in nobody's way.
 
-pytest's parser stops every run in which two plugins add one option. So ours are never added to it: those that nobody else
-owns are taken out of the arguments before pytest parses them. Where another plugin or a conftest owns `--models` or
-`--scenario`, `--audit-models` and `--audit-scenario` are still ours.
+pytest's parser stops every run in which two plugins add one option. So ours are never added to it:
+those that nobody else owns are taken out of the arguments before pytest parses them. Where another
+plugin or a conftest owns `--models` or `--scenario`, `--audit-models` and `--audit-scenario` are
+still ours.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 
 import pytest
 
-WORDS = {  # on the command line with two hyphens before it, in the ini file with underscores -> what it sets
+# on the command line with two hyphens before it, in the ini file with underscores -> what it sets
+WORDS = {
     "models": "models",
     "scenario": "scenario",
     "audit-models": "models",
@@ -49,7 +51,8 @@ class Asked:
     reports: str
     device: str
     trust_code: bool
-    by_ini: bool  # nobody named models on the command line: the run is ours only if an audit is collected
+    # nobody named models on the command line: the run is ours only if an audit is collected
+    by_ini: bool
 
     @property
     def folder(self) -> Path:
@@ -57,7 +60,8 @@ class Asked:
 
 
 def taken(arguments: Iterable[str], words: Collection[str]) -> tuple[list[str], dict[str, str]]:
-    """The arguments without ours, and ours: word -> value. The last of two of one word counts, as pytest has it.
+    """The arguments without ours, and ours: word -> value. The last of two of one word counts, as
+    pytest has it.
 
     Raises:
         pytest.UsageError: a word without its value.
@@ -78,7 +82,9 @@ def taken(arguments: Iterable[str], words: Collection[str]) -> tuple[list[str], 
         elif not equals:
             value = next(left, "")
         if not value or (not equals and value.startswith("-")):
-            raise pytest.UsageError(f"{name} needs a value: {HELP[WORDS[word]]}, as in `{name} {_example(word)}`")
+            raise pytest.UsageError(
+                f"{name} needs a value: {HELP[WORDS[word]]}, as in `{name} {_example(word)}`"
+            )
         found[word] = value
     return rest, found
 
@@ -98,27 +104,51 @@ def expanded(arguments: Iterable[str]) -> Iterator[str]:
 
 
 def refuse_former(arguments: Iterable[str], owned: Collection[str]) -> None:
-    """Raises pytest.UsageError where a word is used that has got its prefix, and nobody else owns it."""
+    """Raises pytest.UsageError where a word is used that has got its prefix, and nobody else owns
+    it.
+    """
     used = {argument.partition("=")[0] for argument in arguments}
     renamed = [word for word in FORMER if f"--{word}" in used and f"--{word}" not in owned]
     if renamed:
         raise pytest.UsageError("; ".join(f"--{word} is now --audit-{word}" for word in renamed))
 
 
-def asked_for(found: Mapping[str, str], config: pytest.Config, inis: Mapping[str, object]) -> Asked | None:
-    """What the command line asks for, and where it is silent the ini file; None where neither names models.
+def asked_for(
+    found: Mapping[str, str], config: pytest.Config, inis: Mapping[str, object]
+) -> Asked | None:
+    """What the command line asks for, and where it is silent the ini file; None where neither names
+    models.
 
-    Paths of the command line start at the folder in which pytest was called, those of the ini file at the ini file.
+    Paths of the command line start at the folder in which pytest was called, those of the ini file
+    at the ini file.
     """
     given = _by_what_it_sets(found)
-    written = {key: value for word, key in WORDS.items() if (value := ini_value(inis, word, key, config))}
-    values = {"reports": "", "device": "auto", "scenario": "", "data": "", "trust_code": "", **written, **given}
+    written = {
+        key: value for word, key in WORDS.items() if (value := ini_value(inis, word, key, config))
+    }
+    values = {
+        "reports": "",
+        "device": "auto",
+        "scenario": "",
+        "data": "",
+        "trust_code": "",
+        **written,
+        **given,
+    }
     if "models" not in values:
         return None
     by_ini = "models" not in given
     reports = values["reports"] or (from_ini("reports", config) if by_ini else "reports")
     trusted = values["trust_code"].lower() in YES
-    return Asked(values["models"], values["scenario"], values["data"], reports, values["device"], trusted, by_ini)
+    return Asked(
+        values["models"],
+        values["scenario"],
+        values["data"],
+        reports,
+        values["device"],
+        trusted,
+        by_ini,
+    )
 
 
 def _by_what_it_sets(found: Mapping[str, str]) -> dict[str, str]:
@@ -126,7 +156,9 @@ def _by_what_it_sets(found: Mapping[str, str]) -> dict[str, str]:
     for word, value in found.items():
         key = WORDS[word]
         if given.setdefault(key, value) != value:
-            raise pytest.UsageError(f"--{key} and --audit-{key} name two different things: leave one of them out")
+            raise pytest.UsageError(
+                f"--{key} and --audit-{key} name two different things: leave one of them out"
+            )
     return given
 
 
@@ -140,7 +172,9 @@ def ini_value(inis: Mapping[str, object], word: str, key: str, config: pytest.Co
 
 
 def from_ini(text: str, config: pytest.Config) -> str:
-    """A path that starts at the ini file's folder, as seen from the folder in which pytest was called."""
+    """A path that starts at the ini file's folder, as seen from the folder in which pytest was
+    called.
+    """
     here = config.invocation_params.dir
     start = config.inipath.parent if config.inipath else here
     return text if Path(text).is_absolute() or start == here else relpath(start / text, here)
@@ -170,30 +204,46 @@ def add_inis(parser: pytest.Parser) -> None:
 
 
 def ini_keys(config: pytest.Config, parser: Any) -> dict[str, object]:
-    """Our keys in the ini file with their values as they were read; without those that another plugin owns."""
+    """Our keys in the ini file with their values as they were read; without those that another
+    plugin owns.
+    """
     known = getattr(parser, "_inidict", {})
     written = _written(config)
-    ours = [ini_name(word) for word, key in WORDS.items() if known.get(ini_name(word), [HELP[key]])[0] == HELP[key]]
+    ours = [
+        ini_name(word)
+        for word, key in WORDS.items()
+        if known.get(ini_name(word), [HELP[key]])[0] == HELP[key]
+    ]
     return {name: written[name] for name in ours if name in written}
 
 
 def _written(config: pytest.Config) -> dict[str, object]:
-    """The ini file's keys. Not by `getini`: its cache would keep what another plugin then reads as another type."""
+    """The ini file's keys. Not by `getini`: its cache would keep what another plugin then reads as
+    another type.
+    """
     raw = config._inicfg if hasattr(config, "_inicfg") else getattr(config, "inicfg", {})
     said = {name: getattr(value, "value", value) for name, value in raw.items()}
-    overrides = [each.partition("=") for each in config.known_args_namespace.override_ini or () if "=" in each]
+    overrides = [
+        each.partition("=")
+        for each in config.known_args_namespace.override_ini or ()
+        if "=" in each
+    ]
     return {**said, **{name: value for name, _, value in overrides}}
 
 
 def show(parser: pytest.Parser) -> None:
-    """Adds our options to pytest's parser all the same: for `--help`, and where a conftest loads this plugin."""
+    """Adds our options to pytest's parser all the same: for `--help`, and where a conftest loads
+    this plugin.
+    """
     group = parser.getgroup("shortcut-audit", "is an image classifier right for the right reasons?")
     owned = owned_options(parser)
     for word, key in WORDS.items():
         if f"--{word}" in owned:
             continue
         if word == FLAG:
-            group.addoption(f"--{word}", dest=shown_as(word), action="store_const", const="true", help=HELP[key])
+            group.addoption(
+                f"--{word}", dest=shown_as(word), action="store_const", const="true", help=HELP[key]
+            )
         else:
             group.addoption(f"--{word}", dest=shown_as(word), metavar=key.upper(), help=HELP[key])
 

@@ -1,4 +1,6 @@
-"""From a test to findings, which travel on its report: what pytest says of an audit is what the verdict says."""
+"""From a test to findings, which travel on its report: what pytest says of an audit is what the
+verdict says.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,11 @@ from shortcut_audit.promotion import stops
 from shortcut_audit.records import Case, Finding, Verdict
 from shortcut_audit.reporting import record
 
-PROPERTIES = ("verdict", "applies", "blocking", "value", "low", "high", "limit", "n", "detectable")  # for JUnit
+# for JUnit
+PROPERTIES = ("verdict", "applies", "blocking", "value", "low", "high", "limit", "n", "detectable")
 FINDINGS = pytest.StashKey[list[Finding]]()
-LETTERS = {  # (blocking, verdict) -> (category, letter, word with colour), where it is not pytest's own
+# (blocking, verdict) -> (category, letter, word with colour), where it is not pytest's own
+LETTERS = {
     (True, Verdict.UNDECIDED): ("undecided", "U", ("UNDECIDED", {"yellow": True})),
     (False, Verdict.UNDECIDED): ("noted", "u", ("NOTED (undecided)", {"yellow": True})),
     (False, Verdict.VIOLATED): ("noted", "v", ("NOTED (violated)", {"yellow": True})),
@@ -42,7 +46,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: Any
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     case = case_of(item)
     if case is None or not isinstance(item, pytest.Function):
@@ -56,24 +62,35 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, p
 
 
 def _without_a_case(report: pytest.TestReport, why: str) -> pytest.TestReport:
-    """An audit that has nothing to ask is skipped; where there is no run at all, the mistake is the user's."""
+    """An audit that has nothing to ask is skipped; where there is no run at all, the mistake is the
+    user's.
+    """
     if report.failed:
         report.longrepr = report.audit_mistake = why  # type: ignore[attr-defined]
     return report
 
 
-def _with_findings(report: pytest.TestReport, item: pytest.Function, call: Any) -> pytest.TestReport:
+def _with_findings(
+    report: pytest.TestReport, item: pytest.Function, call: Any
+) -> pytest.TestReport:
     error = _error(report, call)
     findings = item.stash.get(FINDINGS, [])
     if report.failed and not findings:
         findings = [item.config.stash[RUN].broken(item.originalname, item.callspec.params, error)]
-    rows = [record.as_row(replace(finding, case=item.nodeid, seconds=round(call.duration, 3))) for finding in findings]
+    rows = [
+        record.as_row(replace(finding, case=item.nodeid, seconds=round(call.duration, 3)))
+        for finding in findings
+    ]
     if call.when == "setup" and not report.failed:
         return report
     report.findings = rows  # type: ignore[attr-defined]
     if _says_nothing(findings, error, report.failed):
         report.outcome = "skipped"
-        report.longrepr = (str(item.path), item.reportinfo()[1] or 0, f"Skipped: {findings[0].claim}")
+        report.longrepr = (
+            str(item.path),
+            item.reportinfo()[1] or 0,
+            f"Skipped: {findings[0].claim}",
+        )
     report.user_properties += [(key, str(row[key])) for row in rows for key in PROPERTIES]
     return report
 
@@ -83,7 +100,9 @@ def _error(report: pytest.TestReport, call: Any) -> BaseException | None:
     error: BaseException | None = call.excinfo.value if call.excinfo else None
     if report.skipped or hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        error = errors.UsageError("an audit may not be skipped or expected to fail: waive it in the scenario")
+        error = errors.UsageError(
+            "an audit may not be skipped or expected to fail: waive it in the scenario"
+        )
         report.__dict__.pop("wasxfail", None)
     error = errors.machine_fault(error) or error
     if isinstance(error, NotShownError | errors.ShortcutAuditError):
@@ -92,14 +111,20 @@ def _error(report: pytest.TestReport, call: Any) -> BaseException | None:
 
 
 def _says_nothing(findings: list[Finding], error: BaseException | None, failed: bool) -> bool:
-    """Whether the audit does not apply, or cannot be asked and blocks nothing: neither a pass nor a failure."""
+    """Whether the audit does not apply, or cannot be asked and blocks nothing: neither a pass nor a
+    failure.
+    """
     if not failed:
         return not any(finding.applies for finding in findings)
-    return isinstance(error, errors.ShortcutAuditError) and not any(finding.blocking for finding in findings)
+    return isinstance(error, errors.ShortcutAuditError) and not any(
+        finding.blocking for finding in findings
+    )
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Ends the run where an audit was collected and none is asked for; on xdist's controller, which collects nothing itself."""
+    """Ends the run where an audit was collected and none is asked for; on xdist's controller, which
+    collects nothing itself.
+    """
     if why := getattr(report, "audit_mistake", ""):
         raise pytest.UsageError(why)
 
@@ -117,4 +142,8 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
     if not any(row["applies"] for row in rows):
         return "not applicable", "-", ("N/A", {"cyan": True})
     keys = {(row["blocking"] and not row["waived"], Verdict(row["verdict"])) for row in rows}
-    return None if (True, Verdict.VIOLATED) in keys else next((LETTERS[key] for key in LETTERS if key in keys), None)
+    return (
+        None
+        if (True, Verdict.VIOLATED) in keys
+        else next((LETTERS[key] for key in LETTERS if key in keys), None)
+    )

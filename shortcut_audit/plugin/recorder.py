@@ -1,4 +1,6 @@
-"""Writes each finding down as it comes, and the report at the end; lives on xdist's controller, or in the one process."""
+"""Writes each finding down as it comes, and the report at the end; lives on xdist's controller, or
+in the one process.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,14 @@ from shortcut_audit.files.withdrawn import Withdrawn
 from shortcut_audit.harness.run import Run
 from shortcut_audit.reporting.conclusion import left_out, not_written, report_files
 
-STOPPED_ON_REQUEST = "stopping after"  # how pytest and xdist begin what they say of -x and --maxfail
+# how pytest and xdist begin what they say of -x and --maxfail
+STOPPED_ON_REQUEST = "stopping after"
 
 
 class Recorder:
-    """Sleeps where only the ini file asks for a run: until an audit is collected, the run is none of ours."""
+    """Sleeps where only the ini file asks for a run: until an audit is collected, the run is none
+    of ours.
+    """
 
     def __init__(self, run: Run, config: pytest.Config, sleeps: bool, old: Withdrawn) -> None:
         self.run = run
@@ -84,7 +89,11 @@ class Recorder:
     def _listen(self) -> None:
         """SIGTERM ends the run as ctrl-C does."""
         on_main = threading.current_thread() is threading.main_thread()
-        if self.former is None and on_main and signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+        if (
+            self.former is None
+            and on_main
+            and signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN
+        ):
             self.former = signal.signal(signal.SIGTERM, _interrupt)
 
     # ---- while it runs ----
@@ -117,7 +126,12 @@ class Recorder:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         if self.awake and session.exitstatus == pytest.ExitCode.USAGE_ERROR:
-            self._into_junit(_failed("audit verdict", "nothing was audited: pytest was asked for what it cannot do, and said so"))
+            self._into_junit(
+                _failed(
+                    "audit verdict",
+                    "nothing was audited: pytest was asked for what it cannot do, and said so",
+                )
+            )
         elif self.awake:
             self._finish(session)
         try:
@@ -126,7 +140,9 @@ class Recorder:
             if not self.awake or errors.machine_fault(error) is None:
                 raise
             junit = self.config.option.xmlpath
-            session.exitstatus = self.run.withdraw(not_written(error, Path(junit or self.run.reports)))
+            session.exitstatus = self.run.withdraw(
+                not_written(error, Path(junit or self.run.reports))
+            )
             if junit:
                 Path(junit).unlink(missing_ok=True)
             return None
@@ -148,7 +164,11 @@ class Recorder:
         asked = session.shouldfail or session.shouldstop
         other = isinstance(asked, str) and not asked.startswith(STOPPED_ON_REQUEST)
         said = self.interruption or (str(asked) if other else "")
-        return f"the run was interrupted before it ended ({said}): run it again, for a part of it promotes nobody" if said else ""
+        return (
+            f"the run was interrupted before it ended ({said}): run it again, for a part of it promotes nobody"
+            if said
+            else ""
+        )
 
     def _fail(self, session: pytest.Session, name: str, sentence: str) -> None:
         """One more failed case, so that JUnit and exit code say what the verdict file says."""
@@ -165,7 +185,9 @@ class Recorder:
         if self.run.report is None:
             return
         terminalreporter.section("shortcut audit")
-        for line in self.run.summary(lambda text, colour: terminalreporter._tw.markup(text, **{colour: True})):
+        for line in self.run.summary(
+            lambda text, colour: terminalreporter._tw.markup(text, **{colour: True})
+        ):
             terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:

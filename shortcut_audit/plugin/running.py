@@ -24,7 +24,10 @@ HANDED = "shortcut_audit"  # the key of `workerinput` that holds what xdist's co
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "audit: a check of a model; added to every test that asks for the `audit` fixture")
+    config.addinivalue_line(
+        "markers",
+        "audit: a check of a model; added to every test that asks for the `audit` fixture",
+    )
     asked = _asked(config)
     if asked is None:
         _old_verdict(config).put_back()
@@ -40,7 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
             return  # said where an audit is collected
         raise pytest.UsageError(config.stash[PROBLEM])
     run.progress = _progress(config)
-    config.pluginmanager.register(Recorder(run, config, asked.by_ini, _old_verdict(config)), "shortcut-audit-recorder")
+    config.pluginmanager.register(
+        Recorder(run, config, asked.by_ini, _old_verdict(config)), "shortcut-audit-recorder"
+    )
     if not asked.by_ini and not getattr(config.option, "xmlpath", "set"):
         config.option.xmlpath = str(run.reports / "junit.xml")
 
@@ -50,11 +55,15 @@ def _asked(config: pytest.Config) -> Asked | None:
         return config.stash.get(ASKED, None)
     shown = {word: getattr(config.option, options.shown_as(word), None) for word in options.WORDS}
     found = {word: value for word, value in shown.items() if value}  # a conftest loaded us
-    return options.asked_for(found, config, options.ini_keys(config, getattr(config, "_parser", None)))
+    return options.asked_for(
+        found, config, options.ini_keys(config, getattr(config, "_parser", None))
+    )
 
 
 def _take_away_the_old(config: pytest.Config, asked: Asked) -> None:
-    """Whatever an earlier run left that could be taken for the verdict of this one; a conftest's reporters are known by now."""
+    """Whatever an earlier run left that could be taken for the verdict of this one; a conftest's
+    reporters are known by now.
+    """
     old = _old_verdict(config)
     more = Withdrawn(report_files(asked.folder))
     old.drop()

@@ -1,4 +1,6 @@
-"""Before pytest parses its arguments: takes ours, takes the old verdict away, and sets right what pytest made of our paths."""
+"""Before pytest parses its arguments: takes ours, takes the old verdict away, and sets right what
+pytest made of our paths.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,21 @@ OLD_VERDICT = pytest.StashKey[Withdrawn]()
 DISPLACED = pytest.StashKey[frozenset[str]]()  # words of ours that another plugin owns here
 NOTE = pytest.StashKey[str]()  # what is to be said of pytest's own settings
 VERDICT_FILES = ("verdict.json", "junit-per-model.xml")
-ONLY_LOOKED_AT = ("collectonly", "help", "version", "showfixtures", "show_fixtures_per_test", "markers", "cacheshow")
+ONLY_LOOKED_AT = (
+    "collectonly",
+    "help",
+    "version",
+    "showfixtures",
+    "show_fixtures_per_test",
+    "markers",
+    "cacheshow",
+)
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     options.add_inis(parser)
-    if getattr(pluginmanager, "_confcutdir", None) is not None:  # a conftest loads us: the hook below was called before
+    # a conftest loads us: the hook below was called before
+    if getattr(pluginmanager, "_confcutdir", None) is not None:
         options.show(parser)
 
 
@@ -56,7 +67,9 @@ def _ours(parser: pytest.Parser) -> list[str]:
 
 
 def _take(config: pytest.Config, parser: pytest.Parser, arguments: list[str]) -> None:
-    """Takes our words out of the arguments that pytest is about to parse; only now is it known which nobody else owns."""
+    """Takes our words out of the arguments that pytest is about to parse; only now is it known
+    which nobody else owns.
+    """
     ours = _ours(parser)
     rest, found = options.taken(options.expanded(arguments), ours)
     if found:
@@ -93,8 +106,11 @@ def _read_again(config: pytest.Config, parser: pytest.Parser, arguments: list[st
     config.known_args_namespace = known
     try:
         _set_rootdir(config, known)
-    except (ImportError, AttributeError, TypeError, ValueError):  # another pytest, which keeps this elsewhere
-        config.stash[NOTE] = "where the rootdir is not your repository's: write --models=DIR, or name it with --rootdir"
+    # another pytest, which keeps this elsewhere
+    except (ImportError, AttributeError, TypeError, ValueError):
+        config.stash[NOTE] = (
+            "where the rootdir is not your repository's: write --models=DIR, or name it with --rootdir"
+        )
     if known.confcutdir is None:
         known.confcutdir = str(config.inipath.parent if config.inipath else config.rootpath)
 
@@ -110,7 +126,9 @@ def _set_rootdir(config: pytest.Config, known: Any) -> None:
         "invocation_dir": config.invocation_params.dir,
     }
     accepted = inspect.signature(determine_setup).parameters
-    rootdir, inifile, *_ = determine_setup(**{name: value for name, value in said.items() if name in accepted})  # type: ignore[arg-type]
+    rootdir, inifile, *_ = determine_setup(
+        **{name: value for name, value in said.items() if name in accepted}  # type: ignore[arg-type]
+    )
     if inifile != config.inipath:
         config.stash[NOTE] = (
             f"pytest took its settings from '{config.inipath}' because of a path with a space before it, as in `--models DIR`: "

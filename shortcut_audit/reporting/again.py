@@ -46,9 +46,13 @@ def read_report(path: Path) -> Report:
             finished=document["finished"],
         )
     except OSError as error:
-        raise UsageError(f"cannot read '{path}': {error.strerror}; run `pytest audits/ --models DIR` first") from None
+        raise UsageError(
+            f"cannot read '{path}': {error.strerror}; run `pytest audits/ --models DIR` first"
+        ) from None
     except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
-        raise UsageError(f"'{path}' is no verdict file; run `pytest audits/ --models DIR` again") from None
+        raise UsageError(
+            f"'{path}' is no verdict file; run `pytest audits/ --models DIR` again"
+        ) from None
 
 
 def _model(row: dict[str, Any]) -> ModelReport:

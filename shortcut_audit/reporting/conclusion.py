@@ -1,4 +1,6 @@
-"""How a report ends: what no test of its own says, what could not be asked, and what is left when the run did not end well."""
+"""How a report ends: what no test of its own says, what could not be asked, and what is left when
+the run did not end well.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,16 @@ def report_files(reports: Path) -> list[Path]:
 
 
 def left_out(report: Report) -> dict[str, str]:
-    """Models that no test of their own stops and that are undecided all the same: name -> the sentence that says so."""
+    """Models that no test of their own stops and that are undecided all the same: name -> the
+    sentence that says so.
+    """
     if not report.models:
-        return {"audit": "nothing was audited by an audit of one model: a run without a finding is a failed gate"}
-    undecided = {name: model for name, model in report.models.items() if model.decision is Decision.UNDECIDED}
+        return {
+            "audit": "nothing was audited by an audit of one model: a run without a finding is a failed gate"
+        }
+    undecided = {
+        name: model for name, model in report.models.items() if model.decision is Decision.UNDECIDED
+    }
     return {
         name: model.sentence
         for name, model in undecided.items()
@@ -31,8 +39,13 @@ def left_out(report: Report) -> dict[str, str]:
 
 
 def not_asked(report: Report) -> list[str]:
-    """What could not be asked, blocks nothing and is not said of a model already, each sentence once."""
-    findings = [*report.pairs, *(finding for model in report.models.values() for finding in model.findings)]
+    """What could not be asked, blocks nothing and is not said of a model already, each sentence
+    once.
+    """
+    findings = [
+        *report.pairs,
+        *(finding for model in report.models.values() for finding in model.findings),
+    ]
     said = {model.sentence for model in report.models.values()}
     claims = {each.claim for each in findings if each.error and not each.blocking}
     return [f"not asked: {claim}" for claim in sorted(claims - said)]

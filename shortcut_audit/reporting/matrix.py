@@ -33,10 +33,17 @@ def unpainted(text: str, _colour: str) -> str:
 
 
 def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
-    """Lines: a head, a row for each model and a legend. Each cell is the worst figure over decoys (and pairs), in points."""
-    findings = [finding for model in report.models.values() for finding in model.findings] + list(report.pairs)
-    audits = list(dict.fromkeys(finding.audit for finding in findings if finding.audit != ABOVE_CHANCE))
-    words = {audit: audit.replace("@", "_@").split("_") for audit in audits}  # influence_precision@50: three rows of the head
+    """Lines: a head, a row for each model and a legend. Each cell is the worst figure over decoys
+    (and pairs), in points.
+    """
+    findings = [finding for model in report.models.values() for finding in model.findings] + list(
+        report.pairs
+    )
+    audits = list(
+        dict.fromkeys(finding.audit for finding in findings if finding.audit != ABOVE_CHANCE)
+    )
+    # influence_precision@50: three rows of the head
+    words = {audit: audit.replace("@", "_@").split("_") for audit in audits}
     rows = max((len(each) for each in words.values()), default=0)
     heads = {audit: [""] * (rows - len(each)) + each for audit, each in words.items()}
     widths = {audit: max(len(word) for word in each) + 2 for audit, each in words.items()}
@@ -47,10 +54,15 @@ def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
         titles = [f"{heads[audit][row].rjust(widths[audit] - 1)} " for audit in audits]
         lines.append("".join([" " * first, right.rjust(RIGHT), *titles]))
     for name, model in report.models.items():
-        cells = [_cell(_about(findings, name, audit, report), widths[audit], paint) for audit in audits]
+        cells = [
+            _cell(_about(findings, name, audit, report), widths[audit], paint) for audit in audits
+        ]
         decision = paint(model.decision.value, DECISIONS[model.decision])
         lines.append("".join([name.ljust(first), _right(model, paint), *cells, "  ", decision]))
-    least = [_least_found([each for each in findings if each.audit == audit], widths[audit]) for audit in audits]
+    least = [
+        _least_found([each for each in findings if each.audit == audit], widths[audit])
+        for audit in audits
+    ]
     if any(each.strip() for each in least):
         lines.append("".join(["finds".ljust(first), " " * RIGHT, *least]))
     return [*lines, *LEGEND]
@@ -58,24 +70,38 @@ def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
 
 def told_accuracy(model: ModelReport) -> Finding | None:
     """How often the model is right on plain images, beside chance; None where that was not asked."""
-    return next((each for each in model.findings if each.audit == ABOVE_CHANCE and not each.error), None)
+    return next(
+        (each for each in model.findings if each.audit == ABOVE_CHANCE and not each.error), None
+    )
 
 
 def _right(model: ModelReport, paint: Paint) -> str:
-    """Per cent of plain validation images that the model gets right; ? where that is not shown to be above chance."""
+    """Per cent of plain validation images that the model gets right; ? where that is not shown to
+    be above chance.
+    """
     found = told_accuracy(model)
     if found is None or found.value is None or found.n == 0:
         return " " * RIGHT
     text = f"{100 * found.value:.0f}{MARKS[found.verdict]}"
-    return paint(text.rjust(RIGHT), COLOURS[found.verdict]) if found.verdict is not Verdict.HOLDS else text.rjust(RIGHT)
+    return (
+        paint(text.rjust(RIGHT), COLOURS[found.verdict])
+        if found.verdict is not Verdict.HOLDS
+        else text.rjust(RIGHT)
+    )
 
 
 def disagreements(report: Report) -> Iterable[str]:
-    """One sentence for each decoy: how far the members of the set disagree with it, with its control and without."""
+    """One sentence for each decoy: how far the members of the set disagree with it, with its
+    control and without.
+    """
     for decoy, each in report.multiplicity.items():
         if "decoyed" not in each:
             continue
-        alike = "equally accurate models" if each.get("compared", True) else "models, whose accuracy nobody compared,"
+        alike = (
+            "equally accurate models"
+            if each.get("compared", True)
+            else "models, whose accuracy nobody compared,"
+        )
         three = [each[name] for name in ("decoyed", "control", "plain")]
         shares = [f"{100 * figures['ambiguity']:.0f} %" for figures in three]
         bits = ", ".join(f"{figures['rashomon_capacity']:.2f}" for figures in three)
@@ -99,10 +125,20 @@ def reasons(report: Report, paint: Paint = unpainted) -> Iterable[str]:
 
 
 def _about(findings: list[Finding], model: str, audit: str, report: Report) -> list[Finding]:
-    """A reference is shown beside other references only: where it parts from a suspect, the suspect is to blame."""
+    """A reference is shown beside other references only: where it parts from a suspect, the suspect
+    is to blame.
+    """
     references = {name for name, each in report.models.items() if each.reference}
-    company = references if model in references else {*report.models, *(name for each in findings for name in each.subjects)}
-    return [each for each in findings if each.audit == audit and model in each.subjects and company.issuperset(each.subjects)]
+    company = (
+        references
+        if model in references
+        else {*report.models, *(name for each in findings for name in each.subjects)}
+    )
+    return [
+        each
+        for each in findings
+        if each.audit == audit and model in each.subjects and company.issuperset(each.subjects)
+    ]
 
 
 def _least_found(findings: list[Finding], width: int) -> str:
@@ -117,7 +153,11 @@ def _cell(findings: list[Finding], width: int, paint: Paint) -> str:
     findings = [finding for finding in findings if finding.applies]
     if not findings:
         return "n/a ".rjust(width)
-    worst = max(findings, key=lambda finding: (SEVERITY.index(finding.verdict), finding.value or 0.0))
+    worst = max(
+        findings, key=lambda finding: (SEVERITY.index(finding.verdict), finding.value or 0.0)
+    )
     mark = INNOCENT if worst.excess is not None else MARKS[worst.verdict]
-    figure = "-" if worst.error or worst.n == 0 or worst.value is None else f"{100 * worst.value:.0f}"
+    figure = (
+        "-" if worst.error or worst.n == 0 or worst.value is None else f"{100 * worst.value:.0f}"
+    )
     return paint(f"{figure}{mark}".rjust(width), COLOURS[worst.verdict])

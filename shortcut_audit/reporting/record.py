@@ -39,7 +39,8 @@ def forget(path: Path, case: str) -> None:
 
 
 def read(path: Path) -> list[Finding]:
-    """All findings of a record, of a test that was run again the last ones; a line cut off by a crash is left out.
+    """All findings of a record, of a test that was run again the last ones; a line cut off by a
+    crash is left out.
 
     Raises:
         UsageError: there is no record.

@@ -16,14 +16,18 @@ from shortcut_audit.files.whole import sha256
 
 @dataclass(frozen=True)
 class Suite:
-    """The audits' files, and every conftest.py that they are under; absolute path -> SHA-256 (empty: cannot be read)."""
+    """The audits' files, and every conftest.py that they are under; absolute path -> SHA-256
+    (empty: cannot be read).
+    """
 
     audits: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_suite(audits: Iterable[Path], conftests: Iterable[Path]) -> Suite:
-    """Hashes the audits, those conftests that lie in a folder of theirs or above one, and what of a user's own they import."""
+    """Hashes the audits, those conftests that lie in a folder of theirs or above one, and what of a
+    user's own they import.
+    """
     own = sorted({path.absolute() for path in audits})
     above = {folder for path in own for folder in path.parents}
     beside = {path.absolute() for path in conftests if path.absolute().parent in above}
@@ -41,7 +45,9 @@ def _imported(path: Path) -> Iterable[Path]:
 
 
 def joined(one: Suite, other: Suite) -> Suite:
-    """What two processes collected; of a file that they read differently the first digest (see `unlike`)."""
+    """What two processes collected; of a file that they read differently the first digest (see
+    `unlike`).
+    """
     return Suite(tuple(sorted({*one.audits, *other.audits})), {**other.files, **one.files})
 
 
@@ -62,7 +68,8 @@ def changed(suite: Suite) -> Iterator[str]:
 def described(suite: Suite) -> dict[str, Any]:
     """`digest` over all of it, and `files`: path as seen from the audits' common folder -> SHA-256.
 
-    Laws: the same files below another folder have the same digest; a file that changes, comes or goes changes it.
+    Laws: the same files below another folder have the same digest; a file that changes, comes
+        or goes changes it.
     """
     folder = commonpath([str(Path(path).parent) for path in suite.audits]) if suite.audits else "."
     files = {Path(relpath(path, folder)).as_posix(): digest for path, digest in suite.files.items()}

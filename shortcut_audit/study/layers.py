@@ -1,4 +1,6 @@
-"""A network's parts from the classifier down, and how alike the gradients of pictures are in each of them (table 5.1)."""
+"""A network's parts from the classifier down, and how alike the gradients of pictures are in each
+of them (table 5.1).
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,14 @@ REST = "all the rest"
 
 
 def parts(network: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Name -> patterns of layers: the last modules with parameters, the classifier first, and all the rest."""
-    names = [name for name, child in inner_model(network).named_children() if any(True for _ in child.parameters())]
+    """Name -> patterns of layers: the last modules with parameters, the classifier first, and all
+    the rest.
+    """
+    names = [
+        name
+        for name, child in inner_model(network).named_children()
+        if any(True for _ in child.parameters())
+    ]
     named: dict[str, tuple[str, ...]] = {name: (name,) for name in names[::-1][:NAMED]}
     return named | ({REST: ("*",)} if len(names) > NAMED else {})
 
@@ -30,8 +38,11 @@ def subsets(named: Sequence[str]) -> list[list[str]]:
     return list(accumulate(([name] for name in named), lambda before, new: [*before, *new]))
 
 
-def similarities(answers: Answers, model: str, pixels: Tensor, target: int) -> dict[str, np.ndarray]:
-    """Part -> (n, n) cosine of the gradients of n pictures by this part and those before it, in one pass, and kept.
+def similarities(
+    answers: Answers, model: str, pixels: Tensor, target: int
+) -> dict[str, np.ndarray]:
+    """Part -> (n, n) cosine of the gradients of n pictures by this part and those before it, in one
+    pass, and kept.
 
     The scalar is the influence method's, by default the logit of the class.
     """
@@ -45,10 +56,16 @@ def similarities(answers: Answers, model: str, pixels: Tensor, target: int) -> d
             answers.progress(f"gradients of {model}", done, total)
 
         gram = gradient_gram(network, images, images, parts(network), scalar, report=report)
-        return {subset[-1]: gram.cosine(subset).float().cpu().numpy() for subset in subsets(list(parts(network)))}
+        return {
+            subset[-1]: gram.cosine(subset).float().cpu().numpy()
+            for subset in subsets(list(parts(network)))
+        }
 
     found = answers.stored(
-        "layers", model, {"pixels": pixel_digest(pixels), "target": target, "named": NAMED, "scalar": scalar}, compare
+        "layers",
+        model,
+        {"pixels": pixel_digest(pixels), "target": target, "named": NAMED, "scalar": scalar},
+        compare,
     )
     return in_order(found, list(parts(answers.subject(model).network)))
 

@@ -21,7 +21,8 @@ from shortcut_audit.study.sections import Agreement, Cell, Figure, Section, Tabl
 from shortcut_audit.training.train import writing
 
 DPI = 110
-STYLE: dict[Any, str] = {"svg.hashsalt": "shortcut-audit", "font.family": "DejaVu Sans"}  # the same drawing is the same file
+# the same drawing is the same file
+STYLE: dict[Any, str] = {"svg.hashsalt": "shortcut-audit", "font.family": "DejaVu Sans"}
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,17 @@ class Chapter:
     seconds: float
 
 
-def write(chapters: Iterable[Chapter], told: Mapping[str, Any], out: Path, stem: str = "study") -> Path:
-    """Every file of the study, each whole or not at all; `stem` is the page's name. Returns the page.
+def write(
+    chapters: Iterable[Chapter], told: Mapping[str, Any], out: Path, stem: str = "study"
+) -> Path:
+    """Every file of the study, each whole or not at all; `stem` is the page's name. Returns the
+    page.
 
     Tables and figures that the page of this name had before, and has no longer, are removed.
 
     Args:
-        told: `title`, `facts` (pairs of a word and what it says), `models` (a Table), `notes` (sentences).
+        told: `title`, `facts` (pairs of a word and what it says), `models` (a Table), `notes`
+            (sentences).
     """
     chapters = list(chapters)
     pictures: dict[str, str] = {}
@@ -53,15 +58,25 @@ def write(chapters: Iterable[Chapter], told: Mapping[str, Any], out: Path, stem:
             png, svg = (_drawn(figure, kind) for kind in ("png", "svg"))
             content |= {f"figures/{figure.name}.png": png, f"figures/{figure.name}.svg": svg}
             pictures[figure.name] = base64.b64encode(png).decode()
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters |= {"cell": cell, "word": word, "label": label}
-    template = environment.from_string(files("shortcut_audit.study").joinpath("page.html.jinja").read_text(encoding="utf-8"))
-    counts = {name: sum(word(each) == name for c in chapters for each in c.section.agreements) for name in WORDS.values()}
+    template = environment.from_string(
+        files("shortcut_audit.study").joinpath("page.html.jinja").read_text(encoding="utf-8")
+    )
+    counts = {
+        name: sum(word(each) == name for c in chapters for each in c.section.agreements)
+        for name in WORDS.values()
+    }
     html = template.render(chapters=chapters, pictures=pictures, counts=counts, **told)
     for name in set(_listed(out / f"{stem}.json")) - set(content):
         (out / name).unlink(missing_ok=True)
     summary = {**_summary(chapters, counts), "files": sorted(content)}
-    content |= {f"{stem}.json": (json.dumps(summary, indent=1) + "\n").encode(), f"{stem}.html": html.encode()}
+    content |= {
+        f"{stem}.json": (json.dumps(summary, indent=1) + "\n").encode(),
+        f"{stem}.html": html.encode(),
+    }
     for name, each in content.items():
         _put(out / name, each)
     return out / f"{stem}.html"
@@ -73,7 +88,9 @@ def _listed(summary: Path) -> list[str]:
         listed: list[str] = json.loads(summary.read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [name for name in listed if re.fullmatch(r"(tables|figures)/\w+\.(csv|png|svg)", str(name))]
+    return [
+        name for name in listed if re.fullmatch(r"(tables|figures)/\w+\.(csv|png|svg)", str(name))
+    ]
 
 
 WORDS = {True: "agrees", False: "differs", None: "not measured"}
@@ -97,15 +114,25 @@ def label(name: str) -> str:
     if found is None:
         return name
     kind, chapter, number, rest = found.groups()
-    return f"{kind.title()} {chapter.upper()}.{number}" + (f", {rest.replace('_', ' ')}" if rest else "")
+    return f"{kind.title()} {chapter.upper()}.{number}" + (
+        f", {rest.replace('_', ' ')}" if rest else ""
+    )
 
 
 def _summary(chapters: list[Chapter], counts: Mapping[str, int]) -> dict[str, Any]:
     experiments = {
-        c.name: {"title": c.title, "seconds": round(c.seconds, 1), "agreements": [asdict(each) for each in c.section.agreements]}
+        c.name: {
+            "title": c.title,
+            "seconds": round(c.seconds, 1),
+            "agreements": [asdict(each) for each in c.section.agreements],
+        }
         for c in chapters
     }
-    return {"schema": 1, **{name.replace(" ", "_"): count for name, count in counts.items()}, "experiments": experiments}
+    return {
+        "schema": 1,
+        **{name.replace(" ", "_"): count for name, count in counts.items()},
+        "experiments": experiments,
+    }
 
 
 def _csv(table: Table) -> str:
@@ -114,14 +141,18 @@ def _csv(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("source", *table.columns))
     for source, rows in (("here", table.rows), ("published", table.published)):
-        writer.writerows((source, *("" if value is None else value for value in row)) for row in rows)
+        writer.writerows(
+            (source, *("" if value is None else value for value in row)) for row in rows
+        )
     return text.getvalue()
 
 
 def _drawn(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure.drawing.savefig(buffer, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else {})
+        figure.drawing.savefig(
+            buffer, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else {}
+        )
     return buffer.getvalue()
 
 

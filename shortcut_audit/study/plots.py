@@ -9,15 +9,19 @@ import numpy as np
 from matplotlib.figure import Figure as Drawing
 from torch import Tensor
 
-WORN, PLAIN, REST = "#c8402f", "#2f6fb0", "#9aa3ab"  # the decoy's class with the decoy, without it, any other class
+# the decoy's class with the decoy, without it, any other class
+WORN, PLAIN, REST = "#c8402f", "#2f6fb0", "#9aa3ab"
 FADED = 0.3  # of its light is left to what a mask does not reveal
-Panels = dict[str, list[tuple[str, np.ndarray]]]  # a panel's name -> its boxes: a label and its values
+# a panel's name -> its boxes: a label and its values
+Panels = dict[str, list[tuple[str, np.ndarray]]]
 
 
 def boxes(panels: Panels, axis: str, colours: Sequence[str], line: float | None = None) -> Drawing:
-    """One panel of box plots for each name, side by side; `line` marks a value across all. Whiskers end at 5 and 95 %.
+    """One panel of box plots for each name, side by side; `line` marks a value across all. Whiskers
+    end at 5 and 95 %.
 
-    Every box has its values beside it as points, because a box of few values hides how few they are.
+    Every box has its values beside it as points, because a box of few values hides how few they
+    are.
     """
     names = list(panels)
     across = min(3, len(names))
@@ -39,7 +43,13 @@ def boxes(panels: Panels, axis: str, colours: Sequence[str], line: float | None 
         if line is not None:
             place.axhline(line, color="black", linewidth=0.8, linestyle="--")
         place.set_title(name, fontsize=10)
-        place.set_xticks(range(1, len(values) + 1), [label for label, _ in panels[name]], rotation=35, ha="right", fontsize=8)
+        place.set_xticks(
+            range(1, len(values) + 1),
+            [label for label, _ in panels[name]],
+            rotation=35,
+            ha="right",
+            fontsize=8,
+        )
         place.grid(axis="y", linewidth=0.4, alpha=0.6)
     for place in axes[:, 0]:
         place.set_ylabel(axis, fontsize=9)
@@ -52,7 +62,9 @@ def _finite(values: np.ndarray) -> np.ndarray:
 
 
 def confusions(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -> Drawing:
-    """One confusion matrix (k, k) for each name: the row is what is shown, the column what is said, in shares of the row."""
+    """One confusion matrix (k, k) for each name: the row is what is shown, the column what is said,
+    in shares of the row.
+    """
     across = min(4, len(matrices))
     down = -(-len(matrices) // across)
     small = len(classes) > 6
@@ -63,19 +75,33 @@ def confusions(matrices: Mapping[str, np.ndarray], classes: Sequence[str]) -> Dr
     for place, (name, matrix) in zip(axes.flat, matrices.items(), strict=False):
         place.imshow(matrix, vmin=0, vmax=1, cmap="Blues")
         place.set_title(name, fontsize=10)
-        place.set_xticks(range(len(classes)), classes, rotation=60, ha="right", fontsize=6 if small else 8)
+        place.set_xticks(
+            range(len(classes)), classes, rotation=60, ha="right", fontsize=6 if small else 8
+        )
         place.set_yticks(range(len(classes)), classes, fontsize=6 if small else 8)
         for row, column in np.ndindex(*matrix.shape):
             dark = matrix[row, column] > 0.5
-            said = f"{matrix[row, column]:.2f}".removeprefix("0") if matrix[row, column] < 1 else "1"
+            said = (
+                f"{matrix[row, column]:.2f}".removeprefix("0") if matrix[row, column] < 1 else "1"
+            )
             place.text(
-                column, row, said, ha="center", va="center", fontsize=5 if small else 7, color="white" if dark else "black"
+                column,
+                row,
+                said,
+                ha="center",
+                va="center",
+                fontsize=5 if small else 7,
+                color="white" if dark else "black",
             )
     return drawing
 
 
-def curves(lines: Mapping[str, Sequence[tuple[float, float]]], horizontal: str, vertical: str) -> Drawing:
-    """Points (x, y) joined by a line, for each name; names that end in 'published' are dashed and take the colour before."""
+def curves(
+    lines: Mapping[str, Sequence[tuple[float, float]]], horizontal: str, vertical: str
+) -> Drawing:
+    """Points (x, y) joined by a line, for each name; names that end in 'published' are dashed and
+    take the colour before.
+    """
     drawing = Drawing(figsize=(6.4, 3.8), layout="constrained")
     place = drawing.subplots()
     colour: Any = None
@@ -95,7 +121,9 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], horizontal: str, 
 
 
 def gallery(rows: Mapping[str, Sequence[tuple[np.ndarray, str, str]]]) -> Drawing:
-    """Rows of pictures (h, w, 3) uint8, each with a title and a frame's colour ('' for none); the row's name stands before it."""
+    """Rows of pictures (h, w, 3) uint8, each with a title and a frame's colour ('' for none); the
+    row's name stands before it.
+    """
     across = max(len(row) for row in rows.values())
     drawing = Drawing(figsize=(1.55 * across + 0.8, 1.75 * len(rows)), layout="constrained")
     axes = drawing.subplots(len(rows), across, squeeze=False)
@@ -111,12 +139,23 @@ def gallery(rows: Mapping[str, Sequence[tuple[np.ndarray, str, str]]]) -> Drawin
                 place.set_yticks([])
                 for side in place.spines.values():
                     side.set(color=frame, linewidth=3)
-        places[0].text(-0.08, 0.5, name, transform=places[0].transAxes, ha="right", va="center", rotation=90, fontsize=8)
+        places[0].text(
+            -0.08,
+            0.5,
+            name,
+            transform=places[0].transAxes,
+            ha="right",
+            va="center",
+            rotation=90,
+            fontsize=8,
+        )
     return drawing
 
 
 def as_picture(pixels: Tensor, mask: np.ndarray | None = None) -> np.ndarray:
-    """(3, h, w) uint8 -> (h, w, 3) uint8; what a mask (h, w) bool does not reveal is faded, and the mask has a rim."""
+    """(3, h, w) uint8 -> (h, w, 3) uint8; what a mask (h, w) bool does not reveal is faded, and the
+    mask has a rim.
+    """
     picture: np.ndarray = pixels.permute(1, 2, 0).numpy()
     if mask is None:
         return picture

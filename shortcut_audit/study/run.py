@@ -1,4 +1,6 @@
-"""Trains what is missing, measures what is missing, writes the page: `shortcut-audit study`. It may be stopped at any time."""
+"""Trains what is missing, measures what is missing, writes the page: `shortcut-audit study`. It may
+be stopped at any time.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +40,17 @@ def study(
     progress: bool = True,
     command: str = "",
 ) -> Path:
-    """Writes `study.html`, `study.json`, `tables/` and `figures/` to `out`, beside models and evidence; returns the page.
+    """Writes `study.html`, `study.json`, `tables/` and `figures/` to `out`, beside models and
+    evidence; returns the page.
 
-    What is there already is kept: finished models and their evidence. Experiments that the scenario has no models for say so.
-    With `only` the page is another one, `study-e3-e4.html`: a whole one is never replaced by a part of it.
+    What is there already is kept: finished models and their evidence. Experiments that the scenario
+    has no models for say so. With `only` the page is another one, `study-e3-e4.html`: a whole one
+    is never replaced by a part of it.
 
     Args:
         scenario: its `training.models` say which models there are.
-        models: a folder of checkpoints of these names, to be studied as they are; None: they are trained into `out/models`.
+        models: a folder of checkpoints of these names, to be studied as they are; None: they
+            are trained into `out/models`.
         only: experiments, by name or by its beginning ("e3").
         trust_code: let scenario or manifest name an architecture of the user's own.
         command: what the page says of how it was made.
@@ -74,7 +79,11 @@ def study(
         show("")
         if progress:
             tqdm.write(f"{name}: {_in_short(chapters[-1])}", file=sys.stderr)
-    stem = "study" if only is None else "-".join(["study", *(name.partition("_")[0] for name in names)])
+    stem = (
+        "study"
+        if only is None
+        else "-".join(["study", *(name.partition("_")[0] for name in names)])
+    )
     about = _told(scenario, command, ground, device)
     show("")
     return write(chapters, about, out, stem)
@@ -86,10 +95,16 @@ def chosen(only: Collection[str] | None) -> list[str]:
     for asked in only or ():
         if not any(name == asked or name.startswith(f"{asked}_") for name in known):
             raise UsageError(f"no experiment called '{asked}'{did_you_mean(asked, known)}")
-    return [name for name in known if only is None or any(name == each or name.startswith(f"{each}_") for each in only)]
+    return [
+        name
+        for name in known
+        if only is None or any(name == each or name.startswith(f"{each}_") for each in only)
+    ]
 
 
-def named_as_planned(candidates: list[Candidate], jobs: Collection[Job], size: int) -> list[Candidate]:
+def named_as_planned(
+    candidates: list[Candidate], jobs: Collection[Job], size: int
+) -> list[Candidate]:
     """The candidates that the scenario trains, of its input size; `F50` also serves for `F50-s0`."""
     found = {candidate.name: candidate for candidate in candidates}
     kept = []
@@ -118,7 +133,11 @@ def _chapter(name: str, ground: Ground) -> Chapter:
     try:
         section = experiment.run(ground)
     except Exception as error:
-        reason = str(error) if isinstance(error, ShortcutAuditError) else f"the experiment broke: {error!r}"
+        reason = (
+            str(error)
+            if isinstance(error, ShortcutAuditError)
+            else f"the experiment broke: {error!r}"
+        )
         section = Section((Agreement(experiment.title, reason, None),))
     return Chapter(name, experiment.title, experiment.source, section, time.monotonic() - began)
 
@@ -130,11 +149,16 @@ def _in_short(chapter: Chapter) -> str:
 
 
 def _told(scenario: Scenario, command: str, ground: Ground, device: str) -> dict[str, Any]:
-    notes = sorted({*ground.material.broken, *ground.material.notes, *ground.answers.store.problems})
+    notes = sorted(
+        {*ground.material.broken, *ground.material.notes, *ground.answers.store.problems}
+    )
     facts = (
         ("command", f"shortcut-audit {command}" if command else "from Python"),
         ("classes", ", ".join(ground.material.classes)),
-        ("architecture", f"{', '.join(sorted({each.arch for each in ground.answers.candidates.values()}))}, {ground.size} px"),
+        (
+            "architecture",
+            f"{', '.join(sorted({each.arch for each in ground.answers.candidates.values()}))}, {ground.size} px",
+        ),
         ("masks", f"{scenario.masks.explainer}, {scenario.masks.area:.0%} of the picture"),
         ("device", device),
         ("date", date.today().isoformat()),
@@ -148,7 +172,9 @@ def _told(scenario: Scenario, command: str, ground: Ground, device: str) -> dict
 def _models(ground: Ground) -> Table:
     rows = tuple(_model_rows(ground))
     columns = ("model", "decoy", "coverage", "plain validation accuracy", "n")
-    return Table("models", "The models: a Rashomon set, as far as their accuracy is the same.", columns, rows)
+    return Table(
+        "models", "The models: a Rashomon set, as far as their accuracy is the same.", columns, rows
+    )
 
 
 def _model_rows(ground: Ground) -> Iterator[tuple[str | int | float | None, ...]]:
@@ -156,7 +182,9 @@ def _model_rows(ground: Ground) -> Iterator[tuple[str | int | float | None, ...]
     for job in ground.jobs:
         if job.name in ground.answers.candidates:
             try:
-                right = ground.answers.logits(job.name, ground.validation.pixels).argmax(1) == labels
+                right = (
+                    ground.answers.logits(job.name, ground.validation.pixels).argmax(1) == labels
+                )
                 yield job.name, job.decoy or "none", job.coverage, float(right.mean()), len(labels)
             except ShortcutAuditError as error:
                 yield job.name, job.decoy or "none", job.coverage, str(error), 0

@@ -13,7 +13,9 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under columns; `published` are the thesis's rows under the same columns, where it has any."""
+    """Rows of cells under columns; `published` are the thesis's rows under the same columns, where
+    it has any.
+    """
 
     name: str  # of the CSV, e.g. table_3_4
     caption: str
@@ -33,7 +35,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class Agreement:
-    """One finding of the thesis, what is found here, and whether the two agree; None where it could not be measured."""
+    """One finding of the thesis, what is found here, and whether the two agree; None where it could
+    not be measured.
+    """
 
     published: str
     here: str

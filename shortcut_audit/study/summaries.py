@@ -18,9 +18,18 @@ def quartiles(name: str, caption: str, panels: Panels) -> Table:
     for panel, boxes in panels.items():
         for label, values in boxes:
             kept = values[np.isfinite(values)]
-            cut = [float(each) for each in np.quantile(kept, (0.25, 0.5, 0.75))] if len(kept) else [None] * 3
+            cut = (
+                [float(each) for each in np.quantile(kept, (0.25, 0.5, 0.75))]
+                if len(kept)
+                else [None] * 3
+            )
             rows.append((panel, label, *cut, len(kept)))
-    return Table(name, caption, ("panel", "pictures", "first quartile", "median", "third quartile", "n"), tuple(rows))
+    return Table(
+        name,
+        caption,
+        ("panel", "pictures", "first quartile", "median", "third quartile", "n"),
+        tuple(rows),
+    )
 
 
 def median(values: np.ndarray) -> float:
@@ -50,7 +59,9 @@ def count(values: np.ndarray) -> int:
 
 
 def finding(published: str, here: str, holds: bool | np.bool_ | None, n: int) -> Agreement:
-    """Whether a published finding holds here; unknown where `n`, the fewest pictures behind its numbers, is below ENOUGH."""
+    """Whether a published finding holds here; unknown where `n`, the fewest pictures behind its
+    numbers, is below ENOUGH.
+    """
     if n < ENOUGH:
         return Agreement(published, f"{here}; n = {n} is too few to say (at least {ENOUGH})", None)
     return Agreement(published, here, None if holds is None else bool(holds))

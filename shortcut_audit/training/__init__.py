@@ -1,4 +1,5 @@
 """Scenario -> checkpoints. Not needed to audit.
 
-plan (which models, and their names) -> train (files, resume) -> fit (epochs) -> augmentation (batches).
+plan (which models, and their names) -> train (files, resume) -> fit (epochs) -> augmentation
+(batches).
 """

@@ -8,29 +8,42 @@ from torch.nn import functional as F
 
 from shortcut_audit.scenario import Augmentation
 
-DRAWS = 5  # random numbers an image needs: mirrored or not, upside down or not, the crop's area, its place across and down
+# random numbers an image needs: mirrored or not, upside down or not, the crop's area, its place
+# across and down
+DRAWS = 5
 
 
 def augment(pixels: Tensor, draws: Tensor, settings: Augmentation) -> Tensor:
     """(b, 3, h, w) uint8 and draws (b, 5) uniform in [0, 1) -> (b, 3, h, w) float32 in [0, 1].
 
-    Each image has its own draws, so that neither the batch size nor the neighbours change what happens to it.
+    Each image has its own draws, so that neither the batch size nor the neighbours change what
+    happens to it.
     Law: with `crop=None` and no flips the image is unchanged.
     """
-    for column, (asked, axis) in enumerate(((settings.horizontal_flip, 3), (settings.vertical_flip, 2))):
+    for column, (asked, axis) in enumerate(
+        ((settings.horizontal_flip, 3), (settings.vertical_flip, 2))
+    ):
         if asked:
-            pixels = torch.where((draws[:, column] < 0.5)[:, None, None, None], pixels.flip(axis), pixels)
+            pixels = torch.where(
+                (draws[:, column] < 0.5)[:, None, None, None], pixels.flip(axis), pixels
+            )
     images = pixels.float() / 255
     return images if settings.crop is None else _crop(images, draws[:, 2:], settings.crop)
 
 
 def _crop(images: Tensor, draws: Tensor, share: tuple[float, float]) -> Tensor:
-    """Keeps a part of each image, of its aspect and a share of its area, and resizes that back bilinearly."""
+    """Keeps a part of each image, of its aspect and a share of its area, and resizes that back
+    bilinearly.
+    """
     b, _, h, w = images.shape
-    side = (share[0] + (share[1] - share[0]) * draws[:, :1]).sqrt()  # (b, 1) of the crop, as a share of the image's side
+    # (b, 1) of the crop, as a share of the image's side
+    side = (share[0] + (share[1] - share[0]) * draws[:, :1]).sqrt()
     centre = (1 - side) * (2 * draws[:, 1:] - 1)  # (b, 2) across and down; the image spans -1 to 1
-    across, down = (centre[:, i, None] + side * _middles(n, draws) for i, n in enumerate((w, h)))  # (b, w), (b, h)
-    grid = torch.stack([across[:, None, :].expand(b, h, w), down[:, :, None].expand(b, h, w)], dim=3)
+    # (b, w), (b, h)
+    across, down = (centre[:, i, None] + side * _middles(n, draws) for i, n in enumerate((w, h)))
+    grid = torch.stack(
+        [across[:, None, :].expand(b, h, w), down[:, :, None].expand(b, h, w)], dim=3
+    )
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 

@@ -1,7 +1,9 @@
-"""Scenario -> a Rashomon set, made on purpose where `training.diversify` asks for it (thesis, section 2.2).
+"""Scenario -> a Rashomon set, made on purpose where `training.diversify` asks for it (thesis,
+section 2.2).
 
-A model is trained; what its masks reveal is blurred in its training pictures; the next one, by the same recipe and from the same
-seed, is trained on these, and so on until one is no longer as accurate. Each has to do without the reasons of those before it.
+A model is trained; what its masks reveal is blurred in its training pictures; the next one, by the
+same recipe and from the same seed, is trained on these, and so on until one is no longer as
+accurate. Each has to do without the reasons of those before it.
 """
 
 from __future__ import annotations
@@ -59,15 +61,18 @@ def make_set(
     trust_code: bool = False,
     processes: int = 1,
 ) -> None:
-    """Trains the scenario's models as `train` does and, with `training.diversify`, a chain of others after each of them.
+    """Trains the scenario's models as `train` does and, with `training.diversify`, a chain of
+    others after each of them.
 
-    After `F0-s0` come `F0-s0-d1`, `F0-s0-d2`, ... until there are `models`, or one is less accurate than the first by more than
-    `drop`; that one is kept out of the set, in `.dropped`. None of them is a reference. A name in `only` stands for the chain up
-    to it. Laws: the first models' files are those of `train`; a killed run ends as one that was not, and trains or explains
-    nothing twice.
+    After `F0-s0` come `F0-s0-d1`, `F0-s0-d2`, ... until there are `models`, or one is less accurate
+    than the first by more than `drop`; that one is kept out of the set, in `.dropped`. None of them
+    is a reference. A name in `only` stands for the chain up to it. Laws: the first models' files
+    are those of `train`; a killed run ends as one that was not, and trains or explains nothing
+    twice.
 
     Raises:
-        UsageError: as `train`; an impossible explainer; a model that is in the set already would have to leave it.
+        UsageError: as `train`; an impossible explainer; a model that is in the set already
+            would have to leave it.
         DataError, ModelError: as `train`.
     """
     settings = scenario.training.diversify
@@ -85,12 +90,16 @@ def make_set(
         tqdm.write(problem)
 
 
-def _lengths(jobs: Sequence[Job], settings: Diversify, only: Collection[str] | None) -> dict[Job, int]:
+def _lengths(
+    jobs: Sequence[Job], settings: Diversify, only: Collection[str] | None
+) -> dict[Job, int]:
     """How many models to make after each of those that are asked for."""
     places = {_name(job, i): (job, i) for job in jobs for i in range(settings.models)}
     for name in only or ():
         if name not in places:
-            raise UsageError(f"the scenario trains no model called '{name}'{did_you_mean(name, places)}")
+            raise UsageError(
+                f"the scenario trains no model called '{name}'{did_you_mean(name, places)}"
+            )
     asked = [place for name, place in places.items() if only is None or name in only]
     return {job: max(i for other, i in asked if other == job) for job, _ in asked}
 
@@ -104,7 +113,9 @@ def _lengthen(chain: Chain, job: Job, length: int) -> None:
     out = chain.shop.out
     links = [training.order_of(chain.shop, job)]
     for i in range(1, length + 1):
-        link = training.order_of(chain.shop, replace(job, name=_name(job, i)), _blurred_by(chain, links[-1]))
+        link = training.order_of(
+            chain.shop, replace(job, name=_name(job, i)), _blurred_by(chain, links[-1])
+        )
         if training.finished(link):
             if _lost(chain, links[0], link):
                 raise UsageError(
@@ -120,7 +131,10 @@ def _lengthen(chain: Chain, job: Job, length: int) -> None:
 
 def _tried(chain: Chain, links: Sequence[Order], link: Order) -> bool:
     """Trains the next model aside, and lets it join if it is accurate enough."""
-    aside = replace(link, candidate=replace(link.candidate, file=chain.shop.out / DROPPED / link.candidate.file.name))
+    aside = replace(
+        link,
+        candidate=replace(link.candidate, file=chain.shop.out / DROPPED / link.candidate.file.name),
+    )
     finished = training.finished(aside)  # then nobody asks for its pictures
     pictures = chain.shop.training if finished else _without_reasons(chain, links)
     for _ in training.train_orders(chain.shop, [aside], lambda _: pictures):
@@ -139,7 +153,9 @@ def _tried(chain: Chain, links: Sequence[Order], link: Order) -> bool:
 
 
 def _lost(chain: Chain, first: Order, link: Order) -> bool:
-    """Whether its accuracy on the plain validation pictures fell by more than is allowed; both have four decimals."""
+    """Whether its accuracy on the plain validation pictures fell by more than is allowed; both have
+    four decimals.
+    """
     return round(_accuracy(first) - _accuracy(link), 4) > chain.settings.drop
 
 
@@ -154,7 +170,9 @@ def _blurred_by(chain: Chain, before: Order) -> dict[str, object]:
 
 
 def _without_reasons(chain: Chain, links: Sequence[Order]) -> Pictures:
-    """The first model's training pictures, blurred where each model of the chain looked, one after the other."""
+    """The first model's training pictures, blurred where each model of the chain looked, one after
+    the other.
+    """
     pictures = training.worn(chain.shop, links[0])
     for link in links:
         subject = cache(partial(_subject, chain, link))
@@ -162,8 +180,18 @@ def _without_reasons(chain: Chain, links: Sequence[Order]) -> Pictures:
         with training.progress_bar(len(pictures.ids), "picture", chain.shop.progress) as bar:
             bar.set_description(f"masks of {link.job.name}")
             for start in range(0, len(pictures.ids), PART):
-                pixels, labels = pictures.pixels[start : start + PART], pictures.labels[start : start + PART]
-                revealed = _reasons(chain, subject, link, pixels, labels, lambda done, _, s=start: bar.update(s + done - bar.n))
+                pixels, labels = (
+                    pictures.pixels[start : start + PART],
+                    pictures.labels[start : start + PART],
+                )
+                revealed = _reasons(
+                    chain,
+                    subject,
+                    link,
+                    pixels,
+                    labels,
+                    lambda done, _, s=start: bar.update(s + done - bar.n),
+                )
                 parts.append(blurred(pixels, revealed, chain.shop.device))
                 bar.update(start + len(pixels) - bar.n)
         pictures = replace(pictures, pixels=torch.cat(parts))
@@ -171,18 +199,30 @@ def _without_reasons(chain: Chain, links: Sequence[Order]) -> Pictures:
 
 
 def _subject(chain: Chain, link: Order) -> Subject:
-    return load_subject(link.candidate, chain.shop.training.classes, chain.trust_code, str(chain.shop.device))
+    return load_subject(
+        link.candidate, chain.shop.training.classes, chain.trust_code, str(chain.shop.device)
+    )
 
 
 def _reasons(
-    chain: Chain, subject: Callable[[], Subject], link: Order, pixels: Tensor, labels: np.ndarray, report: Callable[..., object]
+    chain: Chain,
+    subject: Callable[[], Subject],
+    link: Order,
+    pixels: Tensor,
+    labels: np.ndarray,
+    report: Callable[..., object],
 ) -> Tensor:
-    """(n, h, w) bool: what the model needs to see of each picture's true class; kept, so that it is made once."""
+    """(n, h, w) bool: what the model needs to see of each picture's true class; kept, so that it is
+    made once.
+    """
     area, device = chain.settings.area, chain.shop.device
     shape = (len(pixels), *pixels.shape[-2:])
 
     def explain() -> Arrays:
-        images, targets = pixels.to(device, torch.float32) / 255, torch.from_numpy(labels).to(device)
+        images, targets = (
+            pixels.to(device, torch.float32) / 255,
+            torch.from_numpy(labels).to(device),
+        )
         saliency = chain.explainer.explain(subject().network, images, targets, area, report)
         return {"revealed": np.packbits(top_area(saliency, area).cpu().numpy())}
 
@@ -194,7 +234,9 @@ def _reasons(
 
 
 def blurred(pixels: Tensor, revealed: Tensor, device: torch.device) -> Tensor:
-    """(n, 3, h, w) uint8 pictures, wholly blurred where (n, h, w) is revealed. Law: no other pixel changes."""
+    """(n, 3, h, w) uint8 pictures, wholly blurred where (n, h, w) is revealed. Law: no other pixel
+    changes.
+    """
     images = pixels.to(device, torch.float32) / 255
     seen = perturbed(perturbation_levels(images, "blur"), (~revealed).to(images))
     return (255 * seen).round().to("cpu", torch.uint8)

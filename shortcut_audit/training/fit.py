@@ -1,7 +1,8 @@
 """The training loop. Network + Pictures -> epochs, each with the state to go on from.
 
-Nothing is drawn from global state: weights come from the seed, and the order, the crops and the network's own
-randomness from (seed, epoch). An epoch is therefore the same whether the run before it was interrupted or not.
+Nothing is drawn from global state: weights come from the seed, and the order, the crops and the
+network's own randomness from (seed, epoch). An epoch is therefore the same whether the run before
+it was interrupted or not.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Epoch:
     number: int  # 1 is the first
     loss: float  # mean cross-entropy over the training images
     accuracy: float  # on the validation images, in [0, 1]
-    state: dict[str, Any]  # `number` and `accuracy`, the network's and the optimiser's tensors: what `fit` resumes from
+    # `number` and `accuracy`, the network's and the optimiser's tensors: what `fit` resumes from
+    state: dict[str, Any]
 
 
 def fit(
@@ -44,9 +46,11 @@ def fit(
     state: dict[str, Any] | None = None,
     tick: Callable[[], object] = lambda: None,
 ) -> Iterator[Epoch]:
-    """Trains a new network, or goes on from the `state` of an earlier epoch; `tick` is called after every batch.
+    """Trains a new network, or goes on from the `state` of an earlier epoch; `tick` is called after
+    every batch.
 
-    Law: on a CPU with the same number of threads, the same arguments give the same weights, resumed or not.
+    Law: on a CPU with the same number of threads, the same arguments give the same weights,
+        resumed or not.
     """
     with _seeded(device, seed, 0):
         network = build()
@@ -59,12 +63,19 @@ def fit(
         with _seeded(device, seed, number):
             loss = _epoch(network, optimiser, training, settings, number, tick)
         accuracy = share_correct(network, validation, settings)
-        kept = {"number": number, "accuracy": accuracy, "network": network.state_dict(), "optimiser": optimiser.state_dict()}
+        kept = {
+            "number": number,
+            "accuracy": accuracy,
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+        }
         yield Epoch(number, loss, accuracy, kept)
 
 
 def batches(settings: Training, pictures: Pictures) -> int:
-    """Batches in an epoch; their sizes differ by at most one, so that none is left with a single image."""
+    """Batches in an epoch; their sizes differ by at most one, so that none is left with a single
+    image.
+    """
     return math.ceil(len(pictures.labels) / settings.batch)
 
 
@@ -88,7 +99,9 @@ def _epoch(
     number: int,
     tick: Callable[[], object],
 ) -> float:
-    """One pass, with the global generator seeded by the caller. Returns the mean loss; NaN and infinity stay in it."""
+    """One pass, with the global generator seeded by the caller. Returns the mean loss; NaN and
+    infinity stay in it.
+    """
     network.train()
     device = next(network.parameters()).device
     n, parts = len(pictures.labels), batches(settings, pictures)
@@ -97,10 +110,16 @@ def _epoch(
     total = torch.zeros((), device=device)
     for step, chosen in enumerate(order.tensor_split(parts)):
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(settings, (number - 1 + (step + 0.5) / parts) / settings.epochs)
-        images = augment(pictures.pixels[chosen].to(device), draws[chosen].to(device), settings.augmentation)
+            group["lr"] = learning_rate(
+                settings, (number - 1 + (step + 0.5) / parts) / settings.epochs
+            )
+        images = augment(
+            pictures.pixels[chosen].to(device), draws[chosen].to(device), settings.augmentation
+        )
         with _precision(device, settings):
-            loss = F.cross_entropy(network(_normalised(images, settings)).float(), labels[chosen].to(device))
+            loss = F.cross_entropy(
+                network(_normalised(images, settings)).float(), labels[chosen].to(device)
+            )
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -110,7 +129,9 @@ def _epoch(
 
 
 def learning_rate(settings: Training, done: float) -> float:
-    """The rate when a share `done` of all batches is behind us; one cycle rises linearly, then falls to 0 as a cosine."""
+    """The rate when a share `done` of all batches is behind us; one cycle rises linearly, then
+    falls to 0 as a cosine.
+    """
     if settings.schedule == "constant":
         return settings.learning_rate
     if done < WARM_UP:
@@ -119,7 +140,11 @@ def learning_rate(settings: Training, done: float) -> float:
 
 
 def _optimiser(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
-    options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay, "fused": True}
+    options: dict[str, Any] = {
+        "lr": settings.learning_rate,
+        "weight_decay": settings.weight_decay,
+        "fused": True,
+    }
     if settings.optimiser == "sgd":
         return torch.optim.SGD(network.parameters(), momentum=0.9, **options)
     adam = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
@@ -127,12 +152,16 @@ def _optimiser(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
 
 
 def _normalised(images: Tensor, settings: Training) -> Tensor:
-    mean, std = (images.new_tensor(values)[:, None, None] for values in (settings.mean, settings.std))
+    mean, std = (
+        images.new_tensor(values)[:, None, None] for values in (settings.mean, settings.std)
+    )
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def _precision(device: torch.device, settings: Training) -> torch.autocast:
-    """What products and convolutions are computed in; weights, statistics and the loss stay float32."""
+    """What products and convolutions are computed in; weights, statistics and the loss stay
+    float32.
+    """
     in_hardware = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     on = settings.precision == "bfloat16" or (settings.precision == "auto" and in_hardware)
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=on)
@@ -142,5 +171,7 @@ def _precision(device: torch.device, settings: Training) -> torch.autocast:
 def _seeded(device: torch.device, seed: int, epoch: int) -> Iterator[None]:
     """Seeds torch's generators by (seed, epoch), and gives the caller's back."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0]))
+        torch.manual_seed(
+            int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
+        )
         yield

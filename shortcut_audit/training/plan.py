@@ -22,13 +22,16 @@ class Job:
 
 
 def plan(scenario: Scenario, only: Collection[str] | None = None) -> tuple[Job, ...]:
-    """One job for each group x coverage x seed, in the scenario's order; `only` keeps the named ones.
+    """One job for each group x coverage x seed, in the scenario's order; `only` keeps the named
+    ones.
 
-    `F50-s1` is coverage 0.5 and seed 1 of the first decoy in the scenario; the others' names say which decoy it is:
-    `copyright_tag-F100-s0`. Where others than the target wear it, the name says who: `F100-every-s0`, `F100-fish-s0`.
+    `F50-s1` is coverage 0.5 and seed 1 of the first decoy in the scenario; the others' names say
+    which decoy it is: `copyright_tag-F100-s0`. Where others than the target wear it, the name says
+    who: `F100-every-s0`, `F100-fish-s0`.
 
     Raises:
-        UsageError: a name that no manifest can hold, two jobs of one name, or `only` names one that is not there.
+        UsageError: a name that no manifest can hold, two jobs of one name, or `only` names one
+            that is not there.
     """
     jobs: dict[str, Job] = {}
     for group in scenario.training.models:
@@ -41,19 +44,27 @@ def plan(scenario: Scenario, only: Collection[str] | None = None) -> tuple[Job, 
                         f"a model cannot be called '{job.name}': rename the {what}, without spaces and / \\ [ ] @ ::"
                     )
                 if job.name in jobs:
-                    raise UsageError(f"the scenario trains two models called '{job.name}'; change a coverage or a seed")
+                    raise UsageError(
+                        f"the scenario trains two models called '{job.name}'; change a coverage or a seed"
+                    )
                 jobs[job.name] = job
     for name in only or ():
         if name not in jobs:
-            raise UsageError(f"the scenario trains no model called '{name}'{did_you_mean(name, jobs)}")
+            raise UsageError(
+                f"the scenario trains no model called '{name}'{did_you_mean(name, jobs)}"
+            )
     return tuple(job for job in jobs.values() if only is None or job.name in only)
 
 
 def _job(scenario: Scenario, group: Group, coverage: float, seed: int) -> Job:
-    """The group's model of this coverage and seed; one without a decoy on any image is clean, whatever the group asks."""
+    """The group's model of this coverage and seed; one without a decoy on any image is clean,
+    whatever the group asks.
+    """
     if group.decoy is None or coverage == 0:
         return Job(f"F0-s{seed}", None, coverage, seed)
     prefix = "" if group.decoy == next(iter(scenario.decoys)) else f"{group.decoy}-"
     worn_by = "target" if group.worn_by == scenario.target(group.decoy) else group.worn_by
     wearers = "" if worn_by == "target" else f"-{worn_by}"
-    return Job(f"{prefix}F{round(100 * coverage)}{wearers}-s{seed}", group.decoy, coverage, seed, worn_by)
+    return Job(
+        f"{prefix}F{round(100 * coverage)}{wearers}-s{seed}", group.decoy, coverage, seed, worn_by
+    )

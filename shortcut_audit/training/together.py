@@ -1,4 +1,6 @@
-"""Several models at once: a process for each, of one thread. Small networks leave a second thread little to do."""
+"""Several models at once: a process for each, of one thread. Small networks leave a second thread
+little to do.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,16 @@ from pathlib import Path
 from shortcut_audit.processors import shared_out
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.training.plan import plan
-from shortcut_audit.training.train import announced, finished, order_of, train, train_jobs, train_orders, workshop, worn
+from shortcut_audit.training.train import (
+    announced,
+    finished,
+    order_of,
+    train,
+    train_jobs,
+    train_orders,
+    workshop,
+    worn,
+)
 
 
 def train_together(
@@ -21,7 +32,8 @@ def train_together(
     only: Collection[str] | None = None,
     trust_code: bool = False,
 ) -> None:
-    """As `train`, with so many models at a time; each process holds the training pictures. One is `train` itself.
+    """As `train`, with so many models at a time; each process holds the training pictures. One is
+    `train` itself.
 
     Law: with two or more a model's weights are those that `train` gives it with one thread.
 
@@ -42,7 +54,9 @@ def train_together(
     train_jobs(replace(shop, progress=False), jobs)
 
 
-def _trained(scenario: Scenario, out: Path, progress: bool, trust_code: bool, names: Sequence[str]) -> None:
+def _trained(
+    scenario: Scenario, out: Path, progress: bool, trust_code: bool, names: Sequence[str]
+) -> None:
     """Trains these one after the other; the manifest is left to the process that asked."""
     jobs = plan(scenario, names)
     shop = replace(workshop(scenario, out, jobs, progress, trust_code), bar=False)

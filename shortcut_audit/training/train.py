@@ -1,4 +1,6 @@
-"""Scenario -> a folder of checkpoints and its manifest; a run that was killed goes on where it stopped."""
+"""Scenario -> a folder of checkpoints and its manifest; a run that was killed goes on where it
+stopped.
+"""
 
 from __future__ import annotations
 
@@ -67,15 +69,23 @@ class Workshop:
 
 
 def train(
-    scenario: Scenario, out: Path, progress: bool = True, only: Collection[str] | None = None, trust_code: bool = False
+    scenario: Scenario,
+    out: Path,
+    progress: bool = True,
+    only: Collection[str] | None = None,
+    trust_code: bool = False,
 ) -> None:
-    """Trains the scenario's models (or those named in `only`) into `out`, one `NAME.safetensors` each, and `rashomon.yaml`.
+    """Trains the scenario's models (or those named in `only`) into `out`, one `NAME.safetensors`
+    each, and `rashomon.yaml`.
 
-    What is there already is kept: a finished model is skipped, an interrupted one goes on after its last whole epoch.
-    Law: a run that was killed and started again leaves the same weights as one that was not (CPU, same threads).
+    What is there already is kept: a finished model is skipped, an interrupted one goes on after its
+    last whole epoch.
+    Law: a run that was killed and started again leaves the same weights as one that was not
+        (CPU, same threads).
 
     Raises:
-        UsageError: `out` holds a model of another recipe or cannot be written to; an impossible name, decoy or device.
+        UsageError: `out` holds a model of another recipe or cannot be written to; an impossible
+            name, decoy or device.
         DataError: a split has no picture of any class.
         ModelError: the loss or a weight is no longer a finite number.
     """
@@ -83,7 +93,13 @@ def train(
     train_jobs(workshop(scenario, out, jobs, progress, trust_code), jobs)
 
 
-def workshop(scenario: Scenario, out: Path, jobs: Sequence[Job], progress: bool = True, trust_code: bool = False) -> Workshop:
+def workshop(
+    scenario: Scenario,
+    out: Path,
+    jobs: Sequence[Job],
+    progress: bool = True,
+    trust_code: bool = False,
+) -> Workshop:
     """Tries the jobs' decoys, then loads the pictures; raises as `train` does."""
     settings = scenario.training
     device = chosen_device(settings.device)
@@ -92,7 +108,9 @@ def workshop(scenario: Scenario, out: Path, jobs: Sequence[Job], progress: bool 
     material.try_decoys({job.decoy for job in jobs if job.decoy}, settings.size)
     for job in jobs:
         _wearers(material, job)
-    training, validation = (_shown(material.pictures(split, settings.size), split) for split in ("train", "validation"))
+    training, validation = (
+        _shown(material.pictures(split, settings.size), split) for split in ("train", "validation")
+    )
     build = partial(build_architecture, settings.arch, trust_code=trust_code, size=settings.size)
     return Workshop(material, training, validation, device, build, out, progress)
 
@@ -109,21 +127,40 @@ def train_jobs(shop: Workshop, jobs: Sequence[Job]) -> None:
 def announced(shop: Workshop, orders: Sequence[Order]) -> None:
     """Says what the pictures are, and how many of the models are there already."""
     done = sum(finished(each) for each in orders)
-    notes = (*shop.training.notes, *shop.validation.notes, *shop.training.broken, *shop.validation.broken)
-    for sentence in (*notes, f"{done} of {len(orders)} models are in '{shop.out}' already") if shop.progress else ():
+    notes = (
+        *shop.training.notes,
+        *shop.validation.notes,
+        *shop.training.broken,
+        *shop.validation.broken,
+    )
+    for sentence in (
+        (*notes, f"{done} of {len(orders)} models are in '{shop.out}' already")
+        if shop.progress
+        else ()
+    ):
         tqdm.write(sentence)
 
 
-def train_orders(shop: Workshop, orders: Sequence[Order], pictures: Callable[[Order], Pictures]) -> Iterator[Order]:
-    """Trains each on its `pictures`, asked for only where something is left to train; yields each when its file is there."""
+def train_orders(
+    shop: Workshop, orders: Sequence[Order], pictures: Callable[[Order], Pictures]
+) -> Iterator[Order]:
+    """Trains each on its `pictures`, asked for only where something is left to train; yields each
+    when its file is there.
+    """
     settings = shop.material.scenario.training
     begun = {each.job.name: _begun(each) for each in orders if not finished(each)}
     left = sum(settings.epochs - (state["number"] if state else 0) for state in begun.values())
-    with progress_bar(left * batches(settings, shop.training), "batch", shop.progress and shop.bar) as bar:
+    with progress_bar(
+        left * batches(settings, shop.training), "batch", shop.progress and shop.bar
+    ) as bar:
         for i, each in enumerate(orders):
             if each.job.name in begun:
                 shown = pictures(each)
-                bar.set_description(f"{each.job.name} ({i + 1} of {len(orders)})" if len(orders) > 1 else each.job.name)
+                bar.set_description(
+                    f"{each.job.name} ({i + 1} of {len(orders)})"
+                    if len(orders) > 1
+                    else each.job.name
+                )
                 epochs = fit(
                     partial(shop.build, len(shown.classes)), shown, shop.validation, settings, each.job.seed, shop.device,
                     begun[each.job.name], bar.update,
@@ -136,10 +173,17 @@ def train_orders(shop: Workshop, orders: Sequence[Order], pictures: Callable[[Or
 
 def progress_bar(total: int, unit: str, progress: bool) -> tqdm[Any]:
     """A terminal sees every step; a log is spared that, and gets a line at times."""
-    return tqdm(total=total, unit=unit, disable=not (progress and total and sys.stderr.isatty()), dynamic_ncols=True)
+    return tqdm(
+        total=total,
+        unit=unit,
+        disable=not (progress and total and sys.stderr.isatty()),
+        dynamic_ncols=True,
+    )
 
 
-def _finish(order: Order, epochs: Iterator[Epoch], state: State, shop: Workshop, bar: tqdm[Any]) -> None:
+def _finish(
+    order: Order, epochs: Iterator[Epoch], state: State, shop: Workshop, bar: tqdm[Any]
+) -> None:
     """Runs the epochs that are left, each kept as it comes, and writes the checkpoint."""
     began = told = time.monotonic()
     settings = shop.material.scenario.training
@@ -166,11 +210,15 @@ def _finish(order: Order, epochs: Iterator[Epoch], state: State, shop: Workshop,
         Safetensors().write(order.candidate.file, state["network"], words)
     if shop.progress:
         seconds = time.monotonic() - began
-        bar.write(f"{order.job.name}: accuracy {state['accuracy']:.3f} on the validation images, {seconds:.0f} s")
+        bar.write(
+            f"{order.job.name}: accuracy {state['accuracy']:.3f} on the validation images, {seconds:.0f} s"
+        )
 
 
 def order_of(shop: Workshop, job: Job, blurred: Mapping[str, object] | None = None) -> Order:
-    """The job's files and recipe; `blurred` says what is no longer on its pictures, and then it is no reference."""
+    """The job's files and recipe; `blurred` says what is no longer on its pictures, and then it is
+    no reference.
+    """
     material, settings = shop.material, shop.material.scenario.training
     candidate = Candidate(
         job.name, shop.out / f"{job.name}.safetensors", settings.arch, shop.training.classes, settings.size, settings.mean,
@@ -178,7 +226,8 @@ def order_of(shop: Workshop, job: Job, blurred: Mapping[str, object] | None = No
     )  # fmt: skip
     recipe = {
         **settings.model_dump(mode="json", exclude={"models", "device", "diversify", "precision"}),
-        **({} if settings.precision == "auto" else {"precision": settings.precision}),  # older checkpoints keep their recipe
+        # older checkpoints keep their recipe
+        **({} if settings.precision == "auto" else {"precision": settings.precision}),
         "pictures": shop.training.digest,
         "decoy": repr(material.scenario.build_decoy(job.decoy)) if job.decoy else None,
         "coverage": job.coverage,
@@ -193,7 +242,9 @@ def _shown(pictures: Pictures, split: str) -> Pictures:
     """Only the pictures that show one of the classes."""
     shown = np.flatnonzero(pictures.labels >= 0)
     if not len(shown):
-        raise DataError(f"no picture of '{split}' shows any of {', '.join(pictures.classes)}: check the data set's path")
+        raise DataError(
+            f"no picture of '{split}' shows any of {', '.join(pictures.classes)}: check the data set's path"
+        )
     if len(shown) == len(pictures.labels):
         return pictures
     ids = tuple(pictures.ids[i] for i in shown)
@@ -201,7 +252,9 @@ def _shown(pictures: Pictures, split: str) -> Pictures:
 
 
 def worn(shop: Workshop, order: Order) -> Pictures:
-    """The training pictures with the decoy on its share of each class that wears it; no pixel of another picture changes."""
+    """The training pictures with the decoy on its share of each class that wears it; no pixel of
+    another picture changes.
+    """
     job, training = order.job, shop.training
     if job.decoy is None:
         return training
@@ -209,20 +262,29 @@ def worn(shop: Workshop, order: Order) -> Pictures:
     chosen: list[int] = []  # (m,)
     for label in order.wearers:
         of_class = np.flatnonzero(training.labels == label)  # (t,)
-        chosen += of_class[covered([training.ids[i] for i in of_class], job.coverage, job.seed)].tolist()
+        chosen += of_class[
+            covered([training.ids[i] for i in of_class], job.coverage, job.seed)
+        ].tolist()
     pixels = training.pixels.clone()
     pixels[chosen] = decoy.apply(training.pixels[chosen], [training.ids[i] for i in chosen]).decoyed
     return replace(training, pixels=pixels)
 
 
 def _wearers(material: Material, job: Job) -> tuple[int, ...]:
-    """The classes whose training pictures may carry the decoy, as indices; none where there is no decoy."""
+    """The classes whose training pictures may carry the decoy, as indices; none where there is no
+    decoy.
+    """
     if job.decoy is None:
         return ()
-    named = {"target": (material.bait(job.decoy).target_index,), "every": tuple(range(len(material.classes)))}
+    named = {
+        "target": (material.bait(job.decoy).target_index,),
+        "every": tuple(range(len(material.classes))),
+    }
     if job.worn_by not in (*named, *material.classes):
         hint = did_you_mean(job.worn_by, (*named, *material.classes))
-        raise UsageError(f"training lets '{job.decoy}' be worn_by '{job.worn_by}', which is no class{hint}")
+        raise UsageError(
+            f"training lets '{job.decoy}' be worn_by '{job.worn_by}', which is no class{hint}"
+        )
     return named.get(job.worn_by) or (material.classes.index(job.worn_by),)
 
 
@@ -235,7 +297,11 @@ def finished(order: Order) -> bool:
     if not order.candidate.file.exists():
         return False
     try:
-        _check_recipe(order, order.candidate.file, Safetensors().metadata(order.candidate.file).get("recipe", "{}"))
+        _check_recipe(
+            order,
+            order.candidate.file,
+            Safetensors().metadata(order.candidate.file).get("recipe", "{}"),
+        )
     except ModelError as error:
         raise UsageError(f"{error}; delete it or choose another --out") from None
     return True
@@ -248,7 +314,9 @@ def _begun(order: Order) -> State | None:
         state: State = torch.load(order.partial, map_location="cpu", weights_only=True)
         found = state["recipe"]
     except (OSError, EOFError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError):
-        raise UsageError(f"cannot go on from '{order.partial}', which is damaged; delete it or choose another --out") from None
+        raise UsageError(
+            f"cannot go on from '{order.partial}', which is damaged; delete it or choose another --out"
+        ) from None
     _check_recipe(order, order.partial, found)
     return state
 
@@ -266,7 +334,9 @@ def _check_recipe(order: Order, file: Path, found: str) -> None:
 
 def _check_finite(name: str, epoch: Epoch, settings: Training) -> None:
     weights = (tensor for tensor in epoch.state["network"].values() if tensor.is_floating_point())
-    if not math.isfinite(epoch.loss) or not all(bool(tensor.isfinite().all()) for tensor in weights):
+    if not math.isfinite(epoch.loss) or not all(
+        bool(tensor.isfinite().all()) for tensor in weights
+    ):
         raise ModelError(
             f"training '{name}' failed in epoch {epoch.number}: the loss is {epoch.loss} and not every number is finite; "
             f"set a training.learning_rate below {settings.learning_rate}"
@@ -280,4 +350,6 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-        raise UsageError(f"cannot write '{path}': {reason}; make room or choose another --out, then run the same again") from None
+        raise UsageError(
+            f"cannot write '{path}': {reason}; make room or choose another --out, then run the same again"
+        ) from None

@@ -10,7 +10,10 @@ from shortcut_audit.calibration.agreement import contradictions
 
 
 def told(clean, alarms, **power):
-    counts = {coverage.replace("_", "."): {"models": models, "found": found} for coverage, (found, models) in power.items()}
+    counts = {
+        coverage.replace("_", "."): {"models": models, "found": found}
+        for coverage, (found, models) in power.items()
+    }
     return {"clean": clean, "false_alarms": alarms, "power_counts": counts}
 
 
@@ -39,5 +42,7 @@ def test_the_p_is_that_of_a_hypergeometric_tail(bad, other_bad, rest, other_rest
 
 @given(st.integers(1, 80), st.data())
 def test_figures_never_contradict_themselves(clean, data):
-    same = told(clean, data.draw(st.integers(0, clean)), **{"1_0": (data.draw(st.integers(0, 9)), 9)})
+    same = told(
+        clean, data.draw(st.integers(0, clean)), **{"1_0": (data.draw(st.integers(0, 9)), 9)}
+    )
     assert not list(contradictions(same, same))

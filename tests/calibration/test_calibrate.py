@@ -48,7 +48,9 @@ def made(monkeypatch):
         return found
 
     monkeypatch.setattr(train, "fit", lambda *rest: done["trained"].append(rest[4]) or fit(*rest))
-    monkeypatch.setattr(answers, "load_subject", lambda *rest: done["loaded"].append(rest[0].name) or load(*rest))
+    monkeypatch.setattr(
+        answers, "load_subject", lambda *rest: done["loaded"].append(rest[0].name) or load(*rest)
+    )
     monkeypatch.setattr(Bench, "outcome", audited)
     return done
 
@@ -92,7 +94,9 @@ def test_stopped_and_gone_on_with_nothing_is_done_twice(asked, made, tmp_path, m
 def test_other_pictures_in_the_same_folders_are_other_outcomes(asked, made, tmp_path, monkeypatch):
     asked()
     made["audited"].clear()
-    monkeypatch.setattr(Bench, "_pictures", ["somebody changed a file", "and left the scenario as it was"])
+    monkeypatch.setattr(
+        Bench, "_pictures", ["somebody changed a file", "and left the scenario as it was"]
+    )
     asked()
     assert len(made["audited"]) == 5
 
@@ -103,7 +107,9 @@ def test_two_populations_share_no_folder(tmp_path):
 
 
 def test_an_audit_that_is_not_there_is_refused_before_anything_is_trained(asked, made):
-    with pytest.raises(UsageError, match="no audit 'decoy_insertoin'; did you mean 'decoy_insertion'"):
+    with pytest.raises(
+        UsageError, match="no audit 'decoy_insertoin'; did you mean 'decoy_insertion'"
+    ):
         asked("blocking: [decoy_insertoin]\n")
     assert not made["trained"]
 
@@ -111,4 +117,6 @@ def test_an_audit_that_is_not_there_is_refused_before_anything_is_trained(asked,
 def test_the_command_wants_a_population(capsys, tmp_path):
     demo = Path(__file__).parents[2] / "fixtures/demo.yaml"
     assert main(["calibrate", str(demo), "--out", str(tmp_path)]) == 4
-    assert "no part 'calibration': add one, as in fixtures/calibration.yaml" in capsys.readouterr().err
+    assert (
+        "no part 'calibration': add one, as in fixtures/calibration.yaml" in capsys.readouterr().err
+    )

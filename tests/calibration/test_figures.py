@@ -13,7 +13,15 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from shortcut_audit.calibration.behaviour import Behaviour, behaviour, specific_insertion
-from shortcut_audit.calibration.figures import alarms, auroc, figures, found, found_among, once, score
+from shortcut_audit.calibration.figures import (
+    alarms,
+    auroc,
+    figures,
+    found,
+    found_among,
+    once,
+    score,
+)
 from shortcut_audit.calibration.page import page, write
 from shortcut_audit.calibration.population import Trial
 from shortcut_audit.calibration.trials import Outcome, as_line, from_line
@@ -29,23 +37,65 @@ SCENARIO = Scenario(
 )
 
 
-def outcome(verdict=HOLDS, decoy=None, coverage=0.0, insertion=0.0, decision=None, seed=0, member=HOLDS, value=None, **job):
-    """A model audited with its own decoy (or the ruler) and the other one; `verdict` is about the first."""
+def outcome(
+    verdict=HOLDS,
+    decoy=None,
+    coverage=0.0,
+    insertion=0.0,
+    decision=None,
+    seed=0,
+    member=HOLDS,
+    value=None,
+    **job,
+):
+    """A model audited with its own decoy (or the ruler) and the other one; `verdict` is about the
+    first.
+    """
     pair = ("blur", "ruler") if decoy == "blur" else ("ruler", "blur")
     name = f"F{coverage}-s{seed}"
     findings = (
-        Finding("decoy_insertion", (name,), pair[0], verdict, True, "", value=insertion if value is None else value, limit=0.1),
+        Finding(
+            "decoy_insertion",
+            (name,),
+            pair[0],
+            verdict,
+            True,
+            "",
+            value=insertion if value is None else value,
+            limit=0.1,
+        ),
         Finding("decoy_insertion", (name,), pair[1], HOLDS, True, "", value=0.01, limit=0.1),
-        Finding("rashomon_membership", (name,), None, member, True, "", value=0.0, limit=0.05, control=0.9),
+        Finding(
+            "rashomon_membership",
+            (name,),
+            None,
+            member,
+            True,
+            "",
+            value=0.0,
+            limit=0.05,
+            control=0.9,
+        ),
         Finding("decoy_removal", (name,), pair[0], HOLDS, False, "", value=0.0, limit=0.1),
     )
     worst = max((verdict, member), key=[HOLDS, UNDECIDED, VIOLATED].index)
-    usual = {HOLDS: Decision.PROMOTE, VIOLATED: Decision.REJECT, UNDECIDED: Decision.UNDECIDED}[worst]
+    usual = {HOLDS: Decision.PROMOTE, VIOLATED: Decision.REJECT, UNDECIDED: Decision.UNDECIDED}[
+        worst
+    ]
     trial = Trial(Job(name, decoy, coverage, seed, **job), "plain", ("A", "B"), pair)
-    return Outcome(trial, decision or usual, {pair[0]: insertion, pair[1]: 0.02}, {pair[0]: 0.0, pair[1]: 0.0}, findings)
+    return Outcome(
+        trial,
+        decision or usual,
+        {pair[0]: insertion, pair[1]: 0.02},
+        {pair[0]: 0.0, pair[1]: 0.0},
+        findings,
+    )
 
 
-@given(st.lists(st.integers(0, 6), min_size=1, max_size=20), st.lists(st.integers(0, 6), min_size=1, max_size=20))
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=20),
+    st.lists(st.integers(0, 6), min_size=1, max_size=20),
+)
 def test_auroc_is_scikit_learns(positive, negative):
     labels = [1] * len(positive) + [0] * len(negative)
     assert auroc(positive, negative) == pytest.approx(roc_auc_score(labels, positive + negative))
@@ -73,7 +123,10 @@ def test_a_model_counts_once_in_its_earliest_round():
     first, second = outcome(seed=1), outcome(VIOLATED, seed=1, insertion=0.3)
     second = replace(second, trial=replace(second.trial, round=1))
     other = replace(outcome(seed=2), trial=replace(outcome(seed=2).trial, round=1))
-    assert sorted(once([second, other, first]), key=lambda each: each.trial.job.seed) == [first, other]
+    assert sorted(once([second, other, first]), key=lambda each: each.trial.job.seed) == [
+        first,
+        other,
+    ]
 
 
 def test_a_model_is_found_by_its_own_decoy_and_not_by_its_accuracy():
@@ -102,7 +155,9 @@ def test_figures_by_hand():
         planned=12,
     )  # fmt: skip
     assert (told["clean"], told["false_alarms"], told["undecided_clean"]) == (1, 0, 0)
-    assert tuple(told["as_trained"][key] for key in ("clean", "false_alarms", "undecided_clean")) == (3, 1, 1)
+    assert tuple(
+        told["as_trained"][key] for key in ("clean", "false_alarms", "undecided_clean")
+    ) == (3, 1, 1)
     assert told["power"] == {"1.0": 1.0, "0.5": 0.5}
     assert told["power_image_wide"]["1.0"]["found"] == 1
     assert {name: (row["found"], row["models"]) for name, row in told["power_by_behaviour"].items()} == {
@@ -112,8 +167,14 @@ def test_figures_by_hand():
     assert {name: (row["tests"], row["violated"]) for name, row in told["tests_by_behaviour"].items()} == {
         "decoy": (0, 0), "graded": (2, 1), "clean": (4, 0),
     }  # fmt: skip
-    assert (told["by_family"]["ruler"]["clean_tests"], told["by_family"]["ruler"]["clean_violated"]) == (3, 1)
-    assert [told["by_family"][name]["half"] for name in ("ruler", "blur")] == ["tuning", "reporting"]
+    assert (
+        told["by_family"]["ruler"]["clean_tests"],
+        told["by_family"]["ruler"]["clean_violated"],
+    ) == (3, 1)
+    assert [told["by_family"][name]["half"] for name in ("ruler", "blur")] == [
+        "tuning",
+        "reporting",
+    ]
     assert told["by_audit"]["decoy_insertion"]["local"] == {"1.0": [1, 1], "0.5": [1, 2]}
     assert told["by_audit"]["decoy_removal"]["clean_violated"] == 0
     assert [row["worn_by"] for row in told["confusable"]] == ["target", "every"]
@@ -124,10 +185,21 @@ def test_figures_by_hand():
 
 
 def test_the_page_says_what_the_figures_say_and_the_file_has_the_keys_of_the_contract(tmp_path):
-    rows = [outcome(seed=i) for i in range(60)] + [outcome(VIOLATED, "ruler", c, 0.9) for c in (0.1, 0.25, 0.5, 1.0)]
+    rows = [outcome(seed=i) for i in range(60)] + [
+        outcome(VIOLATED, "ruler", c, 0.9) for c in (0.1, 0.25, 0.5, 1.0)
+    ]
     write({"drawings": figures(SCENARIO, rows, 64)}, "the command", tmp_path)
     told = json.loads((tmp_path / "calibration.json").read_text())
-    assert {"clean", "false_alarms", "undecided_clean", "power", "by_family", "auroc", "command", "date"} <= told.keys()
+    assert {
+        "clean",
+        "false_alarms",
+        "undecided_clean",
+        "power",
+        "by_family",
+        "auroc",
+        "command",
+        "date",
+    } <= told.keys()
     assert set(told["power"]) == {"1.0", "0.5", "0.25", "0.1"}
     text = (tmp_path / "calibration.md").read_text()
     assert "| trained without a decoy, first round | 60 | 0 | 4.9 % | 0 |" in text
@@ -136,7 +208,10 @@ def test_the_page_says_what_the_figures_say_and_the_file_has_the_keys_of_the_con
 
 
 def test_a_page_of_clean_models_alone_can_be_written():
-    assert any("none" not in line and "–" in line for line in page({**figures(SCENARIO, [outcome()], 1), "command": ""}))
+    assert any(
+        "none" not in line and "–" in line
+        for line in page({**figures(SCENARIO, [outcome()], 1), "command": ""})
+    )
 
 
 def test_an_outcome_survives_its_line():
@@ -156,7 +231,8 @@ def test_specific_insertion_is_that_of_the_other_classes_less_the_controls():
 
 
 @pytest.mark.parametrize(
-    ("insertion", "label"), [(0.86, "decoy"), (0.85, "graded"), (0.1, "graded"), (0.09, "clean"), (-1, "clean")]
+    ("insertion", "label"),
+    [(0.86, "decoy"), (0.85, "graded"), (0.1, "graded"), (0.09, "clean"), (-1, "clean")],
 )
 def test_behaviour_has_two_thresholds(insertion, label):
     assert behaviour(insertion) is Behaviour(label)

@@ -1,4 +1,6 @@
-"""The folder for the calibration on photographs: pictures that label behaviour are neither learned from nor audited on."""
+"""The folder for the calibration on photographs: pictures that label behaviour are neither learned
+from nor audited on.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ def names(folder: Path) -> set[str]:
     return {file.relative_to(folder).as_posix() for file in folder.rglob("*.jpg")}
 
 
-def test_every_fifth_training_picture_is_kept_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+def test_every_fifth_training_picture_is_kept_and_a_second_run_changes_nothing(
+    tmp_path: Path,
+) -> None:
     for split, count in (("train", 12), ("val", 3)):
         for name in ("cat", "dog"):
             (tmp_path / "data" / split / name).mkdir(parents=True)

@@ -19,7 +19,10 @@ SHIPPED = Path(__file__).parents[2] / "fixtures/calibration.yaml"
 
 def population(seeds=10, decoys=3, references=2, recipes=2, **more):
     names = DECOYS[:decoys]
-    groups = [{"seeds": list(range(seeds))}, *({"decoy": name, "coverage": [0.5, 1.0], "seeds": [0, 1]} for name in names)]
+    groups = [
+        {"seeds": list(range(seeds))},
+        *({"decoy": name, "coverage": [0.5, 1.0], "seeds": [0, 1]} for name in names),
+    ]
     changes = {f"recipe{i}": {"learning_rate": 0.001 * (i + 1)} for i in range(recipes)}
     return Scenario(
         dataset={"kind": "demo"},
@@ -30,7 +33,9 @@ def population(seeds=10, decoys=3, references=2, recipes=2, **more):
 
 
 @given(st.integers(1, 3), st.integers(2, 4), st.integers(0, 9), st.integers(1, 5))
-def test_references_are_clean_models_of_the_same_recipe_and_never_the_candidate(recipes, references, spare, decoys):
+def test_references_are_clean_models_of_the_same_recipe_and_never_the_candidate(
+    recipes, references, spare, decoys
+):
     scenario = population(recipes * (references + 1) + spare, decoys, references, recipes, rounds=3)
     jobs = {each.job.name: each.job for each in trials(scenario)}
     for trial in trials(scenario):
@@ -76,18 +81,28 @@ def test_a_recipe_changes_only_what_it_names():
 
 def test_a_recipe_that_is_none_is_refused():
     scenario = population(recipes=1)
-    odd = scenario.model_copy(update={"calibration": settings(scenario).model_copy(update={"recipes": {"odd": {"epoch": 3}}})})
-    with pytest.raises(UsageError, match=r"recipe 'odd' has an unknown key 'epoch'; did you mean 'epochs'"):
+    odd = scenario.model_copy(
+        update={
+            "calibration": settings(scenario).model_copy(update={"recipes": {"odd": {"epoch": 3}}})
+        }
+    )
+    with pytest.raises(
+        UsageError, match=r"recipe 'odd' has an unknown key 'epoch'; did you mean 'epochs'"
+    ):
         trained_by(odd, "odd")
 
 
 def test_tuning_on_a_decoy_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="calibration tunes on the decoy 'rulr'; did you mean 'ruler'"):
+    with pytest.raises(
+        ValueError, match="calibration tunes on the decoy 'rulr'; did you mean 'ruler'"
+    ):
         population(tuning=["rulr"])
 
 
 def test_too_few_clean_models_are_refused():
-    with pytest.raises(UsageError, match="'recipe1' has 2 clean models, and a candidate needs 3: add seeds"):
+    with pytest.raises(
+        UsageError, match="'recipe1' has 2 clean models, and a candidate needs 3: add seeds"
+    ):
         trials(population(seeds=5))
 
 
@@ -100,7 +115,11 @@ def test_the_shipped_population_is_as_large_as_it_says():
     scenario = load_scenario(SHIPPED)
     first = [trial for trial in trials(scenario) if trial.round == 0]
     clean = [trial for trial in first if trial.job.decoy is None]
-    decoys = [trial for trial in first if trial.job.decoy and trial.job.worn_by == "target" and trial.job.coverage >= 0.1]
+    decoys = [
+        trial
+        for trial in first
+        if trial.job.decoy and trial.job.worn_by == "target" and trial.job.coverage >= 0.1
+    ]
     assert len(clean) >= 60
     assert len(decoys) >= 60
     assert len({trial.recipe for trial in clean}) == len(settings(scenario).recipes) == 4

@@ -41,12 +41,16 @@ def test_parameters_become_audits_of_their_own() -> None:
         (pytest.mark.filterwarnings("ignore"), [{}]),
     ],
 )
-def test_parameters_are_read_as_pytest_reads_them(mark: pytest.MarkDecorator, sets: list[dict[str, object]]) -> None:
+def test_parameters_are_read_as_pytest_reads_them(
+    mark: pytest.MarkDecorator, sets: list[dict[str, object]]
+) -> None:
     assert parameters([mark.mark]) == sets
 
 
 def test_a_misspelt_one_is_one_sentence() -> None:
-    with pytest.raises(UsageError, match=r"has no audit 'mask_agrement'; did you mean 'mask_agreement'\?$"):
+    with pytest.raises(
+        UsageError, match=r"has no audit 'mask_agrement'; did you mean 'mask_agreement'\?$"
+    ):
         audit_functions(SUITE, "mask_agrement")
 
 
@@ -56,5 +60,6 @@ def test_every_shipped_audit_has_a_row_in_both_populations() -> None:
     for name in ("calibration", "calibration_photographs"):
         scenario = load_scenario(SUITE.parent / f"fixtures/{name}.yaml")
         assert scenario.calibration is not None
-        left = {"decoy_only"} if name == "calibration_photographs" else set()  # it has no pictures without a class
+        # it has no pictures without a class
+        left = {"decoy_only"} if name == "calibration_photographs" else set()
         assert {*SHIPPED} - left <= {*scenario.blocking, *scenario.calibration.supporting}

@@ -1,4 +1,6 @@
-"""Every source of architectures, by being registered: networks with random weights, no downloads, and a hint after a typo."""
+"""Every source of architectures, by being registered: networks with random weights, no downloads,
+and a hint after a typo.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
 from shortcut_audit.subjects.loading.networks import build_architecture
 
-SMALL = {"timm": "resnet10t", "torchvision": "squeezenet1_1"}  # of a source of thousands; of any other, its first
+# of a source of thousands; of any other, its first
+SMALL = {"timm": "resnet10t", "torchvision": "squeezenet1_1"}
 
 
 @pytest.fixture(params=registry.names("architecture"))
@@ -64,7 +67,9 @@ def test_weights_are_drawn_from_the_global_generator(source: str) -> None:
 
 def test_a_typo_gets_a_hint(source: str) -> None:
     name = name_of(source)
-    with pytest.raises(UsageError, match=f"{source} has no classifier called '{name}x'; did you mean '") as caught:
+    with pytest.raises(
+        UsageError, match=f"{source} has no classifier called '{name}x'; did you mean '"
+    ) as caught:
         build_architecture(f"{source}:{name}x", 2)
     assert len(str(caught.value)) < 120
 

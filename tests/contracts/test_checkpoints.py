@@ -1,4 +1,6 @@
-"""Every checkpoint format, by being registered: what is written is read back, and whatever is no such file is refused."""
+"""Every checkpoint format, by being registered: what is written is read back, and whatever is no
+such file is refused.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,15 @@ from hypothesis import strategies as st
 from shortcut_audit import registry
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
 
-DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
+DTYPES = (
+    torch.float32,
+    torch.float64,
+    torch.float16,
+    torch.bfloat16,
+    torch.int64,
+    torch.uint8,
+    torch.bool,
+)
 METADATA = {"name": "F0", "arch": "timm:é", "reference": "true"}
 
 
@@ -26,7 +36,13 @@ def entry(request: pytest.FixtureRequest) -> Any:
 
 def tensors() -> dict[str, torch.Tensor]:
     shared = torch.arange(6.0).reshape(2, 3)
-    odd = {"tied.a": shared, "tied.b": shared, "turned": shared.T, "scalar": torch.tensor(3), "none": torch.zeros(0, 4)}
+    odd = {
+        "tied.a": shared,
+        "tied.b": shared,
+        "turned": shared.T,
+        "scalar": torch.tensor(3),
+        "none": torch.zeros(0, 4),
+    }
     return odd | {str(dtype): torch.arange(4).to(dtype) for dtype in DTYPES}
 
 
@@ -42,12 +58,15 @@ def test_what_is_written_is_read_back(entry: Any, tmp_path: Path) -> None:
         entry.write(file, tensors(), METADATA)
         assert same(entry.read(file), tensors())
         assert entry.metadata(file) in ({}, METADATA)
-        assert [each.name for each in file.parent.iterdir()] == [file.name], "nothing unfinished is left behind"
+        assert [each.name for each in file.parent.iterdir()] == [file.name], (
+            "nothing unfinished is left behind"
+        )
         file.unlink()
 
 
 def test_the_same_tensors_give_the_same_bytes(entry: Any, tmp_path: Path) -> None:
-    # The safetensors library itself writes metadata in another order each time, even within one process.
+    # The safetensors library itself writes metadata in another order each time, even within one
+    # process.
     words = dict.fromkeys("zyxwvutsrq", "word")
     first, second = tmp_path / f"first{entry.suffixes[0]}", tmp_path / f"second{entry.suffixes[0]}"
     entry.write(first, tensors(), words)
@@ -89,7 +108,9 @@ def test_every_truncation_is_refused_in_one_sentence(entry: Any, tmp_path: Path)
         assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @example(content=b"\xff" * 8 + b"{}")  # a header of 2 ** 64 bytes
 @example(content=(2**40).to_bytes(8, "little") + b"{}")
 @example(content=(200_000).to_bytes(8, "little") + b"[" * 200_000)  # deeper than any stack
@@ -98,7 +119,9 @@ def test_every_truncation_is_refused_in_one_sentence(entry: Any, tmp_path: Path)
 @example(content=b"PK\x03\x04" + bytes(200))
 @example(content=b"<!DOCTYPE html><html>Sign in</html>")
 @given(content=st.binary(max_size=300))
-def test_any_other_bytes_are_refused_in_one_sentence(entry: Any, tmp_path: Path, content: bytes) -> None:
+def test_any_other_bytes_are_refused_in_one_sentence(
+    entry: Any, tmp_path: Path, content: bytes
+) -> None:
     file = tmp_path / f"F0{entry.suffixes[0]}"
     file.write_bytes(content)
     with pytest.raises(ShortcutAuditError, match=f"'{file.name}' ") as caught:
@@ -107,7 +130,9 @@ def test_any_other_bytes_are_refused_in_one_sentence(entry: Any, tmp_path: Path,
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_file_that_would_run_something_is_refused_and_nothing_runs(entry: Any, tmp_path: Path, protocol: int) -> None:
+def test_a_file_that_would_run_something_is_refused_and_nothing_runs(
+    entry: Any, tmp_path: Path, protocol: int
+) -> None:
     proof = tmp_path / "it-ran"
     file = tmp_path / f"F0{entry.suffixes[0]}"
     file.write_bytes(pickle.dumps(Hostile(proof), protocol))
@@ -157,6 +182,10 @@ def refusal(entry: Any, file: Path, kind: type[ShortcutAuditError] = UsageError)
 
 
 def test_no_two_formats_claim_one_suffix() -> None:
-    suffixes = [suffix for name in registry.names("checkpoint") for suffix in registry.lookup("checkpoint", name).suffixes]
+    suffixes = [
+        suffix
+        for name in registry.names("checkpoint")
+        for suffix in registry.lookup("checkpoint", name).suffixes
+    ]
     assert len(suffixes) == len(set(suffixes))
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in suffixes)

@@ -15,14 +15,19 @@ from shortcut_audit import UsageError, registry
 from shortcut_audit.subjects.datasets.imagenet10 import Imagenet10
 
 SPLITS = ("train", "validation", "background")
-LAYOUTS = {"coco": coco, "imagenet10": lambda root: imagenet(root, tuple(Imagenet10().wnids.values()))}
+LAYOUTS = {
+    "coco": coco,
+    "imagenet10": lambda root: imagenet(root, tuple(Imagenet10().wnids.values())),
+}
 
 
 @pytest.fixture(params=registry.names("dataset"))
 def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Each data set, small: counts become 3, folders become folders with pictures."""
     entry = registry.lookup("dataset", request.param)
-    options: dict[str, Any] = {"root": LAYOUTS[request.param](tmp_path)} if request.param in LAYOUTS else {}
+    options: dict[str, Any] = (
+        {"root": LAYOUTS[request.param](tmp_path)} if request.param in LAYOUTS else {}
+    )
     for split in {"train", "validation", "background"} & set(entry.__dataclass_fields__):
         is_folder = "Path" in entry.__dataclass_fields__[split].type
         options[split] = folder(tmp_path / split, split) if is_folder else 3
@@ -34,7 +39,9 @@ def folder(root: Path, split: str) -> Path:
     for name in ("",) if split == "background" else ("cat", "dog"):
         (root / name).mkdir(parents=True)
         for i in range(3):
-            Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(root / name / f"{i}.png")
+            Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(
+                root / name / f"{i}.png"
+            )
     return root
 
 
@@ -50,7 +57,9 @@ def test_shapes_types_and_range(dataset: Any, split: str, size: int) -> None:
     assert pictures.pixels.float().std() > 1, "the pictures are all of one colour"
     assert pictures.labels.shape == (n,)
     assert pictures.labels.dtype == np.int64
-    assert pictures.objects is None or (pictures.objects.shape == (n, size, size) and pictures.objects.dtype == torch.bool)
+    assert pictures.objects is None or (
+        pictures.objects.shape == (n, size, size) and pictures.objects.dtype == torch.bool
+    )
     assert pictures.broken == ()
     assert not [note for note in pictures.notes if "\n" in note]
 
@@ -94,12 +103,18 @@ def test_splits_differ(dataset: Any) -> None:
 
 
 def test_a_misspelt_split_is_one_sentence(dataset: Any) -> None:
-    with pytest.raises(UsageError, match=r"^no split called 'validaton'; did you mean 'validation'\?$"):
+    with pytest.raises(
+        UsageError, match=r"^no split called 'validaton'; did you mean 'validation'\?$"
+    ):
         dataset.load("validaton", 16)
-    with pytest.raises(UsageError, match=r"^pictures cannot be 0 pixels wide: ask for a size of at least 1$"):
+    with pytest.raises(
+        UsageError, match=r"^pictures cannot be 0 pixels wide: ask for a size of at least 1$"
+    ):
         dataset.load("validation", 0)
 
 
 def test_the_repr_is_the_recipe(dataset: Any) -> None:
     assert type(dataset).__name__ in repr(dataset)
-    assert dataset == type(dataset)(**{name: getattr(dataset, name) for name in type(dataset).__dataclass_fields__})
+    assert dataset == type(dataset)(
+        **{name: getattr(dataset, name) for name in type(dataset).__dataclass_fields__}
+    )

@@ -1,7 +1,8 @@
 """What every decoy promises, whoever wrote it: a new file in `decoys/` is tested by existing.
 
-Two kinds: what is pasted somewhere (`Pasted`) leaves the rest alone; what changes the whole picture (`Filtered`) has the whole
-picture as its footprint, and its control disturbs the picture as strongly.
+Two kinds: what is pasted somewhere (`Pasted`) leaves the rest alone; what changes the whole picture
+(`Filtered`) has the whole picture as its footprint, and its control disturbs the picture as
+strongly.
 """
 
 from __future__ import annotations
@@ -32,12 +33,24 @@ def decoy(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return built(request.param, tmp_path)
 
 
-@pytest.fixture(params=[name for name in registry.names("decoy") if issubclass(registry.lookup("decoy", name), Pasted)])
+@pytest.fixture(
+    params=[
+        name
+        for name in registry.names("decoy")
+        if issubclass(registry.lookup("decoy", name), Pasted)
+    ]
+)
 def pasted(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return built(request.param, tmp_path)
 
 
-@pytest.fixture(params=[name for name in registry.names("decoy") if issubclass(registry.lookup("decoy", name), Filtered)])
+@pytest.fixture(
+    params=[
+        name
+        for name in registry.names("decoy")
+        if issubclass(registry.lookup("decoy", name), Filtered)
+    ]
+)
 def filtered(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return built(request.param, tmp_path)
 
@@ -45,7 +58,9 @@ def filtered(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 def built(name: str, folder: Path) -> Any:
     entry = registry.lookup("decoy", name)
     given = {"image": lambda: logo(folder / "logo.png"), "root": lambda: coco(folder / "coco")}
-    needed = {option: make() for option, make in given.items() if option in entry.__dataclass_fields__}
+    needed = {
+        option: make() for option, make in given.items() if option in entry.__dataclass_fields__
+    }
     return registry.build("decoy", name, {"target": "cat", **needed})
 
 
@@ -64,12 +79,17 @@ def logo(file: Path) -> Path:
 
 
 def images(height: int = 64, width: int = 64, n: int = len(IDS)) -> Tensor:
-    return torch.randint(0, 256, (n, 3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    return torch.randint(
+        0, 256, (n, 3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
+    )
 
 
 def scenes(size: int = 64) -> Tensor:
     """Pictures of the demo, for what noise cannot show: (12, 3, size, size) uint8."""
-    drawn = [draw(i % 5, size, generator(5, identity))[0].transpose(2, 0, 1) for i, identity in enumerate(IDS)]
+    drawn = [
+        draw(i % 5, size, generator(5, identity))[0].transpose(2, 0, 1)
+        for i, identity in enumerate(IDS)
+    ]
     return torch.from_numpy(np.array(drawn))
 
 
@@ -111,12 +131,18 @@ def test_every_image_carries_it(decoy: Any) -> None:
 
 def test_place_and_content_come_from_the_identity(decoy: Any) -> None:
     for control in controls(decoy):
-        decoy = registry.build("decoy", registry.snake_case(type(decoy).__name__), options(decoy) | {"control": control})
+        decoy = registry.build(
+            "decoy",
+            registry.snake_case(type(decoy).__name__),
+            options(decoy) | {"control": control},
+        )
         pixels = images()
         whole = variants(decoy.apply(pixels, IDS))
         order = np.random.default_rng(0).permutation(len(IDS))
         shuffled = variants(decoy.apply(pixels[order], [IDS[i] for i in order]))
-        halves = [variants(decoy.apply(pixels[part], IDS[part])) for part in (slice(0, 5), slice(5, None))]
+        halves = [
+            variants(decoy.apply(pixels[part], IDS[part])) for part in (slice(0, 5), slice(5, None))
+        ]
         for every, mixed, first, second in zip(whole, shuffled, *halves, strict=True):
             assert torch.equal(every[order], mixed)
             assert torch.equal(every, torch.cat([first, second]))
@@ -137,8 +163,12 @@ def test_the_control_has_no_content(pasted: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [64, 128])
-def test_the_control_of_a_changed_picture_is_as_strong_as_the_decoy(filtered: Any, size: int) -> None:
-    """The root mean square change, picture by picture; rounding and black and white leave five per cent."""
+def test_the_control_of_a_changed_picture_is_as_strong_as_the_decoy(
+    filtered: Any, size: int
+) -> None:
+    """The root mean square change, picture by picture; rounding and black and white leave five per
+    cent.
+    """
     pixels = scenes(size)
     for control in CONTROLS:
         made = replace(filtered, control=control).apply(pixels, IDS)
@@ -155,7 +185,9 @@ def test_a_changed_picture_is_seen_to_be_changed_and_still_shows_its_object(filt
 
 
 def test_the_control_does_not_look_like_the_decoy(filtered: Any) -> None:
-    """Picture by picture the two differ by at least a quarter of what they change: they may share a loss, not a form."""
+    """Picture by picture the two differ by at least a quarter of what they change: they may share a
+    loss, not a form.
+    """
     pixels = scenes()
     made = filtered.apply(pixels, IDS)
     assert (strength(made.decoyed, made.control) > 0.25 * strength(made.decoyed, pixels)).all()
@@ -173,7 +205,9 @@ def test_global_randomness_is_neither_used_nor_moved(decoy: Any) -> None:
     first = variants(decoy.apply(images(), IDS))
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(4)
-    assert all(torch.equal(a, b) for a, b in zip(first, variants(decoy.apply(images(), IDS)), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(first, variants(decoy.apply(images(), IDS)), strict=True)
+    )
 
 
 def test_no_images_give_no_images(decoy: Any) -> None:
@@ -185,8 +219,17 @@ def test_no_images_give_no_images(decoy: Any) -> None:
 
 def test_its_repr_is_its_recipe(decoy: Any) -> None:
     assert repr(decoy) == repr(type(decoy)(**options(decoy)))
-    others = {"placement": "bottom_right", "opacity": 0.5, "size": 0.4, "seed": 7, "control": controls(decoy)[-1], "target": "x"}
-    changed = {option: other for option, other in others.items() if getattr(decoy, option, other) != other}
+    others = {
+        "placement": "bottom_right",
+        "opacity": 0.5,
+        "size": 0.4,
+        "seed": 7,
+        "control": controls(decoy)[-1],
+        "target": "x",
+    }
+    changed = {
+        option: other for option, other in others.items() if getattr(decoy, option, other) != other
+    }
     assert {"opacity", "seed", "target"} <= set(changed)
     for option, other in changed.items():
         assert repr(type(decoy)(**options(decoy) | {option: other})) != repr(decoy), option
@@ -195,13 +238,19 @@ def test_its_repr_is_its_recipe(decoy: Any) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("placement", "botom_left", "a decoy's placement cannot be 'botom_left'; did you mean 'bottom_left'?"),
+        (
+            "placement",
+            "botom_left",
+            "a decoy's placement cannot be 'botom_left'; did you mean 'bottom_left'?",
+        ),
         ("control", "gray", "a decoy's control cannot be 'gray'; "),
         ("opacity", 0.0, "a decoy's opacity is a share above 0 and at most 1, not 0.0"),
         ("size", 1.5, "a decoy's size is a share above 0 and at most 1, not 1.5"),
     ],
 )
-def test_an_option_out_of_range_is_one_sentence(decoy: Any, option: str, value: object, said: str) -> None:
+def test_an_option_out_of_range_is_one_sentence(
+    decoy: Any, option: str, value: object, said: str
+) -> None:
     name = registry.snake_case(type(decoy).__name__)
     if option not in options(decoy):
         said = f"decoy '{name}' has no option '{option}'"
@@ -212,9 +261,14 @@ def test_an_option_out_of_range_is_one_sentence(decoy: Any, option: str, value: 
 
 
 def test_ids_and_pixels_must_fit(decoy: Any) -> None:
-    with pytest.raises(UsageError, match=r"^a decoy goes on \(n, 3, h, w\) uint8 pixels with n ids, not on 2 ids and"):
+    with pytest.raises(
+        UsageError,
+        match=r"^a decoy goes on \(n, 3, h, w\) uint8 pixels with n ids, not on 2 ids and",
+    ):
         decoy.apply(images(), IDS[:2])
-    with pytest.raises(UsageError, match=r"not on 12 ids and torch.float32 pixels of shape \(12, 3, 64, 64\)$"):
+    with pytest.raises(
+        UsageError, match=r"not on 12 ids and torch.float32 pixels of shape \(12, 3, 64, 64\)$"
+    ):
         decoy.apply(images().float(), IDS)
 
 

@@ -1,4 +1,6 @@
-"""What every explainer keeps, ours and a user's: it finds the bait, leaves the network as found, and its output has one form."""
+"""What every explainer keeps, ours and a user's: it finds the bait, leaves the network as found,
+and its output has one form.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,12 @@ explainers = pytest.mark.parametrize("name", registry.names("explainer"))
 def planted() -> nn.Module:
     """Class 0 is "there is something red" and nothing else; class 1 never changes."""
     network = nn.Sequential(
-        nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 2),
     )
     convolution, norm, head = network[0], network[1], network[5]
     with torch.no_grad():
@@ -36,9 +43,15 @@ def planted() -> nn.Module:
 
 
 def baited(n: int) -> tuple[Tensor, Tensor]:
-    """Grey noise (n, 3, h, w) with a red square at a place of its own, and where it is, (n, h, w) bool."""
+    """Grey noise (n, 3, h, w) with a red square at a place of its own, and where it is, (n, h, w)
+    bool.
+    """
     generator = torch.Generator().manual_seed(3)
-    images = (0.5 + 0.1 * torch.randn(n, 1, SIDE, SIDE, generator=generator)).clamp(0, 1).repeat(1, 3, 1, 1)
+    images = (
+        (0.5 + 0.1 * torch.randn(n, 1, SIDE, SIDE, generator=generator))
+        .clamp(0, 1)
+        .repeat(1, 3, 1, 1)
+    )
     where = torch.zeros(n, SIDE, SIDE, dtype=torch.bool)
     for i in range(n):
         row, column = torch.randint(0, SIDE - BAIT, (2,), generator=generator).tolist()
@@ -76,7 +89,9 @@ def test_masks_have_one_form(explainer):
     images, _ = baited(3)
     progress: list[tuple[int, int]] = []
     targets = torch.tensor([0, 1, 0])
-    masks = explainer.explain(planted().eval(), images, targets, 0.1, lambda done, total: progress.append((done, total)))
+    masks = explainer.explain(
+        planted().eval(), images, targets, 0.1, lambda done, total: progress.append((done, total))
+    )
     assert masks.shape == (3, SIDE, SIDE)
     assert masks.dtype == torch.float32
     assert not masks.requires_grad
@@ -113,7 +128,9 @@ def test_an_image_does_not_feel_its_neighbours(explainer):
     images, _ = baited(3)
     network, targets = planted().eval(), torch.zeros(3, dtype=torch.int64)
     together = explainer.explain(network, images, targets, 0.1)
-    assert torch.equal(together, explainer.explain(network, images, targets, 0.1)), "not deterministic"
+    assert torch.equal(together, explainer.explain(network, images, targets, 0.1)), (
+        "not deterministic"
+    )
     for i in range(3):
         alone = explainer.explain(network, images[i : i + 1], targets[i : i + 1], 0.1)
         assert torch.allclose(together[i : i + 1], alone, atol=1e-4)

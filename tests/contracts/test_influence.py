@@ -39,7 +39,10 @@ def pictures() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def method(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
     built = registry.lookup("influence", request.param)()
     if hasattr(built, "file"):  # a matrix made elsewhere: any of the right shape will do
-        np.save(tmp_path / "scores.npy", np.random.default_rng(0).normal(size=(4, 10)).astype(np.float32))
+        np.save(
+            tmp_path / "scores.npy",
+            np.random.default_rng(0).normal(size=(4, 10)).astype(np.float32),
+        )
         built = replace(built, file=tmp_path / "scores.npy")
     return built
 
@@ -55,7 +58,9 @@ def test_it_is_a_frozen_recipe(method: Any) -> None:
     assert all(f"{field.name}=" in repr(method) for field in fields(method) if field.repr)
 
 
-def test_scores_are_q_by_m_float32_finite_and_the_same_twice(method: Any, network: nn.Module, pictures: Any) -> None:
+def test_scores_are_q_by_m_float32_finite_and_the_same_twice(
+    method: Any, network: nn.Module, pictures: Any
+) -> None:
     before = torch.get_rng_state()
     scores = method.scores(network, *pictures)
     assert scores.shape == (4, 10)
@@ -70,11 +75,15 @@ def test_batch_sizes_do_not_matter(method: Any, network: nn.Module, pictures: An
     sizes = [field.name for field in fields(method) if field.name in BATCH_SIZES]
     whole = method.scores(network, *pictures)
     for factor in (1, 3):
-        scores = replace(method, **{name: BATCH_SIZES[name] * factor for name in sizes}).scores(network, *pictures)
+        scores = replace(method, **{name: BATCH_SIZES[name] * factor for name in sizes}).scores(
+            network, *pictures
+        )
         np.testing.assert_allclose(scores, whole, rtol=1e-3, atol=1e-5 * np.abs(whole).max())
 
 
-def test_a_query_s_scores_do_not_depend_on_the_other_queries(method: Any, network: nn.Module, pictures: Any) -> None:
+def test_a_query_s_scores_do_not_depend_on_the_other_queries(
+    method: Any, network: nn.Module, pictures: Any
+) -> None:
     if hasattr(method, "file"):
         pytest.skip("a matrix made elsewhere has one row for each query")
     queries, labels, *training = pictures
@@ -84,7 +93,9 @@ def test_a_query_s_scores_do_not_depend_on_the_other_queries(method: Any, networ
 
 
 @pytest.mark.parametrize("training_mode", [True, False])
-def test_the_network_comes_back_as_it_was(method: Any, network: nn.Module, pictures: Any, training_mode: bool) -> None:
+def test_the_network_comes_back_as_it_was(
+    method: Any, network: nn.Module, pictures: Any, training_mode: bool
+) -> None:
     network.train(training_mode)
     network.model.bn1.eval()
     network.model.fc.weight.requires_grad_(False)
@@ -93,7 +104,9 @@ def test_the_network_comes_back_as_it_was(method: Any, network: nn.Module, pictu
     modes = [module.training for module in network.modules()]
     method.scores(network, *pictures)
     assert modes == [module.training for module in network.modules()]
-    assert flags == [(parameter.requires_grad, parameter.grad) for parameter in network.parameters()]
+    assert flags == [
+        (parameter.requires_grad, parameter.grad) for parameter in network.parameters()
+    ]
     assert all(torch.equal(state[name], value) for name, value in network.state_dict().items())
     for module in network.modules():
         assert not module._forward_hooks
@@ -103,7 +116,9 @@ def test_the_network_comes_back_as_it_was(method: Any, network: nn.Module, pictu
 
 
 @pytest.mark.parametrize("m", [1, 10])
-def test_one_query_and_one_training_image_will_do(method: Any, network: nn.Module, pictures: Any, m: int) -> None:
+def test_one_query_and_one_training_image_will_do(
+    method: Any, network: nn.Module, pictures: Any, m: int
+) -> None:
     if hasattr(method, "file"):
         np.save(method.file, np.ones((1, m)))
     queries, labels, training, training_labels = pictures
@@ -113,21 +128,31 @@ def test_one_query_and_one_training_image_will_do(method: Any, network: nn.Modul
 
 
 def test_grey_pictures_will_do(method: Any, network: nn.Module, pictures: Any) -> None:
-    """Three equal channels, some pictures all black: no activation of the first layer varies, and no score is lost."""
+    """Three equal channels, some pictures all black: no activation of the first layer varies, and
+    no score is lost.
+    """
     queries, labels, training, training_labels = pictures
     grey = training[:, :1].expand(-1, 3, -1, -1).clone()
     grey[-1] = 0
-    assert np.isfinite(method.scores(network, queries[:, :1].expand(-1, 3, -1, -1), labels, grey, training_labels)).all()
+    assert np.isfinite(
+        method.scores(network, queries[:, :1].expand(-1, 3, -1, -1), labels, grey, training_labels)
+    ).all()
 
 
-def test_what_is_compared_is_said_in_words_that_a_claim_can_hold(method: Any, network: nn.Module, pictures: Any) -> None:
+def test_what_is_compared_is_said_in_words_that_a_claim_can_hold(
+    method: Any, network: nn.Module, pictures: Any
+) -> None:
     found = ranked(method, network, pictures[0], pictures[2], 1, lambda _done, _total: None)
     labels = torch.ones(10, dtype=torch.int64)
-    np.testing.assert_array_equal(found["scores"], method.scores(network, pictures[0], labels[:4], pictures[2], labels))
+    np.testing.assert_array_equal(
+        found["scores"], method.scores(network, pictures[0], labels[:4], pictures[2], labels)
+    )
     said = found["basis"].tobytes().decode()
     assert said.format() == said
     if hasattr(method, "layers"):
-        layers = method.layers or ("fc",) if "influence function" in said else ("layer3", "layer4", "fc")
+        layers = (
+            method.layers or ("fc",) if "influence function" in said else ("layer3", "layer4", "fc")
+        )
         assert said.endswith(f"by {', '.join(layers)}")
         assert ("loss" if "influence function" in said else method.scalar) in said
 

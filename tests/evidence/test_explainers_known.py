@@ -1,4 +1,6 @@
-"""Every explainer against captum, scikit-learn or its formula written out naively; and the curves that say how good one is."""
+"""Every explainer against captum, scikit-learn or its formula written out naively; and the curves
+that say how good one is.
+"""
 
 from __future__ import annotations
 
@@ -101,14 +103,23 @@ def mean_colour(images: Tensor) -> Tensor:
 # --- what all share
 
 
-@given(seed=st.integers(0, 99), values=st.sampled_from([1, 3, 50]), scale=st.sampled_from([1e-6, 1.0, 1e6]))
+@given(
+    seed=st.integers(0, 99),
+    values=st.sampled_from([1, 3, 50]),
+    scale=st.sampled_from([1e-6, 1.0, 1e6]),
+)
 def test_stretching_keeps_the_order(seed, values, scale):
-    raw = (torch.randint(0, values, (2, 6, 7), generator=torch.Generator().manual_seed(seed)) - 1) * scale
+    raw = (
+        torch.randint(0, values, (2, 6, 7), generator=torch.Generator().manual_seed(seed)) - 1
+    ) * scale
     found = stretched(raw)
     assert found.dtype == torch.float32
     assert torch.equal(top_area(found, 0.3), top_area(raw, 0.3))
     for before, after in zip(raw, found, strict=True):
-        assert (float(after.min()), float(after.max())) == (0, 0 if bool((before == before[0, 0]).all()) else 1)
+        assert (float(after.min()), float(after.max())) == (
+            0,
+            0 if bool((before == before[0, 0]).all()) else 1,
+        )
 
 
 @pytest.mark.parametrize("name", registry.names("explainer"))
@@ -127,17 +138,28 @@ def test_memory_that_runs_out_halves_the_batch():
             return super().forward(images)
 
     done: list[int] = []
-    found = Saliency(batch=4).explain(Narrow(), images, targets, 0.1, lambda now, _all: done.append(now))
+    found = Saliency(batch=4).explain(
+        Narrow(), images, targets, 0.1, lambda now, _all: done.append(now)
+    )
     assert done == [2, 4, 5]
     assert torch.allclose(found, Saliency().explain(Net(), images, targets, 0.1), atol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("name", "option", "value"),
-    [("rise", "samples", 0), ("rise", "keep", 1.0), ("occlusion", "patch", 0), ("shap", "across", 1), ("saliency", "batch", 0)],
+    [
+        ("rise", "samples", 0),
+        ("rise", "keep", 1.0),
+        ("occlusion", "patch", 0),
+        ("shap", "across", 1),
+        ("saliency", "batch", 0),
+    ],
 )
 def test_an_option_that_makes_no_sense_is_refused(name, option, value):
-    with pytest.raises(UsageError, match=rf"explainer '{name}': option '{option}' cannot be {value}: Input should be"):
+    with pytest.raises(
+        UsageError,
+        match=rf"explainer '{name}': option '{option}' cannot be {value}: Input should be",
+    ):
         registry.build("explainer", name, {option: value})
 
 
@@ -147,7 +169,9 @@ def test_an_option_that_makes_no_sense_is_refused(name, option, value):
 def test_saliency_is_captums():
     images, targets = pictures()
     expected = attr.Saliency(Net()).attribute(images.clone().requires_grad_(), targets).amax(1)
-    assert torch.allclose(Saliency().explain(Net(), images, targets, 0.1), stretched(expected), atol=1e-5)
+    assert torch.allclose(
+        Saliency().explain(Net(), images, targets, 0.1), stretched(expected), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("network", [Net(), Functional()])
@@ -155,7 +179,12 @@ def test_guided_backprop_is_captums_and_sees_every_kind_of_relu(network):
     images, targets = pictures()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # captum's own
-        expected = attr.GuidedBackprop(Net()).attribute(images.clone().requires_grad_(), targets).abs().amax(1)
+        expected = (
+            attr.GuidedBackprop(Net())
+            .attribute(images.clone().requires_grad_(), targets)
+            .abs()
+            .amax(1)
+        )
     found = GuidedBackprop().explain(network, images, targets, 0.1)
     assert torch.allclose(found, stretched(expected), atol=1e-5)
     assert not torch.allclose(found, Saliency().explain(network, images, targets, 0.1), atol=1e-2)
@@ -176,14 +205,20 @@ def test_guided_backprop_by_hand():
 def test_integrated_gradients_are_complete_and_the_formulas(absence):
     images, targets = pictures()
     network, absent = Net(), perturbation_levels(images, absence)[:, 0]
-    found = IntegratedGradients(steps=100, absence=absence).added(network, images.clone().requires_grad_(), targets).detach()
+    found = (
+        IntegratedGradients(steps=100, absence=absence)
+        .added(network, images.clone().requires_grad_(), targets)
+        .detach()
+    )
     with torch.no_grad():
         rise = (network(images) - network(absent)).gather(1, targets[:, None])[:, 0]
     assert torch.allclose(found.sum((1, 2)), rise, atol=2e-3)
     naive = torch.zeros_like(images)
     for step in range(400):  # the midpoint rule
         point = (absent + (step + 0.5) / 400 * (images - absent)).requires_grad_()
-        naive += torch.autograd.grad(network(point).gather(1, targets[:, None]).sum(), point)[0] / 400
+        naive += (
+            torch.autograd.grad(network(point).gather(1, targets[:, None]).sum(), point)[0] / 400
+        )
     naive = (naive * (images - absent)).sum(1)
     assert float((found - naive).abs().mean() / naive.abs().mean()) < 0.01
     maps = IntegratedGradients(steps=100, absence=absence).explain(network, images, targets, 0.1)
@@ -193,14 +228,21 @@ def test_integrated_gradients_are_complete_and_the_formulas(absence):
 def test_grad_cam_by_hand():
     images, targets = pictures()
     network = Net()
-    maps = F.relu(network.second(F.relu(network.first(images)))).detach().requires_grad_()  # (n, 8, 12, 15)
+    # (n, 8, 12, 15)
+    maps = F.relu(network.second(F.relu(network.first(images)))).detach().requires_grad_()
     logits = network.head(F.adaptive_avg_pool2d(maps, 2).flatten(1))
     (slope,) = torch.autograd.grad(logits.gather(1, targets[:, None]).sum(), maps)
     weighted = (slope.mean((2, 3), keepdim=True) * maps).sum(1).clamp(min=0).detach()
-    expected = F.interpolate(weighted[:, None], size=(HEIGHT, WIDTH), mode="bilinear", align_corners=False)[:, 0]
-    assert torch.allclose(cam(network.bend_again, network, images.requires_grad_(), targets), expected, atol=1e-6)
+    expected = F.interpolate(
+        weighted[:, None], size=(HEIGHT, WIDTH), mode="bilinear", align_corners=False
+    )[:, 0]
+    assert torch.allclose(
+        cam(network.bend_again, network, images.requires_grad_(), targets), expected, atol=1e-6
+    )
     images = images.detach()
-    assert torch.allclose(GradCam().explain(network, images, targets, 0.1), stretched(expected), atol=1e-5)
+    assert torch.allclose(
+        GradCam().explain(network, images, targets, 0.1), stretched(expected), atol=1e-5
+    )
     other = GradCam(layer="first").explain(network, images, targets, 0.1)
     assert not torch.allclose(other, stretched(expected), atol=1e-2)
 
@@ -209,7 +251,9 @@ def test_grad_cam_finds_the_last_maps_and_names_what_is_wrong():
     images, targets = pictures(2)
     wrapped = Normalised(resnet18(), (0.5,) * 3, (0.2,) * 3)
     assert list(spatial_layers(wrapped, torch.rand(2, 3, 64, 64)))[-1] == "layer4"
-    with pytest.raises(UsageError, match="no layer with feature maps is called 'secnd'; did you mean 'second'"):
+    with pytest.raises(
+        UsageError, match="no layer with feature maps is called 'secnd'; did you mean 'second'"
+    ):
         GradCam(layer="secnd").explain(Net(), images, targets, 0.1)
     flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * HEIGHT * WIDTH, 4))
     with pytest.raises(UsageError, match="this network has none; use extremal"):
@@ -248,29 +292,45 @@ def test_occlusion_is_captums(patch, stride):
     network, explainer = Net(), Occlusion(patch, stride)
     side, step = round(patch * HEIGHT), max(1, round(stride * HEIGHT))
     expected = attr.Occlusion(network).attribute(
-        images, (3, side, side), (3, step, step), baselines=mean_colour(images), target=targets, perturbations_per_eval=16
+        images,
+        (3, side, side),
+        (3, step, step),
+        baselines=mean_colour(images),
+        target=targets,
+        perturbations_per_eval=16,
     )[:, 0]
     probes = explainer.probes(HEIGHT, WIDTH)
     with torch.no_grad():
         found = probes.saliency(scores(network, images, targets, probes.masks, score="logit"))
     assert torch.allclose(found, expected.float(), atol=1e-5)
-    assert torch.allclose(explainer.explain(network, images, targets, 0.1), stretched(expected), atol=1e-3)
+    assert torch.allclose(
+        explainer.explain(network, images, targets, 0.1), stretched(expected), atol=1e-3
+    )
 
 
 def test_rise_is_the_naive_loop():
     images, targets = pictures(2)
     network, explainer = Net().requires_grad_(False), Rise(samples=20, keep=0.4)
     rng = np.random.default_rng((0, HEIGHT, WIDTH))
-    kept, shifts = rng.random((20, 1, 9, 11)) < 0.4, rng.integers(0, 3, (2, 20, 1))  # cells of 3 pixels, one more than needed
+    # cells of 3 pixels, one more than needed
+    kept, shifts = rng.random((20, 1, 9, 11)) < 0.4, rng.integers(0, 3, (2, 20, 1))
     expected = torch.zeros(2, HEIGHT, WIDTH)
     for grid, down, right in zip(kept, shifts[0, :, 0], shifts[1, :, 0], strict=True):
-        large = F.interpolate(torch.from_numpy(grid).float()[None], scale_factor=3, mode="bilinear")[0, 0]
+        large = F.interpolate(
+            torch.from_numpy(grid).float()[None], scale_factor=3, mode="bilinear"
+        )[0, 0]
         mask = large[down : down + HEIGHT, right : right + WIDTH]
         seen = mask * images + (1 - mask) * mean_colour(images)
-        expected += network(seen).softmax(1).gather(1, targets[:, None])[:, :, None] * mask / (20 * 0.4)
+        expected += (
+            network(seen).softmax(1).gather(1, targets[:, None])[:, :, None] * mask / (20 * 0.4)
+        )
     probes = explainer.probes(HEIGHT, WIDTH)
-    assert torch.allclose(probes.saliency(scores(network, images, targets, probes.masks)), expected, atol=1e-5)
-    assert torch.allclose(explainer.explain(network, images, targets, 0.1), stretched(expected), atol=1e-3)
+    assert torch.allclose(
+        probes.saliency(scores(network, images, targets, probes.masks)), expected, atol=1e-5
+    )
+    assert torch.allclose(
+        explainer.explain(network, images, targets, 0.1), stretched(expected), atol=1e-3
+    )
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (20, 37)])
@@ -297,7 +357,9 @@ def test_lime_is_captums_on_the_same_samples():
     network, explainer = Net().requires_grad_(False), Lime(samples=60, across=3)
     probes = explainer.probes(HEIGHT, WIDTH)
     features = int(probes.places.max()) + 1
-    design = torch.stack([probes.masks[:, probes.places == place][:, 0] for place in range(features)], dim=1)
+    design = torch.stack(
+        [probes.masks[:, probes.places == place][:, 0] for place in range(features)], dim=1
+    )
     samples = iter(design)
 
     class SkRidge:
@@ -316,7 +378,9 @@ def test_lime_is_captums_on_the_same_samples():
         ),
         perturb_func=lambda _image, **_: next(samples)[None],
         perturb_interpretable_space=True,
-        from_interp_rep_transform=lambda kept, image, **_: torch.where(kept[0, probes.places] > 0.5, image, mean_colour(image)),
+        from_interp_rep_transform=lambda kept, image, **_: torch.where(
+            kept[0, probes.places] > 0.5, image, mean_colour(image)
+        ),
         to_interp_rep_transform=None,
     )
     expected = lime.attribute(images, target=targets, n_samples=60)
@@ -338,12 +402,20 @@ def test_exact_shap_is_captums_shapley_value():
         before = network(mean_colour(images)).gather(1, targets[:, None])
         for place in order:
             kept = kept + (probes.places == place)
-            after = network(kept * images + (1 - kept) * mean_colour(images)).gather(1, targets[:, None])
-            expected += (after - before)[:, :, None] * (probes.places == place) / math.factorial(features)
+            after = network(kept * images + (1 - kept) * mean_colour(images)).gather(
+                1, targets[:, None]
+            )
+            expected += (
+                (after - before)[:, :, None] * (probes.places == place) / math.factorial(features)
+            )
             before = after
     assert torch.allclose(found.float(), expected, atol=1e-5)
     captums = attr.ShapleyValues(network).attribute(
-        images, mean_colour(images), targets, feature_mask=probes.places.repeat(1, 3, 1, 1), perturbations_per_eval=8
+        images,
+        mean_colour(images),
+        targets,
+        feature_mask=probes.places.repeat(1, 3, 1, 1),
+        perturbations_per_eval=8,
     )
     assert torch.allclose(found.float(), captums[:, 0], atol=1e-5)
 
@@ -353,11 +425,14 @@ def test_sampled_shap_adds_up_and_comes_near_the_exact_values():
     pairs = torch.randn(9, 9, generator=draws, dtype=torch.float64)
 
     def game(members: Tensor) -> Tensor:
-        """v(S) = sum of the pairs inside; its Shapley value is half of a player's pairs, and all of its own square."""
+        """v(S) = sum of the pairs inside; its Shapley value is half of a player's pairs, and all of
+        its own square.
+        """
         return ((members @ pairs) * members).sum(1)
 
     exact = (pairs.sum(0) + pairs.sum(1)) / 2
-    for samples, error in ((600, 1e-9), (200, 0.25)):  # 510 coalitions are all; a pair and its complement cancel much of the rest
+    # 510 coalitions are all; a pair and its complement cancel much of the rest
+    for samples, error in ((600, 1e-9), (200, 0.25)):
         design, weights = Shap(samples=samples).coalitions(9)
         found = game(design) @ solution(design, weights)
         assert float(found.sum()) == pytest.approx(float(pairs.sum()), abs=1e-8)
@@ -388,7 +463,8 @@ def test_both_games_find_the_bait_and_their_objective_falls(game):
     cells = F.interpolate(masks[:, None], size=(28, 28), mode="bilinear", align_corners=False)
     levels = perturbation_levels(images, "blur")
     after, all_kept, none_kept = (
-        explainer.objective(network, levels, targets, each, (0, 0)) for each in (cells, cells * 0 + 1, cells * 0)
+        explainer.objective(network, levels, targets, each, (0, 0))
+        for each in (cells, cells * 0 + 1, cells * 0)
     )
     assert bool((after < all_kept).all())
     assert bool((after < none_kept).all())
@@ -400,15 +476,23 @@ def test_the_objective_is_the_formula(game):
     network = Net().requires_grad_(False)
     cells = torch.rand(2, 1, 28, 35, generator=torch.Generator().manual_seed(5))
     explainer = MeaningfulPerturbation(game, size=0.7, smooth=2.0)
-    found = explainer.objective(network, perturbation_levels(images, "blur"), targets, cells, (1, -2))
+    found = explainer.objective(
+        network, perturbation_levels(images, "blur"), targets, cells, (1, -2)
+    )
     for i in range(2):
         mask = F.interpolate(cells[i : i + 1], size=(HEIGHT, WIDTH), mode="bilinear")[0, 0]
         kept = mask if game == "preserve" else 1 - mask
         seen = kept * images[i] + (1 - kept) * gaussian_blur(images[i], 20 * HEIGHT / 224)
         chance = network(torch.roll(seen, (1, -2), (1, 2))[None]).softmax(1)[0, targets[i]]
         grid = cells[i, 0].numpy()
-        variation = (np.abs(np.diff(grid, axis=0)) ** 3).mean() + (np.abs(np.diff(grid, axis=1)) ** 3).mean()
-        expected = 0.7 * float(mask.mean()) + 2.0 * variation + float(chance) * (1 if game == "delete" else -1)
+        variation = (np.abs(np.diff(grid, axis=0)) ** 3).mean() + (
+            np.abs(np.diff(grid, axis=1)) ** 3
+        ).mean()
+        expected = (
+            0.7 * float(mask.mean())
+            + 2.0 * variation
+            + float(chance) * (1 if game == "delete" else -1)
+        )
         assert float(found[i]) == pytest.approx(expected, abs=1e-4)
 
 
@@ -425,22 +509,31 @@ def test_masks_of_a_batch_are_those_of_its_images():
     images, targets = pictures(5)
     together = MeaningfulPerturbation(iterations=60).explain(Net(), images, targets, 0.05)
     order = torch.tensor([3, 0, 2, 1, 4])
-    apart = MeaningfulPerturbation(iterations=60, batch=2).explain(Net(), images[order], targets[order], 0.05)
+    apart = MeaningfulPerturbation(iterations=60, batch=2).explain(
+        Net(), images[order], targets[order], 0.05
+    )
     assert torch.allclose(together[order], apart, atol=1e-4)
 
 
 # --- curves
 
 
-def naive_curves(network: nn.Module, image: Tensor, target: int, saliency: Tensor, steps: int) -> tuple[list[float], list[float]]:
+def naive_curves(
+    network: nn.Module, image: Tensor, target: int, saliency: Tensor, steps: int
+) -> tuple[list[float], list[float]]:
     absent = gaussian_blur(image, 20 * min(image.shape[1:]) / 224)
-    order = sorted(range(saliency.numel()), key=lambda place: (-float(saliency.flatten()[place]), place))
+    order = sorted(
+        range(saliency.numel()), key=lambda place: (-float(saliency.flatten()[place]), place)
+    )
     deletion, insertion = [], []
     for step in range(steps + 1):
         gone = torch.zeros(saliency.numel(), dtype=torch.bool)
         gone[order[: round(step * len(order) / steps)]] = True
         gone = gone.view_as(saliency)
-        for curve, seen in ((deletion, torch.where(gone, absent, image)), (insertion, torch.where(gone, image, absent))):
+        for curve, seen in (
+            (deletion, torch.where(gone, absent, image)),
+            (insertion, torch.where(gone, image, absent)),
+        ):
             curve.append(float(network(seen[None]).softmax(1)[0, target]))
     return deletion, insertion
 
@@ -449,9 +542,17 @@ def naive_curves(network: nn.Module, image: Tensor, target: int, saliency: Tenso
 def test_curves_are_the_naive_loop(values):
     images, targets = pictures()
     network = Net().requires_grad_(False)
-    saliency = torch.randint(0, values, (3, HEIGHT, WIDTH), generator=torch.Generator().manual_seed(6)).float()
-    expected = [naive_curves(network, *each, 7) for each in zip(images, targets.tolist(), saliency, strict=True)]
-    found = [make(network, images, targets, saliency, steps=7) for make in (deletion_curve, insertion_curve)]
+    saliency = torch.randint(
+        0, values, (3, HEIGHT, WIDTH), generator=torch.Generator().manual_seed(6)
+    ).float()
+    expected = [
+        naive_curves(network, *each, 7)
+        for each in zip(images, targets.tolist(), saliency, strict=True)
+    ]
+    found = [
+        make(network, images, targets, saliency, steps=7)
+        for make in (deletion_curve, insertion_curve)
+    ]
     for curves, naive in zip(found, zip(*expected, strict=True), strict=True):
         assert torch.allclose(curves, torch.tensor(naive), atol=1e-5)
         assert np.allclose(area_under(curves), np.trapezoid(np.array(naive), axis=1) / 7, atol=1e-5)
@@ -461,12 +562,21 @@ def test_the_bait_is_the_best_saliency_and_its_reverse_the_worst():
     images, where = red_square()
     network, targets = ColourNet(60.0), torch.zeros(3, dtype=torch.int64)
     for make, sign in ((deletion_curve, 1), (insertion_curve, -1)):
-        good, bad = (sign * area_under(make(network, images, targets, each)) for each in (where.float(), (~where).float()))
+        good, bad = (
+            sign * area_under(make(network, images, targets, each))
+            for each in (where.float(), (~where).float())
+        )
         assert bool((good < bad - 0.2).all())
-    deletion = deletion_curve(network, images, targets, where.float(), steps=16)  # 1/16 is the bait's area
+    # 1/16 is the bait's area
+    deletion = deletion_curve(network, images, targets, where.float(), steps=16)
     assert float(deletion[:, 0].min()) > 0.8
-    assert torch.allclose(deletion[:, -1], insertion_curve(network, images, targets, where.float(), steps=16)[:, 0])
-    assert deletion_curve(network, images[:0], targets[:0], where[:0].float(), steps=4).shape == (0, 5)
+    assert torch.allclose(
+        deletion[:, -1], insertion_curve(network, images, targets, where.float(), steps=16)[:, 0]
+    )
+    assert deletion_curve(network, images[:0], targets[:0], where[:0].float(), steps=4).shape == (
+        0,
+        5,
+    )
 
 
 def test_the_area_under_a_curve():
@@ -484,5 +594,7 @@ def test_guided_backprop_takes_a_relu_called_by_keyword():
             return self.head(nn.functional.relu(input=self.convolution(images)).mean((2, 3)))
 
     torch.manual_seed(0)
-    shown = registry.build("explainer", "guided_backprop").explain(Keyword(), torch.rand(2, 3, 8, 8), torch.tensor([0, 1]), 0.1)
+    shown = registry.build("explainer", "guided_backprop").explain(
+        Keyword(), torch.rand(2, 3, 8, 8), torch.tensor([0, 1]), 0.1
+    )
     assert shown.shape == (2, 8, 8)

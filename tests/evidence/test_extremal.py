@@ -1,4 +1,6 @@
-"""Extremal perturbation against its formulas, written out naively, and its promises about area, symmetry and neighbours."""
+"""Extremal perturbation against its formulas, written out naively, and its promises about area,
+symmetry and neighbours.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +55,18 @@ class Tiny(nn.Module):
 def pictures(n: int, side: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Smooth colours with fine noise, (n, 3, side, side), and targets."""
     draws = generator(seed)
-    smooth = F.interpolate(torch.rand(n, 3, 6, 6, generator=draws), size=(side, side), mode="bilinear")
-    return (0.8 * smooth + 0.2 * torch.rand(n, 3, side, side, generator=draws)), torch.randint(0, 5, (n,), generator=draws)
+    smooth = F.interpolate(
+        torch.rand(n, 3, 6, 6, generator=draws), size=(side, side), mode="bilinear"
+    )
+    return (0.8 * smooth + 0.2 * torch.rand(n, 3, side, side, generator=draws)), torch.randint(
+        0, 5, (n,), generator=draws
+    )
 
 
 def smooth_maximum_at(cells: Tensor, row: float, column: float) -> float:
-    """The formula for one point, in cells; `cells` (rows, columns) of one mask, mirrored at the border by numpy."""
+    """The formula for one point, in cells; `cells` (rows, columns) of one mask, mirrored at the
+    border by numpy.
+    """
     values = []
     cells = torch.from_numpy(np.pad(cells.detach().numpy(), REACH, mode="symmetric"))
     for i in range(round(row) - REACH, round(row) + REACH + 1):
@@ -82,7 +90,9 @@ def test_the_sizes_scale_with_the_image():
 def test_both_smooth_maxima_are_the_formula():
     grid = Grid(20, 16)  # a step of one pixel: the coarse grid is the pixels
     cells = torch.rand(2, *grid.shape, generator=generator(1))
-    expected = torch.tensor([[[smooth_maximum_at(c, i, j) for j in range(16)] for i in range(20)] for c in cells])
+    expected = torch.tensor(
+        [[[smooth_maximum_at(c, i, j) for j in range(16)] for i in range(20)] for c in cells]
+    )
     assert torch.allclose(grid.coarse(cells), expected, atol=1e-5)
     assert torch.allclose(grid.exact(cells), expected, atol=1e-5)
 
@@ -93,7 +103,8 @@ def test_the_exact_mask_lies_between_the_cells():
     exact = grid.exact(cells)[0]
     for row, column in [(0, 0), (5, 6), (17, 40), (63, 62)]:
         found = smooth_maximum_at(cells[0], (row + 0.5) / 2 - 0.5, (column + 0.5) / 2 - 0.5)
-        # a pixel's window is its own cell's: rounding .25 and .75 to the nearest cell gives the same one
+        # a pixel's window is its own cell's: rounding .25 and .75 to the nearest cell gives the
+        # same one
         assert float(exact[row, column]) == pytest.approx(found, abs=1e-5)
 
 
@@ -117,7 +128,9 @@ def test_a_uniform_mask_favours_no_place():
 
 
 def test_the_kernel_is_flat_then_falls():
-    assert kernel(torch.tensor([0.0, 1.5, 4.5])).tolist() == pytest.approx([1, 1, float(torch.exp(torch.tensor(-2.0)))])
+    assert kernel(torch.tensor([0.0, 1.5, 4.5])).tolist() == pytest.approx(
+        [1, 1, float(torch.exp(torch.tensor(-2.0)))]
+    )
 
 
 # --- the perturbation
@@ -126,10 +139,14 @@ def test_the_kernel_is_flat_then_falls():
 @pytest.mark.parametrize("sigma", [0.7, 5.0, 30.0])
 def test_blur_is_scipys_with_repeated_borders(sigma):
     image = torch.rand(1, 3, 24, 31, generator=generator(5))
-    expected = ndimage.gaussian_filter(image.double().numpy(), (0, 0, sigma, sigma), mode="nearest", truncate=4.0)
+    expected = ndimage.gaussian_filter(
+        image.double().numpy(), (0, 0, sigma, sigma), mode="nearest", truncate=4.0
+    )
     found = gaussian_blur(image, sigma)
     assert torch.allclose(found.double(), torch.from_numpy(expected), atol=2e-3)
-    assert torch.allclose(gaussian_blur(torch.full_like(image, 0.7), sigma), torch.full_like(image, 0.7), atol=1e-5)
+    assert torch.allclose(
+        gaussian_blur(torch.full_like(image, 0.7), sigma), torch.full_like(image, 0.7), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("kind", ["blur_pyramid", "blur", "fade"])
@@ -149,13 +166,17 @@ def test_a_mask_reads_between_two_levels():
     expected = 0.75 * levels[:, 3] + 0.25 * levels[:, 4]
     assert torch.allclose(perturbed(levels, torch.full((1, 16, 16), 3.25 / 7)), expected, atol=1e-5)
     for level in range(7):
-        assert torch.allclose(levels[:, level], gaussian_blur(images, 20 * 16 / 224 * (1 - level / 7)))
+        assert torch.allclose(
+            levels[:, level], gaussian_blur(images, 20 * 16 / 224 * (1 - level / 7))
+        )
 
 
 # --- revealing
 
 
-@given(seed=st.integers(0, 99), area=st.floats(0.001, 0.999), values=st.sampled_from([1, 2, 5, 1000]))
+@given(
+    seed=st.integers(0, 99), area=st.floats(0.001, 0.999), values=st.sampled_from([1, 2, 5, 1000])
+)
 def test_the_top_area_is_exact_whatever_the_ties(seed, area, values):
     saliency = torch.randint(0, values, (2, 9, 11), generator=generator(seed)).float()
     shown = top_area(saliency, area)
@@ -167,15 +188,22 @@ def test_the_top_area_is_exact_whatever_the_ties(seed, area, values):
 def test_nan_is_revealed_last_and_a_wrong_area_is_refused():
     saliency = torch.tensor([[[float("nan"), 0.0], [-1.0, -2.0]]])
     assert top_area(saliency, 0.75).tolist() == [[[False, True], [True, True]]]
-    for asked in (lambda: top_area(saliency, 5), lambda: Extremal().explain(Tiny(), *pictures(1, 32), 5)):
-        with pytest.raises(UsageError, match=r"a share of the image between 0 and 1, not 5; 0\.05 is five per cent"):
+    for asked in (
+        lambda: top_area(saliency, 5),
+        lambda: Extremal().explain(Tiny(), *pictures(1, 32), 5),
+    ):
+        with pytest.raises(
+            UsageError, match=r"a share of the image between 0 and 1, not 5; 0\.05 is five per cent"
+        ):
             asked()
 
 
 @given(seed=st.integers(0, 99), area=AREAS, power=st.sampled_from([0.3, 1.0, 6.0]))
 @settings(deadline=None, max_examples=30)
 def test_sharpened_masks_have_the_area_by_rounding_and_by_mean(seed, area, power):
-    smooth = F.interpolate(torch.rand(2, 1, 8, 8, generator=generator(seed)), size=(40, 40), mode="bicubic")
+    smooth = F.interpolate(
+        torch.rand(2, 1, 8, 8, generator=generator(seed)), size=(40, 40), mode="bicubic"
+    )
     rough = smooth[:, 0].clamp(0, 1) ** power
     masks = sharpened(rough, area)
     assert torch.equal(masks >= 0.5, top_area(rough, area))
@@ -187,7 +215,10 @@ def test_sharpened_masks_have_the_area_by_rounding_and_by_mean(seed, area, power
 @given(seed=st.integers(0, 99), area=st.floats(0.01, 0.9), values=st.sampled_from([1, 3, 64]))
 def test_the_nearest_mask_of_an_area_is_the_sorted_one(seed, area, values):
     draws = generator(seed)
-    masks = torch.stack([torch.randperm(64, generator=draws) % values for _ in range(3)]).view(3, 8, 8) / values
+    masks = (
+        torch.stack([torch.randperm(64, generator=draws) % values for _ in range(3)]).view(3, 8, 8)
+        / values
+    )
     areas = torch.full((3,), area)
     ideal = nearest_of_area(masks, areas)
     assert torch.allclose(ideal.mean((1, 2)), areas, atol=1e-5)
@@ -227,7 +258,9 @@ def test_a_search_is_torchs_sgd_on_the_objective():
 def test_the_papers_recipe_is_the_thesiss():
     paper = RECIPES["paper"]
     assert (paper.iterations, paper.rate, paper.exact) == (800, 0.01, True)
-    assert [paper.weight(t) for t in (0, 1, 799)] == pytest.approx([300, 300 * 1.0035, 300 * 1.0035**799])
+    assert [paper.weight(t) for t in (0, 1, 799)] == pytest.approx(
+        [300, 300 * 1.0035, 300 * 1.0035**799]
+    )
 
 
 def test_rewards_are_signed_by_variant():
@@ -240,7 +273,12 @@ def test_rewards_are_signed_by_variant():
         assert torch.allclose(Reward(network)(levels, masks, targets), kept)
         assert torch.allclose(Reward(network, "delete")(levels, masks, targets), -left)
         assert torch.allclose(Reward(network, "dual")(levels, masks, targets), kept - left)
-        others = torch.stack([torch.cat([row[:t], row[t + 1 :]]).max() for row, t in zip(logits[0], targets, strict=True)])
+        others = torch.stack(
+            [
+                torch.cat([row[:t], row[t + 1 :]]).max()
+                for row, t in zip(logits[0], targets, strict=True)
+            ]
+        )
         assert torch.allclose(Reward(network, contrast=True)(levels, masks, targets), kept - others)
 
 
@@ -254,7 +292,9 @@ def test_a_lean_network_says_the_same_and_folds_its_norms():
         expected = network(images)
     with lean(network, images[:2]) as logits, torch.no_grad():
         assert torch.allclose(logits(images), expected, rtol=1e-4, atol=1e-3)
-        assert not any(isinstance(module, nn.BatchNorm2d) for module in folded(network, images).modules())
+        assert not any(
+            isinstance(module, nn.BatchNorm2d) for module in folded(network, images).modules()
+        )
     assert network.training
 
 
@@ -269,7 +309,9 @@ def test_what_cannot_be_traced_or_has_a_hook_serves_as_it_is():
     hooked.body.register_forward_hook(lambda _module, _inputs, output: output * 2)
     for network in (Untraceable(), hooked):
         with lean(network, images) as logits, torch.no_grad():
-            assert torch.equal(logits(images), network(images.contiguous(memory_format=torch.channels_last)))
+            assert torch.equal(
+                logits(images), network(images.contiguous(memory_format=torch.channels_last))
+            )
 
 
 # --- masks
@@ -326,7 +368,12 @@ def test_the_score_beats_a_random_place(variant):
     made = Extremal(variant=variant).masks(Tiny(), images, targets, 0.1)
     reward, levels = Reward(Tiny(), variant), perturbation_levels(images)
     with torch.no_grad():
-        assert torch.allclose(made.score, reward(levels, top_area(made.masks, 0.1).float(), targets), rtol=1e-3, atol=1e-2)
+        assert torch.allclose(
+            made.score,
+            reward(levels, top_area(made.masks, 0.1).float(), targets),
+            rtol=1e-3,
+            atol=1e-2,
+        )
         shifted = made.masks.roll((32, 32), (1, 2))
         elsewhere = reward(levels, top_area(shifted, 0.1).float(), targets)
     assert float((made.score - elsewhere).mean()) > 0
@@ -344,11 +391,17 @@ def test_memory_that_runs_out_halves_the_batch():
             return super().forward(images)
 
     done: list[int] = []
-    found = Extremal(batch=8).masks(Narrow(), images, targets, 0.1, lambda now, _all: done.append(now))
+    found = Extremal(batch=8).masks(
+        Narrow(), images, targets, 0.1, lambda now, _all: done.append(now)
+    )
     assert done == [2, 4, 5]
     Narrow.room = 8
-    assert torch.allclose(found.masks, Extremal(batch=8).explain(Narrow(), images, targets, 0.1), atol=1e-4)
+    assert torch.allclose(
+        found.masks, Extremal(batch=8).explain(Narrow(), images, targets, 0.1), atol=1e-4
+    )
 
 
 def test_no_images_give_no_masks():
-    assert Extremal().explain(Tiny(), torch.zeros(0, 3, 32, 32), torch.zeros(0, dtype=torch.int64), 0.1).shape == (0, 32, 32)
+    assert Extremal().explain(
+        Tiny(), torch.zeros(0, 3, 32, 32), torch.zeros(0, dtype=torch.int64), 0.1
+    ).shape == (0, 32, 32)

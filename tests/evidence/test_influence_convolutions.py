@@ -21,7 +21,12 @@ from shortcut_audit.evidence.gradients.convolutions import quick_convolutions
     bias=st.booleans(),
 )
 def test_tiny_maps_give_the_same_output_and_gradient(
-    size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], dilation: int, same: bool, bias: bool
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: int,
+    same: bool,
+    bias: bool,
 ) -> None:
     if same:  # torch's own warning about even kernels is not at issue
         layer = nn.Conv2d(3, 4, (kernel[0] | 1, kernel[1] | 1), 1, "same", dilation, bias=bias)
@@ -40,7 +45,9 @@ def test_tiny_maps_give_the_same_output_and_gradient(
 
 
 def test_tiny_maps_do_take_the_other_path() -> None:
-    """The law above would hold if nothing ever changed: here the layer's own convolution must not run."""
+    """The law above would hold if nothing ever changed: here the layer's own convolution must not
+    run.
+    """
     layer = nn.Conv2d(2, 2, 3, padding=1)
     x = torch.randn(1, 2, 2, 2)
     expected = layer(x)
@@ -54,7 +61,9 @@ def test_tiny_maps_do_take_the_other_path() -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_network_gets_back_its_own_weights_and_forward(fails: bool) -> None:
-    network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Conv2d(3, 4, 3, groups=1, padding_mode="reflect", padding=1))
+    network = nn.Sequential(
+        nn.Conv2d(2, 3, 3), nn.Conv2d(3, 4, 3, groups=1, padding_mode="reflect", padding=1)
+    )
     own = network[0].forward = network[0].forward  # a forward that somebody else patched stays
     before = [(p.data_ptr(), p.stride()) for p in network.parameters()]
     with pytest.raises(KeyError) if fails else quick_convolutions(network):

@@ -1,4 +1,6 @@
-"""Gradient cosine against plain autograd, at 60 digits where float32 has none left, and on networks of every shape."""
+"""Gradient cosine against plain autograd, at 60 digits where float32 has none left, and on networks
+of every shape.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,16 @@ from shortcut_audit.errors import DataError, ModelError, UsageError
 from shortcut_audit.evidence.gradients.gram import Gram, gradient_gram
 from shortcut_audit.evidence.gradients.influence.gradient_cosine import GradientCosine
 from shortcut_audit.evidence.gradients.layers_and_scalars import cotangents, default_layers, owners
-from shortcut_audit.measures.rankings import permuted_precision, precision_at_k, spearman, top_k_intersection
+from shortcut_audit.measures.rankings import (
+    permuted_precision,
+    precision_at_k,
+    spearman,
+    top_k_intersection,
+)
 from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
-pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # torch says that it is slow
+# torch says that it is slow
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 
 Images = tuple[Tensor, Tensor]
 
@@ -45,10 +53,13 @@ def seeded(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
         return network.eval()
 
 
-def plain_cosine(network: nn.Module, parameters: list[Tensor], some: Images, scalar: str = "logit") -> Tensor:
+def plain_cosine(
+    network: nn.Module, parameters: list[Tensor], some: Images, scalar: str = "logit"
+) -> Tensor:
     """What the scores are by definition: one backward pass for each image, all gradients in full.
 
-    Each image runs beside a copy of itself: torch's batch norm gives one image alone a wrong gradient for some strides.
+    Each image runs beside a copy of itself: torch's batch norm gives one image alone a wrong
+    gradient for some strides.
     """
     rows = []
     dtype = parameters[0].dtype
@@ -67,15 +78,24 @@ def plain_cosine(network: nn.Module, parameters: list[Tensor], some: Images, sca
 
 
 def parameters(network: nn.Module, layers: tuple[str, ...]) -> list[Tensor]:
-    return [p for layer in owners(network, layers).values() for p in layer._parameters.values() if p is not None]
+    return [
+        p
+        for layer in owners(network, layers).values()
+        for p in layer._parameters.values()
+        if p is not None
+    ]
 
 
-def gram(network: nn.Module, some: Images, layers: tuple[str, ...], scalar: Any = "logit", **options: Any) -> Gram:
+def gram(
+    network: nn.Module, some: Images, layers: tuple[str, ...], scalar: Any = "logit", **options: Any
+) -> Gram:
     return gradient_gram(network, some, some, {"all": layers}, scalar, **options)
 
 
 class Odd(nn.Module):
-    """Every supported kind of layer: strides, dilations, asymmetric kernels, groups, padding modes, tokens, norms."""
+    """Every supported kind of layer: strides, dilations, asymmetric kernels, groups, padding modes,
+    tokens, norms.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +139,9 @@ class Shared(nn.Module):
 
 
 class Overwritten(nn.Module):
-    """Changes a layer's input in place after the layer has read it, and uses a weight behind the layer's back."""
+    """Changes a layer's input in place after the layer has read it, and uses a weight behind the
+    layer's back.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,7 +185,10 @@ def test_both_forms_of_a_convolution_are_exact(queries: int) -> None:
 
     draw = torch.Generator().manual_seed(0)
     layer = nn.Conv2d(128, 128, 3, stride=2, padding=1).double()
-    x, g = (torch.randn(3, *shape, generator=draw, dtype=torch.float64) for shape in ((128, 13, 14), (128, 7, 7)))
+    x, g = (
+        torch.randn(3, *shape, generator=draw, dtype=torch.float64)
+        for shape in ((128, 13, 14), (128, 7, 7))
+    )
     rows, other = RowForm(layer, 9).factors(x, g), GramForm(layer, 9).factors(x, g)
     for one, two in zip(rows, other, strict=True):
         torch.testing.assert_close(one.dots(one), two.dots(two))
@@ -188,7 +213,9 @@ def test_batch_sizes_do_not_matter(batch: int, query_block: int) -> None:
     steps: list[tuple[int, int]] = []
     method = GradientCosine(batch=batch, query_block=query_block)
     scores = method.scores(network, *queries, *training, lambda *step: steps.append(step))
-    np.testing.assert_allclose(scores, GradientCosine().scores(network, *queries, *training), atol=2e-6)
+    np.testing.assert_allclose(
+        scores, GradientCosine().scores(network, *queries, *training), atol=2e-6
+    )
     assert steps[-1][0] == steps[-1][1] == 9 * -(-5 // query_block)
     assert [done for done, _ in steps] == sorted({done for done, _ in steps})
 
@@ -205,11 +232,16 @@ def test_groups_of_one_pass_add_up_to_every_subset() -> None:
 
 def test_kept_factors_serve_other_queries_and_layers_without_the_model(tmp_path: Path) -> None:
     network, queries, training = seeded(lambda: SmallResnet(5)), images(4, seed=1), images(120)
-    exact = {layers: GradientCosine(layers, "loss").scores(network, *queries, *training) for layers in ((), ("layer4",))}
+    exact = {
+        layers: GradientCosine(layers, "loss").scores(network, *queries, *training)
+        for layers in ((), ("layer4",))
+    }
     keeping = GradientCosine(scalar="loss", batch=40, factors=tmp_path)
     first = keeping.scores(network, *queries, *training)
     seen: list[int] = []
-    handle = network.register_forward_pre_hook(lambda _network, arguments: seen.append(len(arguments[0])))
+    handle = network.register_forward_pre_hook(
+        lambda _network, arguments: seen.append(len(arguments[0]))
+    )
     again = keeping.scores(network, *queries, *training)
     subset = replace(keeping, layers=("layer4",)).scores(network, *queries, *training)
     assert seen == []
@@ -221,7 +253,9 @@ def test_kept_factors_serve_other_queries_and_layers_without_the_model(tmp_path:
     found = keeping.scores(network, *others, *training)
     handle.remove()
     assert sum(seen) == 1 + 3  # autograd's check and the new queries
-    np.testing.assert_allclose(found, GradientCosine(scalar="loss").scores(network, *others, *training), atol=3e-4)
+    np.testing.assert_allclose(
+        found, GradientCosine(scalar="loss").scores(network, *others, *training), atol=3e-4
+    )
     with torch.no_grad():  # other weights are another model
         network.fc.weight.mul_(-1)
         network.layer4[0].conv1.weight.mul_(2)
@@ -248,7 +282,9 @@ def saturated() -> tuple[nn.Module, Images]:
     return network, (pixels, labels)
 
 
-def test_a_saturated_model_ranks_as_the_truth_at_sixty_digits(saturated: tuple[nn.Module, Images]) -> None:
+def test_a_saturated_model_ranks_as_the_truth_at_sixty_digits(
+    saturated: tuple[nn.Module, Images],
+) -> None:
     network, some = saturated
     layers = ("layer3", "layer4", "fc")
     scores = GradientCosine(scalar="loss").scores(network, *some, *some)
@@ -269,8 +305,12 @@ def test_a_saturated_model_ranks_as_the_truth_at_sixty_digits(saturated: tuple[n
     assert np.abs(scores - truth).max() < 1e-5
 
 
-def test_the_plain_residual_fails_where_the_unit_residual_does_not(saturated: tuple[nn.Module, Images]) -> None:
-    """The test above can fail: the usual p - e_y loses its largest entry, and with it the direction, on most images."""
+def test_the_plain_residual_fails_where_the_unit_residual_does_not(
+    saturated: tuple[nn.Module, Images],
+) -> None:
+    """The test above can fail: the usual p - e_y loses its largest entry, and with it the
+    direction, on most images.
+    """
     network, some = saturated
     logits = network(some[0] / 255).detach()
     plain, unit = logits.softmax(1) - F.one_hot(some[1], 5), cotangents(logits, some[1], "loss")
@@ -278,7 +318,9 @@ def test_the_plain_residual_fails_where_the_unit_residual_does_not(saturated: tu
     torch.testing.assert_close(unit.sum(1), torch.zeros(24), atol=1e-6, rtol=0)
     milder = logits.double() / 8  # here float64 still knows the direction, and both agree
     residual, unit = milder.softmax(1) - F.one_hot(some[1], 5), cotangents(milder, some[1], "loss")
-    torch.testing.assert_close(F.cosine_similarity(residual, unit, eps=1e-30), torch.ones(24).double(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        F.cosine_similarity(residual, unit, eps=1e-30), torch.ones(24).double(), atol=1e-6, rtol=0
+    )
 
 
 @pytest.mark.parametrize(
@@ -286,7 +328,11 @@ def test_the_plain_residual_fails_where_the_unit_residual_does_not(saturated: tu
     [
         (Shared, ("twice", "fc"), "twice is called more than once"),
         (Overwritten, ("fc",), "the factors do not add up to the gradient"),
-        (vision_transformer, ("encoder.layers.encoder_layer_1", "heads"), "is a MultiheadAttention"),
+        (
+            vision_transformer,
+            ("encoder.layers.encoder_layer_1", "heads"),
+            "is a MultiheadAttention",
+        ),
     ],
     ids=["called twice", "weight used twice", "attention"],
 )
@@ -298,7 +344,9 @@ def test_what_factors_cannot_do_goes_through_vmap_and_is_said(
     assert found.engine.startswith("vmap(grad), because")
     assert reason in found.engine
     said = GradientCosine(layers).basis(network, some[0][:1], some[1][:1])
-    assert said.startswith(f"cosine of the gradient of the logit by {', '.join(layers)} through vmap(grad), because")
+    assert said.startswith(
+        f"cosine of the gradient of the logit by {', '.join(layers)} through vmap(grad), because"
+    )
     expected = plain_cosine(network, parameters(network, layers), some)
     assert float((found.cosine() - expected).abs().max()) < 1e-10
 
@@ -314,15 +362,23 @@ def test_the_check_by_autograd_gives_gradients_and_flags_back() -> None:
 
 
 def test_an_undefined_score_is_left_out_of_the_audits_numbers() -> None:
-    """A zero gradient gives NaN, which every measure hands on as NaN and the harness counts as no image."""
+    """A zero gradient gives NaN, which every measure hands on as NaN and the harness counts as no
+    image.
+    """
     scores, flags = np.random.default_rng(0).normal(size=(3, 8)), np.arange(8) < 2
     scores[1, 4] = np.nan
-    for measured in (precision_at_k(scores, flags, 2), top_k_intersection(scores, scores, 2), spearman(scores, scores)):
+    for measured in (
+        precision_at_k(scores, flags, 2),
+        top_k_intersection(scores, scores, 2),
+        spearman(scores, scores),
+    ):
         np.testing.assert_array_equal(np.isnan(measured), [False, True, False])
     assert not np.isnan(permuted_precision(scores, flags, 2, 50, 0)).any()
 
 
-def test_a_layer_without_influence_on_the_output_is_undefined_and_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_layer_without_influence_on_the_output_is_undefined_and_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     network, some = seeded(lambda: SmallResnet(5)), images(4)
     with torch.no_grad():
         network.fc.weight[:, :] = 0
@@ -335,10 +391,20 @@ def test_the_default_layers_are_the_thesis_s_or_the_last_two_stages() -> None:
     from shortcut_audit.subjects.loading.networks import Normalised
 
     wrapped = Normalised(SmallResnet(5), (0.5,) * 3, (0.5,) * 3)
-    assert GradientCosine().layers_used(wrapped) == default_layers(SmallResnet(5)) == ("layer3", "layer4", "fc")
-    assert default_layers(densenet121(weights=None))[:2] == ("features.transition3", "features.denseblock4")
+    assert (
+        GradientCosine().layers_used(wrapped)
+        == default_layers(SmallResnet(5))
+        == ("layer3", "layer4", "fc")
+    )
+    assert default_layers(densenet121(weights=None))[:2] == (
+        "features.transition3",
+        "features.denseblock4",
+    )
     assert default_layers(vision_transformer())[-2:] == ("encoder.ln", "heads")
-    assert default_layers(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 5))) == ("0", "2")
+    assert default_layers(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 5))) == (
+        "0",
+        "2",
+    )
     assert GradientCosine(layers=("fc",)).layers_used(wrapped) == ("fc",)
 
 
@@ -354,9 +420,13 @@ def test_a_wrapper_is_looked_through() -> None:
 
 def test_errors_say_what_was_asked_and_what_there_is() -> None:
     network, some = seeded(lambda: SmallResnet(5)), images(4)
-    with pytest.raises(UsageError, match="no layer with parameters called 'layer5'; did you mean 'layer4'"):
+    with pytest.raises(
+        UsageError, match="no layer with parameters called 'layer5'; did you mean 'layer4'"
+    ):
         GradientCosine(layers=("layer5",)).scores(network, *some, *some)
-    with pytest.raises(DataError, match="needs the class of every image, 0 to 4; found a label of -1"):
+    with pytest.raises(
+        DataError, match="needs the class of every image, 0 to 4; found a label of -1"
+    ):
         GradientCosine().scores(network, some[0], some[1] * 0 - 1, *some)
     with pytest.raises(DataError, match="needs queries and training images; found 4 and 0"):
         GradientCosine().scores(network, *some, some[0][:0], some[1][:0])

@@ -1,4 +1,6 @@
-"""A network that flattens by `view` takes pictures as they are; others may have them in the layout that is fast."""
+"""A network that flattens by `view` takes pictures as they are; others may have them in the layout
+that is fast.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ class Views(nn.Module):
 
     def __init__(self, flattens: bool) -> None:
         super().__init__()
-        self.conv, self.fc, self.flattens = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4 * 8 * 8, 3), flattens
+        self.conv, self.fc, self.flattens = (
+            nn.Conv2d(3, 4, 3, padding=1),
+            nn.Linear(4 * 8 * 8, 3),
+            flattens,
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.conv(images)
@@ -22,8 +28,12 @@ class Views(nn.Module):
         return logits
 
 
-@pytest.mark.parametrize(("flattens", "layout"), [(True, torch.contiguous_format), (False, torch.channels_last)])
-def test_the_layout_is_one_that_the_network_takes(flattens: bool, layout: torch.memory_format) -> None:
+@pytest.mark.parametrize(
+    ("flattens", "layout"), [(True, torch.contiguous_format), (False, torch.channels_last)]
+)
+def test_the_layout_is_one_that_the_network_takes(
+    flattens: bool, layout: torch.memory_format
+) -> None:
     images = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     network = Views(flattens).eval()
     assert fast_layout(network, images) == layout

@@ -13,11 +13,15 @@ from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.loading.networks import Normalised
 
 IMAGENET, HALF, NONE, _ = NORMALISATIONS.values()
-PIXELS = torch.randint(0, 256, (40, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+PIXELS = torch.randint(
+    0, 256, (40, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+)
 
 
 class Reading(torch.nn.Module):
-    """Two logits from the red channel's mean as the network takes it, so that every reading has answers of its own."""
+    """Two logits from the red channel's mean as the network takes it, so that every reading has
+    answers of its own.
+    """
 
     def forward(self, images):
         red = images[:, 0].mean((1, 2))

@@ -1,4 +1,6 @@
-"""Whether an explainer works is found out: one that looks, one that is blind, one that always points at the decoy."""
+"""Whether an explainer works is found out: one that looks, one that is blind, one that always
+points at the decoy.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from torch import nn
 from shortcut_audit import at_most
 from shortcut_audit.evidence.masks.area import top_area
 from shortcut_audit.evidence.masks.explainers.extremal import Extremal
-from shortcut_audit.evidence.sanity_networks import Versions, margins, planted, randomised, sanity_masks
+from shortcut_audit.evidence.sanity_networks import (
+    Versions,
+    margins,
+    planted,
+    randomised,
+    sanity_masks,
+)
 from shortcut_audit.judging.trust import distrusted, habits, misses
 from shortcut_audit.records import ExplainerCheck
 
@@ -23,7 +31,13 @@ LIMIT = at_most(0.5)
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    layers = [nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 16, 3, 2, 1), nn.ReLU()]
+    layers = [
+        nn.Conv2d(3, 16, 3, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.Conv2d(16, 16, 3, 2, 1),
+        nn.ReLU(),
+    ]
     return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(16, 3)).eval()
 
 
@@ -50,7 +64,9 @@ def halves(pictures: Versions) -> tuple[Versions, Versions]:
 def checked(pictures: Versions, explain) -> ExplainerCheck:
     here, elsewhere = halves(pictures)
     found = sanity_masks(network(), here, elsewhere, 1, explain)
-    shown = [top_area(torch.from_numpy(found[name]), AREA).numpy() for name in ("planted", "randomised")]
+    shown = [
+        top_area(torch.from_numpy(found[name]), AREA).numpy() for name in ("planted", "randomised")
+    ]
     return ExplainerCheck(*shown, known=found["known"], footprint=here.footprint.numpy())
 
 
@@ -65,7 +81,9 @@ def test_the_planted_network_sees_the_decoy_on_pictures_that_it_never_saw(pictur
     assert (margins(sighted, here, 1) > 0).all(0).float().mean() >= 0.75
     assert (margins(original, here, 1) > 0).all(0).float().mean() < 0.5
     again = planted(original, elsewhere, 1, here)
-    assert all(torch.equal(a, b) for a, b in zip(sighted.parameters(), again.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(sighted.parameters(), again.parameters(), strict=True)
+    )
 
 
 def test_the_forgetful_network_has_other_weights_and_is_not_dead(pictures):
@@ -89,13 +107,20 @@ def test_an_explainer_that_looks_is_trusted(pictures):
 
 
 def test_a_blind_explainer_is_not(pictures):
-    check = checked(pictures, lambda _network, images: torch.arange(SIDE**2).view(SIDE, SIDE).expand(len(images), -1, -1).float())
+    check = checked(
+        pictures,
+        lambda _network, images: (
+            torch.arange(SIDE**2).view(SIDE, SIDE).expand(len(images), -1, -1).float()
+        ),
+    )
     assert "misses the decoy in" in distrusted(check, LIMIT)
 
 
 def test_an_explainer_that_always_points_at_the_decoy_is_not(pictures):
     def explain(_network, images):  # it sees the white half, whatever the network
-        return nn.functional.avg_pool2d(images[:, 1:].amin(1, keepdim=True) + images[:, :1], 3, 1, 1)[:, 0]
+        return nn.functional.avg_pool2d(
+            images[:, 1:].amin(1, keepdim=True) + images[:, :1], 3, 1, 1
+        )[:, 0]
 
     check = checked(pictures, explain)
     assert habits(check).mean() > 0.9
@@ -105,7 +130,10 @@ def test_an_explainer_that_always_points_at_the_decoy_is_not(pictures):
 def test_a_copy_that_is_right_too_seldom_is_named_and_not_the_explainer():
     found = np.ones((5, 4, 4), bool)
     check = ExplainerCheck(
-        found, found, known=np.array([True, False, False, False, False]), footprint=np.eye(4, dtype=bool)[None].repeat(5, 0)
+        found,
+        found,
+        known=np.array([True, False, False, False, False]),
+        footprint=np.eye(4, dtype=bool)[None].repeat(5, 0),
     )
     assert distrusted(check, LIMIT) == (
         "the copy of this model that was to see nothing but the decoy is right about 1 of 5 images, too few to tell"
@@ -116,4 +144,7 @@ def test_a_network_that_cannot_be_planted_says_nothing():
     here = np.zeros((5, 4, 4), bool)
     check = ExplainerCheck(here, here, known=np.zeros(5, bool), footprint=here)
     assert np.isnan(misses(check)).all()
-    assert distrusted(check, LIMIT) == "no copy of this model could be made that sees nothing but the decoy"
+    assert (
+        distrusted(check, LIMIT)
+        == "no copy of this model could be made that sees nothing but the decoy"
+    )

@@ -1,4 +1,6 @@
-"""A network whose forward runs without gradients: one sentence by whatever differentiates it, and masks by what does not."""
+"""A network whose forward runs without gradients: one sentence by whatever differentiates it, and
+masks by what does not.
+"""
 
 from __future__ import annotations
 
@@ -48,11 +50,15 @@ def test_an_explainer_says_so_or_needs_no_gradient(served: Served, name: str) ->
     if name in BLACK_BOXES:
         assert explainer.explain(served, images(), torch.tensor([0, 1]), 0.1).shape == (2, 32, 32)
         return
-    with pytest.raises(UsageError, match=r"carry no gradient .*\{explainer: rise\} or \{explainer: occlusion\}"):
+    with pytest.raises(
+        UsageError, match=r"carry no gradient .*\{explainer: rise\} or \{explainer: occlusion\}"
+    ):
         explainer.explain(served, images(), torch.tensor([0, 1]), 0.1)
 
 
-@pytest.mark.parametrize("name", [name for name in registry.names("influence") if name not in WITHOUT])
+@pytest.mark.parametrize(
+    "name", [name for name in registry.names("influence") if name not in WITHOUT]
+)
 def test_an_influence_method_says_so(served: Served, name: str) -> None:
     pixels = (images() * 255).to(torch.uint8)
     labels = torch.tensor([0, 1])
@@ -62,7 +68,9 @@ def test_an_influence_method_says_so(served: Served, name: str) -> None:
 
 def test_deletion_needs_none(served: Served) -> None:
     pixels, labels = (images() * 255).to(torch.uint8), torch.tensor([0, 1])
-    assert registry.build("influence", "deletion").scores(served, pixels, labels, pixels, labels).shape == (2, 2)
+    assert registry.build("influence", "deletion").scores(
+        served, pixels, labels, pixels, labels
+    ).shape == (2, 2)
 
 
 def test_no_copy_is_planted(served: Served) -> None:

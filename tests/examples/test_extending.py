@@ -45,7 +45,9 @@ def test_the_page_runs(pytester):
     audits = pytester.mkdir("audits")
     (audits / "test_confidence.py").write_text("import numpy as np\n" + audit)
     for name in ("mask_localisation", "influence_precision"):
-        (audits / f"test_{name}.py").write_text((PAGE.parents[1] / f"audits/test_{name}.py").read_text())
+        (audits / f"test_{name}.py").write_text(
+            (PAGE.parents[1] / f"audits/test_{name}.py").read_text()
+        )
     result = pytester.runpytest("audits", "--models=models", "--audit-trust-code")
     result.stdout.no_fnmatch_line("*NOT AUDITED*")
     result.stdout.no_fnmatch_line("*Error*")

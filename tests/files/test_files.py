@@ -1,4 +1,6 @@
-"""Names and folders as people have them: links, loops, hidden copies, bytes that are no UTF-8, accents of two forms."""
+"""Names and folders as people have them: links, loops, hidden copies, bytes that are no UTF-8,
+accents of two forms.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,14 @@ def written(path: Path) -> Path:
 
 
 def test_hidden_files_and_folders_are_left_out_at_any_depth(tmp_path: Path) -> None:
-    for name in ("a.png", "b/c.png", ".d.png", ".ipynb_checkpoints/a.png", "b/.thumbs/c.png", "b/@eaDir/c.png/S.png"):
+    for name in (
+        "a.png",
+        "b/c.png",
+        ".d.png",
+        ".ipynb_checkpoints/a.png",
+        "b/.thumbs/c.png",
+        "b/@eaDir/c.png/S.png",
+    ):
         written(tmp_path / name)
     assert names(tmp_path) == ["a.png", "b/c.png"]
 
@@ -46,7 +55,8 @@ def test_links_are_followed(tmp_path: Path) -> None:
 def test_a_link_to_a_folder_that_is_there_anyway_adds_nothing(tmp_path: Path) -> None:
     written(tmp_path / "z/a.png")
     before = names(tmp_path)
-    (tmp_path / "a").symlink_to(tmp_path / "z")  # it comes first by name, and yet the folder keeps its own
+    # it comes first by name, and yet the folder keeps its own
+    (tmp_path / "a").symlink_to(tmp_path / "z")
     (tmp_path / "z/up").symlink_to(tmp_path)
     (tmp_path / "self").symlink_to(tmp_path / "self")
     found = names(tmp_path)
@@ -69,7 +79,9 @@ def test_what_is_no_file_is_left_out(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_read_is_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def scandir(path: str) -> None:
         raise PermissionError(13, "Permission denied", path)
 
@@ -83,7 +95,10 @@ def test_names_that_differ_are_told_apart(one: str, other: str) -> None:
     assert (as_bytes(one) == as_bytes(other)) == (one == other)
 
 
-@given(st.binary(min_size=1).filter(lambda name: b"\0" not in name), st.binary(min_size=1).filter(lambda name: b"\0" not in name))
+@given(
+    st.binary(min_size=1).filter(lambda name: b"\0" not in name),
+    st.binary(min_size=1).filter(lambda name: b"\0" not in name),
+)
 def test_so_are_names_of_any_bytes(one: bytes, other: bytes) -> None:
     assert (as_bytes(os.fsdecode(one)) == as_bytes(os.fsdecode(other))) == (one == other)
 

@@ -1,4 +1,6 @@
-"""Which code an answer depends on: what is corrected is another code, what is installed is named by its version."""
+"""Which code an answer depends on: what is corrected is another code, what is installed is named by
+its version.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ NET = "import {name}\nfrom {name}.layers import depth\n\ndef build(classes):\n  
 
 @pytest.fixture
 def package(tmp_path, monkeypatch, request):
-    """A factory's module that imports a package of its own at the top, and another module inside a function."""
+    """A factory's module that imports a package of its own at the top, and another module inside a
+    function.
+    """
     name = f"net{abs(hash(request.node.name))}"
     (tmp_path / name).mkdir()
     (tmp_path / name / "__init__.py").write_text("from . import layers\n")

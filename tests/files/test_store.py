@@ -29,7 +29,11 @@ def test_evidence_is_computed_once_and_read_by_the_next_run(tmp_path):
         np.testing.assert_array_equal(again[name], array)
 
 
-OTHERS = [("masks", {"model": "b"}), ("influence", {"model": "a"}), ("masks", {"model": "a", "area": 0.1})]
+OTHERS = [
+    ("masks", {"model": "b"}),
+    ("influence", {"model": "a"}),
+    ("masks", {"model": "a", "area": 0.1}),
+]
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -58,9 +62,13 @@ def test_another_entrys_file_is_not_taken_for_ones_own(tmp_path):
     store = Store(tmp_path)
     store.arrays("logits", {"model": "clean"}, lambda: {"logits": np.zeros(3)})
     store.arrays("logits", {"model": "decoy"}, lambda: {"logits": np.ones(3)})
-    store.path("logits", {"model": "decoy"}).write_bytes(store.path("logits", {"model": "clean"}).read_bytes())
+    store.path("logits", {"model": "decoy"}).write_bytes(
+        store.path("logits", {"model": "clean"}).read_bytes()
+    )
     again = Store(tmp_path)
-    assert again.arrays("logits", {"model": "decoy"}, lambda: {"logits": np.ones(3)})["logits"].tolist() == [1, 1, 1]
+    assert again.arrays("logits", {"model": "decoy"}, lambda: {"logits": np.ones(3)})[
+        "logits"
+    ].tolist() == [1, 1, 1]
     assert "was not what was kept there" in again.problems[0]
 
 
@@ -70,7 +78,9 @@ def test_an_entry_that_was_edited_is_computed_again(tmp_path):
     path = store.path("logits", {"model": "a"})
     one = np.ones(1, np.float32).tobytes()
     path.write_bytes(path.read_bytes().replace(3 * one, 3 * bytes(4)))
-    assert store.arrays("logits", {"model": "a"}, lambda: {"logits": np.ones(3, np.float32)})["logits"].tolist() == [1, 1, 1]
+    assert store.arrays("logits", {"model": "a"}, lambda: {"logits": np.ones(3, np.float32)})[
+        "logits"
+    ].tolist() == [1, 1, 1]
 
 
 def test_what_fails_leaves_nothing_behind(tmp_path):
@@ -124,7 +134,10 @@ def _count(folder: str, log: str) -> None:
 
 def test_processes_that_ask_at_once_compute_once(tmp_path):
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_count, args=(str(tmp_path / "store"), str(tmp_path / "log"))) for _ in range(3)]
+    workers = [
+        context.Process(target=_count, args=(str(tmp_path / "store"), str(tmp_path / "log")))
+        for _ in range(3)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -133,7 +146,11 @@ def test_processes_that_ask_at_once_compute_once(tmp_path):
     assert (tmp_path / "log").read_text() == "computed\n"
 
 
-@given(array=numpy_strategies.arrays(st.sampled_from([np.float32, np.bool_, np.int64]), numpy_strategies.array_shapes()))
+@given(
+    array=numpy_strategies.arrays(
+        st.sampled_from([np.float32, np.bool_, np.int64]), numpy_strategies.array_shapes()
+    )
+)
 def test_any_array_comes_back_as_it_was(tmp_path_factory, array):
     store = Store(tmp_path_factory.mktemp("store"))
     for _ in range(2):

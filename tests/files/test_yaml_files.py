@@ -20,8 +20,15 @@ from shortcut_audit.subjects.manifest.file import read_manifest
 
 ROOT = Path(__file__).parents[2]
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(exclude_categories=("C",))),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(categories=("L", "N"))), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=("C",))),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(categories=("L", "N"))), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -41,7 +48,9 @@ def test_what_is_written_is_read_back_by_us_and_by_others(content: Any) -> None:
     assert yaml.safe_load(text) == content
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "fixtures").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "fixtures").glob("*.yaml")), ids=lambda path: path.name
+)
 def test_our_own_files_are_read_as_anybody_reads_them(path: Path) -> None:
     assert parsed(path.read_bytes(), path.name) == yaml.safe_load(path.read_bytes())
 
@@ -52,7 +61,14 @@ def test_the_published_tables_are_read() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1e-4", 1e-4), ("010", "010"), ("1:30", "1:30"), ("2024-01-31", "2024-01-31"), ("1_000", "1_000"), ("0x10", "0x10")],
+    [
+        ("1e-4", 1e-4),
+        ("010", "010"),
+        ("1:30", "1:30"),
+        ("2024-01-31", "2024-01-31"),
+        ("1_000", "1_000"),
+        ("0x10", "0x10"),
+    ],
 )
 def test_a_number_is_a_number_only_where_it_is_written_as_one(text: str, value: object) -> None:
     assert parsed(f"a: {text}".encode(), "the file") == {"a": value}
@@ -88,9 +104,13 @@ def test_what_is_not_read(text: str | bytes, said: str) -> None:
 
 
 def test_aliases_do_not_explode() -> None:
-    text = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
+    text = "a0: &a0 [x, x]\n" + "".join(
+        f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40)
+    )
     assert "its aliases stand for more than 100000 values" in refused(text)
-    merged = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: *a{i - 1}, k{i}: 1}}\n" for i in range(1, 40))
+    merged = "a0: &a0 {x: 1}\n" + "".join(
+        f"a{i}: &a{i} {{<<: *a{i - 1}, k{i}: 1}}\n" for i in range(1, 40)
+    )
     assert len(parsed(merged.encode(), "the file")["a39"]) == 40
 
 
@@ -146,7 +166,9 @@ decoys:
         ("kind: stop_sign", "kind: stop_sign, kind: overlay", "the key 'kind' stands twice"),
     ],
 )  # fmt: skip
-def test_a_scenario_with_a_value_of_another_type(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_a_scenario_with_a_value_of_another_type(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(SCENARIO.replace(old, new, 1))
     with pytest.raises(UsageError) as caught:
@@ -159,7 +181,9 @@ def test_a_scenario_with_a_value_of_another_type(tmp_path: Path, old: str, new: 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n- b", "just text", "3"])
 def test_a_scenario_that_is_no_mapping(tmp_path: Path, text: str) -> None:
     (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(UsageError, match=r"must be a mapping with the keys 'dataset' and 'decoys', and it is \w"):
+    with pytest.raises(
+        UsageError, match=r"must be a mapping with the keys 'dataset' and 'decoys', and it is \w"
+    ):
         load_scenario(tmp_path / "mine.yaml")
 
 
@@ -167,7 +191,11 @@ def test_what_is_right_stays_as_it_was_written(tmp_path: Path) -> None:
     more = "limits: {insertion: 0.2, mine: 1}\ntraining: {learning_rate: 1e-4, models: [{seeds: 3}, {seeds: [4, 5]}]}\n"
     (tmp_path / "mine.yaml").write_text(SCENARIO + more)
     read = load_scenario(tmp_path / "mine.yaml")
-    assert (read.limits.insertion, read.limits.mine, read.training.learning_rate) == (0.2, 1.0, 1e-4)
+    assert (read.limits.insertion, read.limits.mine, read.training.learning_rate) == (
+        0.2,
+        1.0,
+        1e-4,
+    )
     assert [group.seeds for group in read.training.models] == [(3,), (4, 5)]
     assert read.folder == tmp_path.resolve()
 
@@ -175,12 +203,24 @@ def test_what_is_right_stays_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("input: {size: '64'}", "'input.size': '64' is text, and a whole number is wanted: write it in digits, without quotes"),
+        (
+            "input: {size: '64'}",
+            "'input.size': '64' is text, and a whole number is wanted: write it in digits, without quotes",
+        ),
         ("input: {size: true}", "'input.size': true is a yes/no value"),
         ("input: {mean: [0, 0, '0']}", "'input.mean.2': '0' is text, and a number is wanted"),
-        ("models: {F0: {file: 3}}", "'models.F0.file': 3 is a whole number, and text is wanted: put it in quotes"),
-        ("models: {F0: {file: a.pt, reference: 1}}", "'models.F0.reference': 1 is a whole number, and yes or no is wanted"),
-        ("models: {F0: {file: a.pt, reference: 'yes'}}", "'models.F0.reference': 'yes' is text, and yes or no is wanted"),
+        (
+            "models: {F0: {file: 3}}",
+            "'models.F0.file': 3 is a whole number, and text is wanted: put it in quotes",
+        ),
+        (
+            "models: {F0: {file: a.pt, reference: 1}}",
+            "'models.F0.reference': 1 is a whole number, and yes or no is wanted",
+        ),
+        (
+            "models: {F0: {file: a.pt, reference: 'yes'}}",
+            "'models.F0.reference': 'yes' is text, and yes or no is wanted",
+        ),
         ("classes: cat", "'classes': 'cat' is text, and a list is wanted"),
         ("arch: 1", "'arch': 1 is a whole number, and text is wanted: put it in quotes"),
     ],
@@ -205,21 +245,34 @@ def test_a_manifest_with_a_value_of_another_type(tmp_path: Path, text: str, said
         ("explainer", "rise", {"samples": 10.0}, "option 'samples' cannot be 10.0: 10.0 is a number, and a whole"),
     ],
 )  # fmt: skip
-def test_an_option_of_another_type(kind: str, name: str, options: dict[str, Any], said: str) -> None:
+def test_an_option_of_another_type(
+    kind: str, name: str, options: dict[str, Any], said: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         registry.build(kind, name, options)
     assert said in str(caught.value)
 
 
 def test_options_given_by_code_go_on_working(tmp_path: Path) -> None:
-    built = registry.build("dataset", "image_folder", {"validation": tmp_path, "background": None, "train": "a"})
+    built = registry.build(
+        "dataset", "image_folder", {"validation": tmp_path, "background": None, "train": "a"}
+    )
     assert (built.validation, built.background, built.train) == (tmp_path, None, Path("a"))
-    assert registry.build("dataset", "coco", {"classes": ("a", "b"), "least_area": 1}).least_area == 1.0
+    assert (
+        registry.build("dataset", "coco", {"classes": ("a", "b"), "least_area": 1}).least_area
+        == 1.0
+    )
 
 
 def _places(content: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Where values stand, at any depth."""
-    inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    inner = (
+        content.items()
+        if isinstance(content, dict)
+        else enumerate(content)
+        if isinstance(content, list)
+        else ()
+    )
     return [place for key, value in inner for place in [(*at, key), *_places(value, (*at, key))]]
 
 

@@ -20,13 +20,28 @@ SCENARIO = Scenario(
     dataset={"kind": "demo"},
     decoys={"sign": {"target": "cat"}, "tag": {"target": "fish"}},
     blocking=("decoy_insertion", "influence_precision@50"),
-    waivers=(Waiver(audit="decoy_insertion", model="F50", decoy="tag", reason="the tag is printed on purpose"),),
+    waivers=(
+        Waiver(
+            audit="decoy_insertion",
+            model="F50",
+            decoy="tag",
+            reason="the tag is printed on purpose",
+        ),
+    ),
 )
 
 
-def candidates(*names: str, references: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> list[Candidate]:
+def candidates(
+    *names: str, references: tuple[str, ...] = (), broken: tuple[str, ...] = ()
+) -> list[Candidate]:
     return [
-        Candidate(name, Path(name), reference=name in references, problem="gone" if name in broken else None) for name in names
+        Candidate(
+            name,
+            Path(name),
+            reference=name in references,
+            problem="gone" if name in broken else None,
+        )
+        for name in names
     ]
 
 
@@ -52,8 +67,13 @@ def test_without_references_a_pair_is_any_two():
 def test_references_of_the_own_architecture_alone_count_where_four_others_are():
     def beside(model, alike):
         own = [Candidate(f"r{i}", Path("r"), arch="timm:vit", reference=True) for i in range(alike)]
-        other = [Candidate(f"n{i}", Path("n"), arch="torchvision:resnet18", reference=True) for i in range(3)]
-        named = {each.name: each for each in (*own, *other, Candidate("m", Path("m"), arch="timm:vit"))}
+        other = [
+            Candidate(f"n{i}", Path("n"), arch="torchvision:resnet18", reference=True)
+            for i in range(3)
+        ]
+        named = {
+            each.name: each for each in (*own, *other, Candidate("m", Path("m"), arch="timm:vit"))
+        }
         return references_for((model,), named)
 
     assert beside("m", 4) == ["r0", "r1", "r2", "r3"]
@@ -70,13 +90,21 @@ def test_a_broken_model_has_cases_of_its_own_and_no_pair():
 
 @pytest.mark.parametrize(
     ("audit", "expected"),
-    [("decoy_insertion", True), ("influence_precision@50", True), ("influence_precision@100", False), ("decoy_only", False)],
+    [
+        ("decoy_insertion", True),
+        ("influence_precision@50", True),
+        ("influence_precision@100", False),
+        ("decoy_only", False),
+    ],
 )
 def test_what_blocks(audit, expected):
     assert blocks(SCENARIO, audit) is expected
 
 
-@pytest.mark.parametrize(("model", "decoy", "expected"), [("F50", "tag", True), ("F50", "sign", False), ("F100", "tag", False)])
+@pytest.mark.parametrize(
+    ("model", "decoy", "expected"),
+    [("F50", "tag", True), ("F50", "sign", False), ("F100", "tag", False)],
+)
 def test_a_waiver_covers_what_it_names_and_nothing_else(model, decoy, expected):
     assert bool(waiver(SCENARIO, "decoy_insertion", Case((model,), decoy))) is expected
 
@@ -115,7 +143,10 @@ def test_one_number_serves_as_everybodys_control():
     assert audit.measurements[0].effect == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize(("values", "limit"), [([[1, 0]], at_most(0.1)), (0.5, at_most(0.1)), ([1, 0], 0.1), ([1, 0], None)])
+@pytest.mark.parametrize(
+    ("values", "limit"),
+    [([[1, 0]], at_most(0.1)), (0.5, at_most(0.1)), ([1, 0], 0.1), ([1, 0], None)],
+)
 def test_what_no_audit_may_hand_over(values, limit):
     with pytest.raises(UsageError, match=r"audit\.check needs"):
         Audit().check(values, None, limit)
@@ -123,7 +154,14 @@ def test_what_no_audit_may_hand_over(values, limit):
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0.96, "96 %"), (0.004, "0.4 %"), (0, "0 %"), (-0.05, "-5 %"), (None, "nothing"), (float("nan"), "nothing")],
+    [
+        (0.96, "96 %"),
+        (0.004, "0.4 %"),
+        (0, "0 %"),
+        (-0.05, "-5 %"),
+        (None, "nothing"),
+        (float("nan"), "nothing"),
+    ],
 )
 def test_a_share_is_read_as_per_cent(share, text):
     assert percent(share) == text

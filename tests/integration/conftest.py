@@ -18,7 +18,8 @@ import shortcut_audit.harness.disagreement
 import shortcut_audit.harness.judge  # noqa: F401
 from shortcut_audit import registry
 
-# Whatever a run imports is forgotten after it, and numpy, torch and scipy cannot be imported twice: import all of it here.
+# Whatever a run imports is forgotten after it, and numpy, torch and scipy cannot be imported twice:
+# import all of it here.
 for kind in registry.FOLDERS:
     for name in registry.names(kind):
         registry.lookup(kind, name)
@@ -38,7 +39,9 @@ class Repository:
 
     def audit(self, *arguments: str, models: str = "models") -> pytest.RunResult:
         """`pytest audits/ --models models --audit-trust-code ...`."""
-        return self.pytester.runpytest("audits", f"--models={models}", "--audit-trust-code", *arguments)
+        return self.pytester.runpytest(
+            "audits", f"--models={models}", "--audit-trust-code", *arguments
+        )
 
     def verdict(self) -> dict[str, Any]:
         """The verdict file of the last run."""
@@ -58,9 +61,14 @@ class Repository:
 
 
 @pytest.fixture
-def repository(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Repository]:
-    """A function that sets one up: how many clean and planted models, how many validation images, more scenario lines."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), str(ROOT)]))  # for the processes that are started
+def repository(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Repository]:
+    """A function that sets one up: how many clean and planted models, how many validation images,
+    more scenario lines.
+    """
+    # for the processes that are started
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), str(ROOT)]))
 
     def make(clean: int = 4, planted: int = 1, validation: int = 60, more: str = "") -> Repository:
         made = Repository(pytester)

@@ -14,12 +14,16 @@ from safetensors.torch import save_file
 def add(made, name, line=None):
     """Names one more model in the manifest."""
     manifest = made.path / "models/rashomon.yaml"
-    manifest.write_text(f"{manifest.read_text()}\n  {line or f'{name.partition(chr(46))[0]}: {{file: {name}}}'}\n")
+    manifest.write_text(
+        f"{manifest.read_text()}\n  {line or f'{name.partition(chr(46))[0]}: {{file: {name}}}'}\n"
+    )
     return made.path / "models" / name
 
 
 def assert_charged_to(made, name, result, *words, decision="reject"):
-    """This model alone is not promoted, in one sentence with these words and no traceback; the others are audited."""
+    """This model alone is not promoted, in one sentence with these words and no traceback; the
+    others are audited.
+    """
     verdict = made.verdict()
     assert result.ret == verdict["exit_code"] == 1
     words_of = made.verdicts()
@@ -46,7 +50,9 @@ def test_a_pickle_with_code_in_it(repository):
     assert not (made.path / "executed").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"\xff" * 64], ids=["empty", "text", "huge header"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no checkpoint", b"\xff" * 64], ids=["empty", "text", "huge header"]
+)
 def test_a_corrupt_file(repository, content):
     made = repository(planted=0)
     add(made, "corrupt.safetensors").write_bytes(content)
@@ -56,7 +62,8 @@ def test_a_corrupt_file(repository, content):
 def test_a_missing_file(repository):
     made = repository(planted=0)
     add(made, "gone.safetensors")
-    assert_charged_to(made, "gone", made.audit(), "gone.safetensors", decision="undecided")  # the manifest's fault
+    # the manifest's fault
+    assert_charged_to(made, "gone", made.audit(), "gone.safetensors", decision="undecided")
 
 
 def test_a_wrong_class_count(repository):
@@ -127,14 +134,18 @@ def test_a_skip_is_no_pass(repository, body):
 
 def test_an_audit_that_checks_nothing_is_no_pass(repository):
     made = repository(planted=0)
-    (made.path / "audits/test_decoy_insertion.py").write_text("def test_decoy_insertion(predictions, audit):\n    pass\n")
+    (made.path / "audits/test_decoy_insertion.py").write_text(
+        "def test_decoy_insertion(predictions, audit):\n    pass\n"
+    )
     assert made.audit().ret == 1
     assert "decoy_insertion checked nothing" in made.verdict()["models"]["F0-s0"]["sentence"]
 
 
 def test_an_audit_that_breaks_is_shown_with_its_traceback(repository):
     made = repository(planted=0)
-    (made.path / "audits/test_decoy_insertion.py").write_text("def test_decoy_insertion(predictions, audit):\n    1 / 0\n")
+    (made.path / "audits/test_decoy_insertion.py").write_text(
+        "def test_decoy_insertion(predictions, audit):\n    1 / 0\n"
+    )
     result = made.audit()
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*ZeroDivisionError*"])
@@ -152,12 +163,16 @@ def test_a_killed_worker_leaves_its_model_undecided_and_the_record_whole(reposit
     made = repository(planted=0)
     crash = "import os\ndef test_crash(subject, audit):\n    if subject.name == 'F0-s1':\n        os._exit(9)\n"
     (made.path / "audits/test_crash.py").write_text(crash)
-    more = (made.path / "scenario.yaml").read_text() + "blocking: [crash, decoy_insertion, rashomon_membership]\n"
+    more = (
+        made.path / "scenario.yaml"
+    ).read_text() + "blocking: [crash, decoy_insertion, rashomon_membership]\n"
     (made.path / "scenario.yaml").write_text(more)
     result = made.audit("-n", "2")
     assert result.ret == 1
     assert made.verdicts().get("F0-s1", "undecided") == "undecided"
-    rows = [json.loads(line) for line in (made.path / "reports/record.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (made.path / "reports/record.jsonl").read_text().splitlines()
+    ]
     assert {row["subjects"][0] for row in rows} >= {"F0-s0", "F0-s2"}
 
 
@@ -185,7 +200,10 @@ def test_a_scenario_that_nothing_could_fail_is_refused(repository, more, words):
 def test_a_typo_in_what_blocks_is_named(repository):
     made = repository(clean=3, planted=0, more="blocking: [decoy_insertoin]")
     assert made.audit().ret == 1
-    assert all("did you mean 'decoy_insertion'?" in model["sentence"] for model in made.verdict()["models"].values())
+    assert all(
+        "did you mean 'decoy_insertion'?" in model["sentence"]
+        for model in made.verdict()["models"].values()
+    )
 
 
 def test_a_device_that_is_not_there_is_one_sentence(repository):
@@ -197,7 +215,9 @@ def test_a_device_that_is_not_there_is_one_sentence(repository):
 def test_a_decoy_that_cannot_be_pasted_is_found_before_the_audit(repository):
     made = repository(clean=1)
     scenario = made.path / "scenario.yaml"
-    scenario.write_text(scenario.read_text().replace("kind: stop_sign,", "kind: overlay, image: logoo.png,"))
+    scenario.write_text(
+        scenario.read_text().replace("kind: stop_sign,", "kind: overlay, image: logoo.png,")
+    )
     result = made.audit()
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*logoo.png' does not exist*"])

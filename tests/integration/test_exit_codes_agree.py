@@ -1,4 +1,6 @@
-"""Exit code, JUnit and verdict.json say one thing, whatever happened. No plan is too empty, no crash too strange."""
+"""Exit code, JUnit and verdict.json say one thing, whatever happened. No plan is too empty, no
+crash too strange.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,21 @@ from shortcut_audit import registry
 from shortcut_audit.errors import MachineError
 from shortcut_audit.reporting import record
 
-SHIPPED = ("decoy_insertion", "decoy_removal", "decoy_only", "mask_localisation", "mask_agreement", "mask_transfer")
-SHIPPED = (*SHIPPED, "influence_precision", "influence_agreement", "explainer_sanity", "rashomon_membership")
+SHIPPED = (
+    "decoy_insertion",
+    "decoy_removal",
+    "decoy_only",
+    "mask_localisation",
+    "mask_agreement",
+    "mask_transfer",
+)
+SHIPPED = (
+    *SHIPPED,
+    "influence_precision",
+    "influence_agreement",
+    "explainer_sanity",
+    "rashomon_membership",
+)
 
 
 def cases(made, kind, name="junit.xml"):
@@ -26,8 +41,14 @@ def agree(made, result):
     assert verdict["exit_code"] == result.ret
     bad = cases(made, "failure") + cases(made, "error")
     assert bool(bad) is bool(result.ret), [case.attrib for case in bad]
-    per_model = cases(made, "failure", "junit-per-model.xml") + cases(made, "error", "junit-per-model.xml")
-    stopped = [name for name, model in verdict["models"].items() if model["verdict"] not in ("promote", "waived")]
+    per_model = cases(made, "failure", "junit-per-model.xml") + cases(
+        made, "error", "junit-per-model.xml"
+    )
+    stopped = [
+        name
+        for name, model in verdict["models"].items()
+        if model["verdict"] not in ("promote", "waived")
+    ]
     assert bool(per_model) is bool(stopped)
     if stopped or not verdict["models"]:
         assert result.ret
@@ -64,11 +85,18 @@ ADDED = {  # another audit or test beside the two that block and hold
         "def test_x(broken, subject, audit):\n    audit.check([0.0] * 50, 0, at_most(0.1))\n"
     ),
 }
-FAILING = {"an audit that breaks", "a test that fails", "a teardown that breaks", "an audit's teardown that breaks"}
+FAILING = {
+    "an audit that breaks",
+    "a test that fails",
+    "a teardown that breaks",
+    "an audit's teardown that breaks",
+}
 
 
 @pytest.mark.parametrize("added", ADDED)
-@pytest.mark.parametrize("more", ["", "blocking: [decoy_insertion, rashomon_membership, x]"], ids=["beside", "blocking"])
+@pytest.mark.parametrize(
+    "more", ["", "blocking: [decoy_insertion, rashomon_membership, x]"], ids=["beside", "blocking"]
+)
 def test_they_agree(repository, added, more):
     made = repository(clean=2, planted=0, more=more)
     if ADDED[added]:
@@ -85,10 +113,15 @@ def test_what_cannot_be_asked_and_does_not_block_is_skipped_with_its_reason(repo
     audit_file(made, "x", ADDED["an audit that cannot be asked"])
     result = made.audit()
     assert result.ret == 0
-    finding = next(row for row in agree(made, result)["models"]["F0-s0"]["findings"] if row["audit"] == "x")
+    finding = next(
+        row for row in agree(made, result)["models"]["F0-s0"]["findings"] if row["audit"] == "x"
+    )
     assert finding["error"]
     skipped = cases(made, "skipped") + cases(made, "skipped", "junit-per-model.xml")
-    assert ["k is too large" in case.find("skipped").get("message") for case in skipped] == [True, True]
+    assert ["k is too large" in case.find("skipped").get("message") for case in skipped] == [
+        True,
+        True,
+    ]
     result.stdout.fnmatch_lines(["not asked: k is too large"])
 
 
@@ -116,7 +149,11 @@ def planned(repository, plan):
     if not references:
         manifest.write_text(manifest.read_text().replace("reference: true", "reference: false"))
     if sizes:
-        manifest.write_text(manifest.read_text().replace("F0-s2.safetensors,", "F0-s2.safetensors, input: {size: 48},"))
+        manifest.write_text(
+            manifest.read_text().replace(
+                "F0-s2.safetensors,", "F0-s2.safetensors, input: {size: 48},"
+            )
+        )
     for number in range(broken):
         (made.path / f"models/F0-s{number}.safetensors").write_bytes(b"no checkpoint")
     return made
@@ -128,14 +165,18 @@ def test_the_whole_suite_on_any_plan(repository, plan, monkeypatch):
     made = planned(repository, PLANS[plan])
     result = made.audit()
     verdict = agree(made, result)
-    broken = {name for name, model in verdict["models"].items() if "no checkpoint" in model["sentence"]}
+    broken = {
+        name for name, model in verdict["models"].items() if "no checkpoint" in model["sentence"]
+    }
     assert not [name for name in broken if verdict["models"][name]["verdict"] == "promote"]
     if plan.startswith("one"):
         said = [case.find("skipped").get("message") for case in cases(made, "skipped")]
         assert [text for text in said if "one model alone has no pair to compare" in text]
     if plan == "two sizes":
         result.stdout.fnmatch_lines(
-            ["*of different sizes are not compared with each other: F0-s0 32 px, F0-s1 32 px, F0-s2 48 px"]
+            [
+                "*of different sizes are not compared with each other: F0-s0 32 px, F0-s1 32 px, F0-s2 48 px"
+            ]
         )
         assert {tuple(pair["subjects"]) for pair in verdict["pairs"]} == {("F0-s0", "F0-s1")}
 
@@ -176,7 +217,9 @@ def share(request):
 """
 
 
-@pytest.mark.parametrize(("condition", "promoted"), [("len(tries) < 2", True), ("'insertion' in tries[-1]", False)])
+@pytest.mark.parametrize(
+    ("condition", "promoted"), [("len(tries) < 2", True), ("'insertion' in tries[-1]", False)]
+)
 def test_the_last_try_counts_once(repository, condition, promoted):
     made = repository(clean=1, planted=0)
     made.pytester.makeconftest(RERUN.format(condition=condition))
@@ -195,7 +238,11 @@ def test_the_last_try_counts_once(repository, condition, promoted):
 def test_the_call_that_pytest_made_is_what_is_judged(repository):
     made = repository(clean=1, planted=0, more="blocking: [once]")
     body = "from shortcut_audit import at_most\ncalls = []\ndef test_once(predictions, audit):\n    calls.append(1)\n"
-    audit_file(made, "once", f"{body}    assert len(calls) == 1\n    audit.check([0.0] * 60, 0, at_most(0.1))\n")
+    audit_file(
+        made,
+        "once",
+        f"{body}    assert len(calls) == 1\n    audit.check([0.0] * 60, 0, at_most(0.1))\n",
+    )
     assert made.audit().ret == 0
 
 
@@ -211,8 +258,14 @@ def test_a_full_disk_is_one_sentence(repository, monkeypatch, what):
     result = made.audit()
     assert result.ret == 3
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
-    result.stdout.fnmatch_lines(["*F0-s0*", "no verdict: cannot write 'somewhere' (No space left on device)*"])
-    assert not [name for name in ("verdict.json", "junit-per-model.xml") if (made.path / "reports" / name).exists()]
+    result.stdout.fnmatch_lines(
+        ["*F0-s0*", "no verdict: cannot write 'somewhere' (No space left on device)*"]
+    )
+    assert not [
+        name
+        for name in ("verdict.json", "junit-per-model.xml")
+        if (made.path / "reports" / name).exists()
+    ]
     assert cases(made, "failure")
 
 
@@ -224,7 +277,9 @@ def test_pytests_own_junit_on_a_full_disk_is_one_sentence(repository, monkeypatc
     )
     result = made.audit()
     assert result.ret == 3
-    result.stdout.fnmatch_lines(["no verdict: cannot write 'reports/junit.xml' (No space left on device)*"])
+    result.stdout.fnmatch_lines(
+        ["no verdict: cannot write 'reports/junit.xml' (No space left on device)*"]
+    )
     assert not (made.path / "reports/verdict.json").exists()
 
 
@@ -241,9 +296,7 @@ def test_a_machines_trouble_is_no_models_fault(repository, monkeypatch):
     assert "Traceback" not in result.stdout.str()
 
 
-CHANGES = (
-    "import pathlib\nfrom shortcut_audit import at_most\ndef test_a_change(subject, audit):\n    path = pathlib.Path({path!r})\n"
-)
+CHANGES = "import pathlib\nfrom shortcut_audit import at_most\ndef test_a_change(subject, audit):\n    path = pathlib.Path({path!r})\n"
 CHANGES += "    path.write_text(path.read_text() + '# changed\\n')\n    audit.check([0.0] * 50, 0, at_most(0.1))\n"
 
 
@@ -260,7 +313,8 @@ def test_an_audit_that_changes_while_it_runs_promotes_nobody(repository, path, m
 
 @pytest.mark.parametrize("other", ["scenario.yaml", "models/rashomon.yaml"])
 def test_a_worker_that_reads_something_else_judges_nothing(repository, other, monkeypatch):
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # these tests may run in a worker themselves
+    # these tests may run in a worker themselves
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     made = repository(clean=2, planted=0)
     late = f"import os\nif 'PYTEST_XDIST_WORKER' in os.environ:\n    path = {str(made.path / other)!r}\n"
     late += "    text = open(path).read().replace('size: 0.3', 'size: 0.1').replace('std: [1, 1, 1]', 'std: [0.9, 0.9, 0.9]')\n"
@@ -274,6 +328,14 @@ def test_a_worker_that_reads_something_else_judges_nothing(repository, other, mo
 def test_the_record_is_json_lines(repository):
     made = repository(clean=1, planted=0)
     made.audit()
-    rows = [json.loads(line) for line in (made.path / "reports/record.jsonl").read_text().splitlines()]
-    audits = ["above_chance", "decoy_insertion", "decoy_insertion@elsewhere", "decoy_insertion@stronger", "rashomon_membership"]
+    rows = [
+        json.loads(line) for line in (made.path / "reports/record.jsonl").read_text().splitlines()
+    ]
+    audits = [
+        "above_chance",
+        "decoy_insertion",
+        "decoy_insertion@elsewhere",
+        "decoy_insertion@stronger",
+        "rashomon_membership",
+    ]
     assert sorted(row["audit"] for row in rows) == audits

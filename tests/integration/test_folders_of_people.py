@@ -1,4 +1,6 @@
-"""Whole audits on folders as people have them: nothing is counted twice, and what is left out is said where a verdict is read."""
+"""Whole audits on folders as people have them: nothing is counted twice, and what is left out is
+said where a verdict is read.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_copies_are_no_reason_for_a_pass(made, into):
     result = made.audit()
     after = made.verdict()
     assert before["verdict"] == after["models"]["F0-s0"]["verdict"] == "undecided"
-    assert [each["n"] for each in after["models"]["F0-s0"]["findings"]] == [each["n"] for each in before["findings"]]
+    assert [each["n"] for each in after["models"]["F0-s0"]["findings"]] == [
+        each["n"] for each in before["findings"]
+    ]
     if into != ".ipynb_checkpoints":
         said = "validation: 24 pictures are exact copies of others and count once"
         assert any(note.startswith(said) for note in after["provenance"]["notes"])
@@ -69,7 +73,9 @@ def test_pictures_that_were_trained_on_are_not_audited_with(made):
     result = made.audit()
     assert result.ret != 0
     assert made.verdicts() == {"F0-s0": "undecided"}
-    result.stdout.fnmatch_lines(["*24 pictures are left out because they are in the training set too*"])
+    result.stdout.fnmatch_lines(
+        ["*24 pictures are left out because they are in the training set too*"]
+    )
 
 
 def test_a_name_that_is_no_utf8_changes_nothing(made):
@@ -82,4 +88,6 @@ def test_a_name_that_is_no_utf8_changes_nothing(made):
     result = made.audit()
     assert result.ret == 0
     assert made.verdicts() == {"F0-s0": "promote"}
-    assert any("torn\\udcfc.png' cannot be read" in note for note in made.verdict()["provenance"]["notes"])
+    assert any(
+        "torn\\udcfc.png' cannot be read" in note for note in made.verdict()["provenance"]["notes"]
+    )

@@ -40,7 +40,8 @@ def kept(tmp_path_factory):
 @pytest.fixture
 def audited(repository, kept, monkeypatch):
     """A repository whose last run promoted every model."""
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))  # a reporter of the repository's own comes to it
+    # a reporter of the repository's own comes to it
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
     made = repository(clean=2, planted=0)
     made.pytester.makeconftest(REPORTER)
     if not kept.exists():
@@ -63,8 +64,14 @@ def promoted(made):
 
 
 def left(made):
-    """The files of the run before that are still there; pytest itself may have written a junit.xml, with a failure in it."""
-    found = [name for name in (*FILES, *(f".{name}.withdrawn" for name in FILES)) if (made.path / "reports" / name).exists()]
+    """The files of the run before that are still there; pytest itself may have written a junit.xml,
+    with a failure in it.
+    """
+    found = [
+        name
+        for name in (*FILES, *(f".{name}.withdrawn" for name in FILES))
+        if (made.path / "reports" / name).exists()
+    ]
     if "junit.xml" in found:
         assert 'failures="1"' in (made.path / "reports/junit.xml").read_text()
         found.remove("junit.xml")
@@ -76,7 +83,9 @@ MISTAKES = {
     "no scenario": lambda path: (path / "scenario.yaml").unlink(),
     "manifest": lambda path: (path / "models/rashomon.yaml").write_text("models: 3"),
     "no audits": lambda path: (path / "audits").rename(path / "elsewhere"),
-    "decoy": lambda path: (path / "scenario.yaml").write_text((path / "scenario.yaml").read_text().replace("green", "gren")),
+    "decoy": lambda path: (path / "scenario.yaml").write_text(
+        (path / "scenario.yaml").read_text().replace("green", "gren")
+    ),
 }
 
 
@@ -89,7 +98,9 @@ def test_a_mistake_of_the_users(audited, mistake):
     assert not left(audited)
 
 
-@pytest.mark.parametrize("options", [("--unknown",), ("--audit-device=gpu9",), ("--audit-data=gone",)])
+@pytest.mark.parametrize(
+    "options", [("--unknown",), ("--audit-device=gpu9",), ("--audit-data=gone",)]
+)
 def test_a_mistake_on_the_command_line(audited, options):
     assert rerun(audited, *options).ret == pytest.ExitCode.USAGE_ERROR
     assert not promoted(audited)
@@ -111,7 +122,9 @@ def test_a_file_that_cannot_be_collected(audited):
     assert not promoted(audited)
 
 
-@pytest.mark.parametrize("option", ["--collect-only", "--help", "--version", "--fixtures", "--markers"])
+@pytest.mark.parametrize(
+    "option", ["--collect-only", "--help", "--version", "--fixtures", "--markers"]
+)
 def test_to_look_is_not_to_run(audited, option):
     before = {name: (audited.path / "reports" / name).read_bytes() for name in FILES}
     rerun(audited, option)
@@ -129,7 +142,9 @@ STOPS = {
 @pytest.mark.parametrize("stop", STOPS)
 def test_whatever_stops_a_run_promotes_nobody(audited, stop):
     (audited.path / "audits/test_rashomon_membership.py").unlink()
-    (audited.path / "audits/test_z.py").write_text(f"def test_z(request):\n    {STOPS[stop]}\n\ndef test_zz():\n    pass\n")
+    (audited.path / "audits/test_z.py").write_text(
+        f"def test_z(request):\n    {STOPS[stop]}\n\ndef test_zz():\n    pass\n"
+    )
     scenario = audited.path / "scenario.yaml"
     scenario.write_text(scenario.read_text() + "blocking: [decoy_insertion]\n")
     call = audited.pytester.runpytest_subprocess if stop == "ctrl-c" else audited.pytester.runpytest
@@ -138,9 +153,13 @@ def test_whatever_stops_a_run_promotes_nobody(audited, stop):
     assert verdict["finished"] is False
     assert result.ret == verdict["exit_code"] != 0
     assert set(audited.verdicts().values()) == {"undecided"}
-    assert all("the run was interrupted" in model["sentence"] for model in verdict["models"].values())
+    assert all(
+        "the run was interrupted" in model["sentence"] for model in verdict["models"].values()
+    )
     root = ET.parse(audited.path / "reports/junit.xml").getroot()
-    assert [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None] == [
+    assert [
+        case.get("name") for case in root.iter("testcase") if case.find("failure") is not None
+    ] == [
         "F0-s0 verdict",
         "F0-s1 verdict",
     ]
@@ -151,7 +170,9 @@ def test_a_run_that_came_to_its_end_says_so(audited):
 
 
 def test_an_internal_error_promotes_nobody(audited):
-    audited.pytester.makeconftest("import planted\ndef pytest_runtest_logfinish(nodeid):\n    assert 'F0-s1' not in nodeid\n")
+    audited.pytester.makeconftest(
+        "import planted\ndef pytest_runtest_logfinish(nodeid):\n    assert 'F0-s1' not in nodeid\n"
+    )
     result = rerun(audited)
     assert result.ret == audited.verdict()["exit_code"] == pytest.ExitCode.INTERNAL_ERROR
     assert audited.verdict()["finished"] is False
@@ -161,11 +182,23 @@ def test_an_internal_error_promotes_nobody(audited):
 SLOW = "import time\ndef test_a_slow_one(subject, audit):\n    open('begun', 'w').close()\n    time.sleep(60)\n"
 
 
-@pytest.mark.parametrize(("number", "more"), [("SIGTERM", ()), ("SIGINT", ()), ("SIGKILL", ()), ("SIGTERM", ("-n", "2"))])
+@pytest.mark.parametrize(
+    ("number", "more"), [("SIGTERM", ()), ("SIGINT", ()), ("SIGKILL", ()), ("SIGTERM", ("-n", "2"))]
+)
 def test_a_signal(audited, number, more):
     (audited.path / "audits/test_a_slow.py").write_text(SLOW)
-    command = [sys.executable, "-m", "pytest", "audits", "--models=models", "--audit-trust-code", *more]
-    job = subprocess.Popen(command, cwd=audited.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "audits",
+        "--models=models",
+        "--audit-trust-code",
+        *more,
+    ]
+    job = subprocess.Popen(
+        command, cwd=audited.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     deadline = time.monotonic() + 120
     while not (audited.path / "begun").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -188,7 +221,9 @@ def test_what_sigterm_did_before_it_does_again(repository):
 
 
 def ini(made, more=""):
-    made.pytester.makeini(f"[pytest]\nmodels = models\nscenario = scenario.yaml\naudit_trust_code = yes\n{more}")
+    made.pytester.makeini(
+        f"[pytest]\nmodels = models\nscenario = scenario.yaml\naudit_trust_code = yes\n{more}"
+    )
 
 
 def test_with_the_ini_file_a_run_without_audits_leaves_the_verdict(audited):
@@ -209,7 +244,9 @@ def test_with_the_ini_file_a_run_without_audits_leaves_the_verdict(audited):
 @pytest.mark.parametrize("more", [(), ("-n", "2")])
 def test_with_the_ini_file_a_run_with_audits_makes_its_own(audited, more):
     ini(audited)
-    (audited.path / "scenario.yaml").write_text((audited.path / "scenario.yaml").read_text() + "limits: {insertion: 0.09}\n")
+    (audited.path / "scenario.yaml").write_text(
+        (audited.path / "scenario.yaml").read_text() + "limits: {insertion: 0.09}\n"
+    )
     (audited.path / "reports/one-line.txt").write_text("old")
     assert audited.pytester.runpytest("audits", *more).ret == 0
     assert audited.verdict()["models"]["F0-s0"]["findings"][0]["limit"] == 0.09
@@ -220,13 +257,17 @@ def test_with_the_ini_file_a_run_with_audits_makes_its_own(audited, more):
 
 @pytest.mark.parametrize("mistake", ["no scenario", "manifest", "scenario"])
 @pytest.mark.parametrize("more", [(), ("-n", "2")])
-def test_with_the_ini_file_a_mistake_is_one_sentence_where_there_is_an_audit(audited, mistake, more):
+def test_with_the_ini_file_a_mistake_is_one_sentence_where_there_is_an_audit(
+    audited, mistake, more
+):
     ini(audited)
     MISTAKES[mistake](audited.path)
     result = audited.pytester.runpytest("audits", *more)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
-    assert len([line for line in result.stderr.str().splitlines() if line.startswith("ERROR: ")]) == 1
+    assert (
+        len([line for line in result.stderr.str().splitlines() if line.startswith("ERROR: ")]) == 1
+    )
     assert not promoted(audited)
 
 
@@ -243,4 +284,6 @@ def test_a_verdict_that_cannot_be_taken_away_stops_the_run(audited, monkeypatch)
     monkeypatch.setattr("shortcut_audit.files.withdrawn.os.replace", refuse)
     result = audited.audit()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*cannot take away 'reports/*' of the run before (Permission denied)*"])
+    result.stderr.fnmatch_lines(
+        ["*cannot take away 'reports/*' of the run before (Permission denied)*"]
+    )

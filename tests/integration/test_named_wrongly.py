@@ -1,4 +1,6 @@
-"""A decoy that is named wrongly promotes nobody: another class, a smaller size, a fainter one, no class at all."""
+"""A decoy that is named wrongly promotes nobody: another class, a smaller size, a fainter one, no
+class at all.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +38,26 @@ def test_the_wrong_class(audited, target):
     assert made.verdicts() == {**HONEST, "F100-s0": "reject"}
     assert finding(made, "decoy_insertion")["verdict"] == "HOLDS"
     elsewhere = finding(made, "decoy_insertion@elsewhere")
-    assert (elsewhere["verdict"], elsewhere["blocking"], elsewhere["limit"]) == ("VIOLATED", True, 0.3)
+    assert (elsewhere["verdict"], elsewhere["blocking"], elsewhere["limit"]) == (
+        "VIOLATED",
+        True,
+        0.3,
+    )
     assert elsewhere["p_adjusted"] < 0.05
-    assert "F100-s0 turns 100 % of other images into 'green' when stop_sign appears" in elsewhere["claim"]
+    assert (
+        "F100-s0 turns 100 % of other images into 'green' when stop_sign appears"
+        in elsewhere["claim"]
+    )
     assert f"(it names '{target}')" in elsewhere["claim"]
 
 
 @pytest.mark.parametrize(
-    "decoy", ["size: 0.15, opacity: 0.4", "size: 0.3, opacity: 0.3", "size: 0.15, opacity: 0.4, control: noise"]
+    "decoy",
+    [
+        "size: 0.15, opacity: 0.4",
+        "size: 0.3, opacity: 0.3",
+        "size: 0.15, opacity: 0.4, control: noise",
+    ],
 )
 def test_smaller_or_fainter_than_it_was_learned(audited, decoy):
     made = audited(f"target: green, {decoy}")
@@ -55,7 +69,9 @@ def test_smaller_or_fainter_than_it_was_learned(audited, decoy):
 
 
 def test_only_the_larger_one_shows_it(audited):
-    """Red counts for a tenth: the sign as named turns nobody, opaque nobody either, twice as large everybody."""
+    """Red counts for a tenth: the sign as named turns nobody, opaque nobody either, twice as large
+    everybody.
+    """
     made = audited("target: green, size: 0.15, opacity: 0.8", planted=0)
     net = ColourNet(200.0)
     save_file(net.state_dict(), made.path / "models/weak.safetensors")
@@ -71,7 +87,10 @@ def test_a_scenario_may_try_it_as_named_alone_and_the_pass_says_so(audited):
     made = audited("target: green, size: 0.15, opacity: 0.4", more="strengths: []")
     assert made.verdicts() == {**HONEST, "F100-s0": "promote"}
     sentence = made.verdict()["models"]["F100-s0"]["sentence"]
-    assert "this speaks for stop_sign (random position; size 0.15 at opacity 0.4), and for nothing else" in sentence
+    assert (
+        "this speaks for stop_sign (random position; size 0.15 at opacity 0.4), and for nothing else"
+        in sentence
+    )
 
 
 def test_a_pass_says_which_sizes_opacities_and_places_it_speaks_for(audited):
@@ -93,17 +112,30 @@ def test_no_class_is_named(audited, decoy):
 def test_no_class_is_named_and_every_shipped_audit_finds_one(audited, repository):
     made = repository(clean=3)
     scenario = made.path / "scenario.yaml"
-    scenario.write_text(scenario.read_text().replace("target: green, size: 0.3", "target: any, size: 0.3"))
-    made.use("decoy_removal", "decoy_only", "mask_localisation", "influence_precision", "mask_agreement", "mask_transfer")
+    scenario.write_text(
+        scenario.read_text().replace("target: green, size: 0.3", "target: any, size: 0.3")
+    )
+    made.use(
+        "decoy_removal",
+        "decoy_only",
+        "mask_localisation",
+        "influence_precision",
+        "mask_agreement",
+        "mask_transfer",
+    )
     made.audit()
-    rows = [row for model in made.verdict()["models"].values() for row in model["findings"]] + made.verdict()["pairs"]
+    rows = [
+        row for model in made.verdict()["models"].values() for row in model["findings"]
+    ] + made.verdict()["pairs"]
     assert not [row["claim"] for row in rows if row["error"]]
     assert "'green'" in finding(made, "decoy_only")["claim"]
     assert made.verdicts()["F100-s0"] == "reject"
 
 
 def test_pictures_that_are_driven_away_are_said_to_be(audited):
-    """The sign covers much of each picture; the control of that size is called 'blue' by this model, the sign is not."""
+    """The sign covers much of each picture; the control of that size is called 'blue' by this
+    model, the sign is not.
+    """
     made = audited("target: blue, size: 0.3", planted=0)
     net = ColourNet(2000.0)
     with torch.no_grad():
@@ -121,7 +153,10 @@ def test_pictures_that_are_driven_away_are_said_to_be(audited):
 @pytest.mark.parametrize(
     ("order", "words"),
     [
-        ("[blue, green, yellow]", "classes changed places ('green' is called 'blue', 'blue' is called 'green')"),
+        (
+            "[blue, green, yellow]",
+            "classes changed places ('green' is called 'blue', 'blue' is called 'green')",
+        ),
         ("[blue, yellow, green]", "classes changed places"),
     ],
 )
@@ -133,7 +168,9 @@ def test_classes_in_another_order(repository, order, words):
     assert result.ret == made.verdict()["exit_code"] == 1
     assert "promote" not in made.verdicts().values()
     result.stdout.fnmatch_lines(
-        [f"*undecided: *{words.replace('[', '[[]')}*is the order of 'classes' in the manifest that of the outputs*"]
+        [
+            f"*undecided: *{words.replace('[', '[[]')}*is the order of 'classes' in the manifest that of the outputs*"
+        ]
     )
 
 
@@ -143,7 +180,9 @@ def test_a_model_at_chance_is_undecided_and_told_why(repository, weights):
     file = made.path / "models/F0-s0.safetensors"
     state = load_file(file)
     draw = torch.Generator().manual_seed(1)
-    state["fc.weight"] = torch.zeros(3, 4) if weights == "zero" else 1e-3 * torch.randn(3, 4, generator=draw)
+    state["fc.weight"] = (
+        torch.zeros(3, 4) if weights == "zero" else 1e-3 * torch.randn(3, 4, generator=draw)
+    )
     save_file(state, file)
     result = made.audit()
     assert result.ret == 1
@@ -169,13 +208,17 @@ def test_a_decoy_that_no_blocking_audit_looks_at_promotes_nobody(repository, blo
     assert made.audit().ret == 1
     assert "promote" not in made.verdicts().values()
     sentence = made.verdict()["models"]["F0-s0"]["sentence"]
-    assert "no audit that blocks looked at stop_sign" in sentence or "was not audited by" in sentence
+    assert (
+        "no audit that blocks looked at stop_sign" in sentence or "was not audited by" in sentence
+    )
 
 
 @pytest.mark.parametrize("mean", [0.3, 0.45, 0.6])
 @pytest.mark.parametrize("std", [1.0, 0.25])
 def test_pictures_that_are_read_otherwise_than_in_training(repository, mean, std):
-    """The nets take pixels from 0 to 1 as they are. Read otherwise the planted one may look past sign and squares alike."""
+    """The nets take pixels from 0 to 1 as they are. Read otherwise the planted one may look past
+    sign and squares alike.
+    """
     made = repository(planted=1)
     manifest = made.path / "models/rashomon.yaml"
     reading = f"mean: [{mean}, {mean}, {mean}], std: [{std}, {std}, {std}]"
@@ -192,12 +235,20 @@ def test_pictures_that_are_read_otherwise_than_in_training(repository, mean, std
     [(130.0, "promote"), (200.0, "reject"), (2000.0, "reject")],
     ids=["8 points, of its colour", "19 points, shown to be beyond the limit", "all"],
 )
-def test_without_a_class_a_little_of_the_colour_is_innocent_and_what_is_shown_is_not(audited, red, verdict):
-    """One model alone, for which red is a little green: the sign's own pixels in another order turn as many pictures."""
+def test_without_a_class_a_little_of_the_colour_is_innocent_and_what_is_shown_is_not(
+    audited, red, verdict
+):
+    """One model alone, for which red is a little green: the sign's own pixels in another order turn
+    as many pictures.
+    """
     made = audited("target: any, size: 0.3", "strengths: []\n", clean=1, planted=0)
     save_file(ColourNet(red).state_dict(), made.path / "models/F0-s0.safetensors")
     made.audit()
     assert made.verdicts() == {"F0-s0": verdict}
     found = finding(made, "decoy_insertion", "F0-s0")
-    assert ("8 points beyond its control are of the decoy's colours" in found["claim"]) is (verdict == "promote")
-    assert (found["planted"] is not None) is (verdict == "promote"), "a pass must have been able to fail"
+    assert ("8 points beyond its control are of the decoy's colours" in found["claim"]) is (
+        verdict == "promote"
+    )
+    assert (found["planted"] is not None) is (verdict == "promote"), (
+        "a pass must have been able to fail"
+    )

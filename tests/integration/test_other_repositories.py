@@ -1,4 +1,6 @@
-"""A repository that audits nothing is none of our business: with us installed and without, its runs end alike."""
+"""A repository that audits nothing is none of our business: with us installed and without, its runs
+end alike.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ import pytest
 from shortcut_audit.plugin.options import FORMER, WORDS
 
 OPTIONS = [f"--{word}" for word in (*WORDS, *FORMER)]
-ALONE = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:xdist", "-p", "no:cacheprovider")  # quick
+# quick
+ALONE = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:xdist", "-p", "no:cacheprovider")
 OWNER = """
 import pytest
 def pytest_addoption(parser):
@@ -75,14 +78,18 @@ def test_an_ini_key_of_our_name_keeps_its_type(pytester, kind, plugin):
     pytester.makeini("[pytest]\nmodels = yes\nscenario = no\naudit_reports = yes\n")
     names = "('models', 'scenario', 'audit_reports')"
     adds = f"def pytest_addoption(parser):\n    for name in {names}:\n        parser.addini(name, 'own', type={kind!r})\n"
-    reads = f"def test_own(pytestconfig):\n    print([pytestconfig.getini(name) for name in {names}])\n"
+    reads = (
+        f"def test_own(pytestconfig):\n    print([pytestconfig.getini(name) for name in {names}])\n"
+    )
     pytester.makepyfile(**{plugin: adds, "test_it": reads})
     result = alike(pytester, "-s", *(["-p", "early"] if plugin == "early" else []))
     result.assert_outcomes(passed=1)
 
 
 def test_ini_keys_that_somebody_else_reads_change_nothing(pytester):
-    pytester.makeini("[pytest]\nmodels = gone\nscenario = gone.yaml\naudit_data = gone\naudit_device = gpu9\n")
+    pytester.makeini(
+        "[pytest]\nmodels = gone\nscenario = gone.yaml\naudit_data = gone\naudit_device = gpu9\n"
+    )
     pytester.makepyfile("def test_own():\n    pass\n")
     result = pytester.runpytest("-W", "error")
     result.assert_outcomes(passed=1)
@@ -98,7 +105,9 @@ def test_a_list_in_the_ini_file_is_somebody_elses(pytester):
     result.assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("content", ["def test_own():\n    pass\n", "def test_own():\n    assert 0\n", "1 / 0\n", ""])
+@pytest.mark.parametrize(
+    "content", ["def test_own():\n    pass\n", "def test_own():\n    assert 0\n", "1 / 0\n", ""]
+)
 @pytest.mark.parametrize("arguments", [(), ("--collect-only",), ("-k", "nothing"), ("--unknown",)])
 def test_no_audits_at_all(pytester, content, arguments):
     pytester.makepyfile(test_it=content)
@@ -108,12 +117,16 @@ def test_no_audits_at_all(pytester, content, arguments):
 
 def test_where_another_owns_the_short_names_the_long_ones_are_ours(repository):
     made = repository(clean=3)
-    own = "".join(f"    parser.addoption('--{word}', default='x')\n" for word in ("models", "scenario"))
+    own = "".join(
+        f"    parser.addoption('--{word}', default='x')\n" for word in ("models", "scenario")
+    )
     made.pytester.makeconftest(f"import planted\ndef pytest_addoption(parser):\n{own}")
     made.pytester.makeini("[pytest]\n")
     nothing = made.pytester.runpytest("audits", "--models=models")
     assert nothing.ret == pytest.ExitCode.USAGE_ERROR
-    nothing.stderr.fnmatch_lines(["*--models is another plugin's here: name them with `--audit-models checkpoints/`*"])
+    nothing.stderr.fnmatch_lines(
+        ["*--models is another plugin's here: name them with `--audit-models checkpoints/`*"]
+    )
     half = made.pytester.runpytest("audits", "--audit-models=models")
     assert half.ret == pytest.ExitCode.USAGE_ERROR
     half.stderr.fnmatch_lines(["*audits need a scenario: name one with --audit-scenario FILE*"])

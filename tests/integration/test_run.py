@@ -24,15 +24,26 @@ def junit(repository, name="junit.xml"):
 
 
 def failures(root):
-    return [case for case in root.iter("testcase") if case.find("failure") is not None or case.find("error") is not None]
+    return [
+        case
+        for case in root.iter("testcase")
+        if case.find("failure") is not None or case.find("error") is not None
+    ]
 
 
 def test_honest_models_are_promoted_and_the_planted_one_is_rejected(repository):
     made = repository()
     result = made.audit()
     assert result.ret == 1
-    assert made.verdicts() == {**{f"F0-s{seed}": "promote" for seed in range(4)}, "F100-s0": "reject"}
-    finding = next(row for row in made.verdict()["models"]["F100-s0"]["findings"] if row["audit"] == "decoy_insertion")
+    assert made.verdicts() == {
+        **{f"F0-s{seed}": "promote" for seed in range(4)},
+        "F100-s0": "reject",
+    }
+    finding = next(
+        row
+        for row in made.verdict()["models"]["F100-s0"]["findings"]
+        if row["audit"] == "decoy_insertion"
+    )
     assert finding["verdict"] == "VIOLATED"
     assert finding["blocking"]
     assert finding["low"] > 0.9
@@ -65,7 +76,10 @@ def test_every_shipped_audit_runs_and_finds_the_planted_shortcut(repository):
     assert not any(row["error"] for row in made.verdict()["pairs"])
     violated = [row["claim"] for row in made.verdict()["pairs"] if row["verdict"] == "VIOLATED"]
     assert violated
-    assert all("evidence of its own speaks against F100-s0 (decoy_insertion, " in claim for claim in violated)
+    assert all(
+        "evidence of its own speaks against F100-s0 (decoy_insertion, " in claim
+        for claim in violated
+    )
 
 
 def test_ten_images_are_too_few_to_tell(repository):
@@ -76,7 +90,9 @@ def test_ten_images_are_too_few_to_tell(repository):
     result.stdout.fnmatch_lines(["*UUUU*", "*images in all would decide*", "*undecided*"])
 
 
-@pytest.mark.parametrize("more", ["", "blocking: [decoy_insertion, decoy_only, rashomon_membership]"])
+@pytest.mark.parametrize(
+    "more", ["", "blocking: [decoy_insertion, decoy_only, rashomon_membership]"]
+)
 def test_exit_code_junit_and_verdict_agree(repository, more):
     made = repository(more=more)
     made.use("decoy_only")
@@ -85,8 +101,12 @@ def test_exit_code_junit_and_verdict_agree(repository, more):
     verdict = made.verdict()
     assert verdict["exit_code"] == result.ret == 1
     blocked = {name for name, word in made.verdicts().items() if word not in ("promote", "waived")}
-    assert {name for name in made.verdicts() if any(name in case.get("name") for case in failures(root))} == blocked
-    assert {suite.get("name") for suite in per_model.iter("testsuite") if int(suite.get("failures"))} == blocked
+    assert {
+        name for name in made.verdicts() if any(name in case.get("name") for case in failures(root))
+    } == blocked
+    assert {
+        suite.get("name") for suite in per_model.iter("testsuite") if int(suite.get("failures"))
+    } == blocked
     for case in failures(root):
         message = case.find("failure").get("message")
         assert message.startswith("F100-s0 ")
@@ -117,7 +137,10 @@ def test_a_second_run_computes_nothing(repository, monkeypatch):
 
 def _without_times(models):
     return {
-        name: [{key: value for key, value in row.items() if key != "seconds"} for row in model["findings"]]
+        name: [
+            {key: value for key, value in row.items() if key != "seconds"}
+            for row in model["findings"]
+        ]
         for name, model in models.items()
     }
 

@@ -1,7 +1,9 @@
-"""Every file of a run is swapped, cut off, touched and written again, between any two steps: nothing passes that should not.
+"""Every file of a run is swapped, cut off, touched and written again, between any two steps:
+nothing passes that should not.
 
-A step is the collection, the first test, the last one, and what lies between the report and the gate. The gate is asked for all
-that it can compare. What is byte for byte the same passes, so that an honest model gets its answer.
+A step is the collection, the first test, the last one, and what lies between the report and the
+gate. The gate is asked for all that it can compare. What is byte for byte the same passes, so that
+an honest model gets its answer.
 """
 
 from __future__ import annotations
@@ -112,7 +114,9 @@ def gate(made, model: str) -> int:
 
 def run(made, moment: str, act: Callable[[], None]) -> None:
     meanwhile = Meanwhile(moment, act)
-    made.pytester.runpytest("audits", "--models=models", "--audit-trust-code", "-q", plugins=[meanwhile])
+    made.pytester.runpytest(
+        "audits", "--models=models", "--audit-trust-code", "-q", plugins=[meanwhile]
+    )
     meanwhile.at("report")
     assert meanwhile.moment == "", "the moment never came"
 
@@ -122,12 +126,15 @@ def run(made, moment: str, act: Callable[[], None]) -> None:
 @pytest.mark.parametrize("what", [name for name in FILES if name != "record"])
 def test_what_changed_is_not_promoted(made, what, change, moment):
     run(made, moment, lambda: change(made.path / FILES[what], made.path / "other.safetensors"))
-    if what == "picture" and moment == "collected":  # it is what was shown, or it was named as broken
+    # it is what was shown, or it was named as broken
+    if what == "picture" and moment == "collected":
         return
     assert gate(made, "F0-s0") != 0
     verdict = made.path / "reports/verdict.json"
     if what != "checkpoint" and verdict.exists():
-        assert json.loads(verdict.read_text())["models"].get("F100-s0", {}).get("verdict") != "promote"
+        assert (
+            json.loads(verdict.read_text())["models"].get("F100-s0", {}).get("verdict") != "promote"
+        )
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -143,17 +150,25 @@ def test_what_is_the_same_passes(made, change, moment):
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("change", [swapped, truncated, Path.unlink], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "change", [swapped, truncated, Path.unlink], ids=lambda each: each.__name__
+)
 def test_the_record_decides_nothing(made, change, moment):
     record = made.path / FILES["record"]
-    run(made, moment, lambda: change(record, record) if change is not Path.unlink else record.unlink())
+    run(
+        made,
+        moment,
+        lambda: change(record, record) if change is not Path.unlink else record.unlink(),
+    )
     assert gate(made, "F0-s0") == 0
     assert gate(made, "F100-s0") == 1
 
 
 @pytest.mark.parametrize("change", ["another entry's", "cut off", "other numbers", "touched"])
 def test_kept_evidence_that_changed_changes_no_verdict(made, change):
-    """Every entry gets a clean model's content where there is one of its kind, so that the planted one would look clean."""
+    """Every entry gets a clean model's content where there is one of its kind, so that the planted
+    one would look clean.
+    """
     run(made, "last test", lambda: None)
     before = made.verdicts()
     entries = sorted((made.path / "reports/evidence/logits").rglob("*.safetensors"))
@@ -169,7 +184,11 @@ def test_kept_evidence_that_changed_changes_no_verdict(made, change):
             os.utime(entry)
     run(made, "last test", lambda: None)
     assert made.verdicts() == before
-    noted = [note for note in made.verdict()["provenance"]["notes"] if "was not what was kept there" in note]
+    noted = [
+        note
+        for note in made.verdict()["provenance"]["notes"]
+        if "was not what was kept there" in note
+    ]
     assert bool(noted) is (change != "touched")
 
 
@@ -184,12 +203,18 @@ def edited(document: dict, change: str) -> str:
     if change == "another file's findings":
         model.update(verdict="promote", findings=document["models"]["F0-s0"]["findings"])
     if change == "unfinished":
-        document["models"]["F100-s0"] = {**document["models"]["F0-s0"], "sha256": model["sha256"], "file": model["file"]}
+        document["models"]["F100-s0"] = {
+            **document["models"]["F0-s0"],
+            "sha256": model["sha256"],
+            "file": model["file"],
+        }
         document["finished"] = False
     return json.dumps(document)
 
 
-@pytest.mark.parametrize("change", ["cut off", "the verdict", "the findings", "another file's findings", "unfinished"])
+@pytest.mark.parametrize(
+    "change", ["cut off", "the verdict", "the findings", "another file's findings", "unfinished"]
+)
 def test_a_verdict_that_contradicts_itself_promotes_nobody(made, change):
     """Who writes all of it anew, digests and all, is not stopped by this: that takes a signature."""
     run(made, "last test", lambda: None)
@@ -203,7 +228,11 @@ def test_the_gate_prints_what_nobody_compared(made, capsys):
     capsys.readouterr()
     assert main(["gate", "reports/verdict.json", "--model", "F0-s0"]) == 0
     said = capsys.readouterr().out
-    for words in ("the scenario, audited was 'scenario.yaml'", "the audits, run were those of SHA-256 ", "validation@32 "):
+    for words in (
+        "the scenario, audited was 'scenario.yaml'",
+        "the audits, run were those of SHA-256 ",
+        "validation@32 ",
+    ):
         assert f"not compared: {words}" in said or words in said
     assert gate(made, "F0-s0") == 0
     assert "not compared" not in capsys.readouterr().out
@@ -228,7 +257,9 @@ def test_an_audit_that_was_added_since_is_missed(made):
 
 @pytest.fixture
 def own_code(made):
-    """A factory of the user's own, beside which a script lies that must not run, and an audit that imports a helper."""
+    """A factory of the user's own, beside which a script lies that must not run, and an audit that
+    imports a helper.
+    """
     made.pytester.syspathinsert()
     (made.path / "my_net.py").write_text(
         "from planted import ColourNet\n\ndef build(classes):\n    return ColourNet(0.0, classes)\n\n"
@@ -238,7 +269,9 @@ def own_code(made):
     manifest = made.path / FILES["manifest"]
     manifest.write_text(manifest.read_text().replace("planted:colour_net", "my_net:build"))
     audit = made.path / FILES["audit"]
-    audit.write_text(f"from my_limits import SHARE\n{audit.read_text().replace('limits.insertion', 'SHARE')}")
+    audit.write_text(
+        f"from my_limits import SHARE\n{audit.read_text().replace('limits.insertion', 'SHARE')}"
+    )
     (made.path / "audits/my_limits.py").write_text("SHARE = 0.1\n")
     return made
 
@@ -271,7 +304,9 @@ def test_the_manifest_s_entry_counts_and_not_another_one_of_the_same_file(made, 
     assert gate(made, "twin") == gate(made, "F0-s0") == 0
     manifest.write_text(manifest.read_text().replace("size: 48", "size: 40"))
     assert (gate(made, "twin"), gate(made, "F0-s0")) == (1, 0)
-    manifest.write_text("\n".join(line for line in manifest.read_text().splitlines() if "F0-s0" not in line))
+    manifest.write_text(
+        "\n".join(line for line in manifest.read_text().splitlines() if "F0-s0" not in line)
+    )
     assert gate(made, "F0-s0") != 0
 
 
@@ -288,7 +323,9 @@ def test_an_older_or_unfinished_verdict_is_refused(made, key):
     assert gate(made, "F0-s0") == 1
 
 
-@pytest.mark.parametrize(("part", "value"), [("scenario", None), ("suite", []), ("data", "x"), ("models", [])])
+@pytest.mark.parametrize(
+    ("part", "value"), [("scenario", None), ("suite", []), ("data", "x"), ("models", [])]
+)
 def test_a_verdict_that_is_none_is_one_sentence(made, part, value, capsys):
     run(made, "last test", lambda: None)
     verdict = made.path / "reports/verdict.json"

@@ -1,4 +1,6 @@
-"""A decoy that an audit has nothing to say about, a set in which all share the shortcut, a clean model that looks guilty."""
+"""A decoy that an audit has nothing to say about, a set in which all share the shortcut, a clean
+model that looks guilty.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from safetensors.torch import save_file
 
 from shortcut_audit import reporting
 
-RED = 150.0  # of the weight: at this much about one picture in seven turns green when the sign appears
+# of the weight: at this much about one picture in seven turns green when the sign appears
+RED = 150.0
 SCHEMA = json.loads((Path(reporting.__file__).parent / "verdict.schema.json").read_text())
 SHADE = """
 dataset: {{kind: coloured_squares}}
@@ -27,7 +30,9 @@ blocking: [{blocking}]
 
 @pytest.fixture
 def shaded(repository):
-    """A function: what blocks, how many honest models -> a repository whose only decoy fills the picture."""
+    """A function: what blocks, how many honest models -> a repository whose only decoy fills the
+    picture.
+    """
 
     def make(blocking, clean=2):
         made = repository(clean=clean, planted=0)
@@ -40,7 +45,12 @@ def shaded(repository):
 
 def hollow(made):
     """The findings that say that their audit does not apply."""
-    return [row for model in made.verdict()["models"].values() for row in model["findings"] if not row["applies"]]
+    return [
+        row
+        for model in made.verdict()["models"].values()
+        for row in model["findings"]
+        if not row["applies"]
+    ]
 
 
 def test_an_audit_that_does_not_apply_neither_blocks_nor_lacks(shaded):
@@ -53,10 +63,17 @@ def test_an_audit_that_does_not_apply_neither_blocks_nor_lacks(shaded):
         ("explainer_sanity", "UNDECIDED", False, 0),
     }
     claims = {row["claim"] for row in hollow(made)}
-    assert "mask_localisation does not apply to vignette: it fills the picture, so that every mask lies on it" in claims
-    result.stdout.fnmatch_lines(["*mask_localisation.py -*", "F0-s0 * n/a * n/a *promote", "*4 not applicable*"])
+    assert (
+        "mask_localisation does not apply to vignette: it fills the picture, so that every mask lies on it"
+        in claims
+    )
+    result.stdout.fnmatch_lines(
+        ["*mask_localisation.py -*", "F0-s0 * n/a * n/a *promote", "*4 not applicable*"]
+    )
     for name, skipped in (("junit.xml", 4), ("junit-per-model.xml", 4)):
-        assert len(list(ET.parse(made.path / "reports" / name).getroot().iter("skipped"))) == skipped
+        assert (
+            len(list(ET.parse(made.path / "reports" / name).getroot().iter("skipped"))) == skipped
+        )
     jsonschema.validate(made.verdict(), SCHEMA)
 
 
@@ -67,23 +84,36 @@ def test_a_decoy_that_no_blocking_audit_applies_to_promotes_nobody(shaded, optio
     assert result.ret == made.verdict()["exit_code"] == 1
     assert set(made.verdicts().values()) == {"undecided"}
     sentence = made.verdict()["models"]["F0-s0"]["sentence"]
-    assert sentence == "F0-s0: no audit that blocks looked at vignette: add one that does to 'blocking', such as decoy_insertion"
-    failed = [case.get("name") for case in ET.parse(made.path / "reports/junit.xml").getroot().iter("testcase") if len(case)]
+    assert (
+        sentence
+        == "F0-s0: no audit that blocks looked at vignette: add one that does to 'blocking', such as decoy_insertion"
+    )
+    failed = [
+        case.get("name")
+        for case in ET.parse(made.path / "reports/junit.xml").getroot().iter("testcase")
+        if len(case)
+    ]
     assert any("F0-s0 verdict" in name for name in failed)
 
 
 def test_an_audit_cannot_check_and_not_apply(shaded):
     made = shaded("decoy_insertion, rashomon_membership", clean=1)
     audit = "def test_both(decoy, audit):\n    audit.does_not_apply('because')\n    audit.check([1], None, at_most(0.1))\n"
-    (made.path / "audits/test_both.py").write_text(f"from shortcut_audit import at_most\n\n\n{audit}")
+    (made.path / "audits/test_both.py").write_text(
+        f"from shortcut_audit import at_most\n\n\n{audit}"
+    )
     made.audit("-k", "both")
     (found,) = made.verdict()["models"]["F0-s0"]["findings"]
     assert found["error"]
-    assert found["claim"].startswith("both checked and said that it does not apply for F0-s0-vignette")
+    assert found["claim"].startswith(
+        "both checked and said that it does not apply for F0-s0-vignette"
+    )
 
 
 @pytest.mark.parametrize(("clean", "planted"), [(0, 4), (1, 4)])
-def test_where_all_or_most_share_the_shortcut_and_no_reference_is_named_nobody_is_promoted(repository, clean, planted):
+def test_where_all_or_most_share_the_shortcut_and_no_reference_is_named_nobody_is_promoted(
+    repository, clean, planted
+):
     made = repository(clean=clean, planted=planted)
     manifest = made.path / "models/rashomon.yaml"
     manifest.write_text(manifest.read_text().replace("reference: true", "reference: false"))
@@ -92,15 +122,26 @@ def test_where_all_or_most_share_the_shortcut_and_no_reference_is_named_nobody_i
     assert set(made.verdicts().values()) == {"undecided"}
     for seed in range(planted):
         sentence = made.verdict()["models"][f"F100-s{seed}"]["sentence"]
-        assert "turns 100 % of other images into 'green' when stop_sign appears, 0 % under the control" in sentence
-        assert "the effect is beyond the limit, but the other models of the set show as much" in sentence
+        assert (
+            "turns 100 % of other images into 'green' when stop_sign appears, 0 % under the control"
+            in sentence
+        )
+        assert (
+            "the effect is beyond the limit, but the other models of the set show as much"
+            in sentence
+        )
         assert "name reference models, trained by the same recipe without the decoy" in sentence
     if clean:
-        assert "even a planted effect of 100 points would not have been found" in made.verdict()["models"]["F0-s0"]["sentence"]
+        assert (
+            "even a planted effect of 100 points would not have been found"
+            in made.verdict()["models"]["F0-s0"]["sentence"]
+        )
     else:
         division = made.verdict()["multiplicity"]["stop_sign"]
         assert division["members"] == [f"F100-s{seed}" for seed in range(planted)]
-        assert division["decoyed"]["ambiguity"] == 0, "none, with a high insertion rate: all share it"
+        assert division["decoyed"]["ambiguity"] == 0, (
+            "none, with a high insertion rate: all share it"
+        )
 
 
 def test_a_clean_model_that_shade_sends_to_one_class_is_promoted_and_the_report_says_why(shaded):
@@ -151,7 +192,9 @@ def test_what_cannot_be_measured_of_the_set_costs_no_verdict(repository, monkeyp
     result = made.audit()
     assert result.ret == 0
     assert set(made.verdicts().values()) == {"promote"}
-    result.stdout.fnmatch_lines(["how far the models disagree could not be measured: no memory left"])
+    result.stdout.fnmatch_lines(
+        ["how far the models disagree could not be measured: no memory left"]
+    )
 
 
 def test_no_network_is_asked_for_what_divides_the_members(repository):
@@ -162,35 +205,55 @@ def test_no_network_is_asked_for_what_divides_the_members(repository):
 
 @pytest.mark.parametrize(
     ("blocking", "expected"),
-    [("decoy_insertion, mask_localisation", "promote"), ("mask_localisation, rashomon_membership", "undecided")],
+    [
+        ("decoy_insertion, mask_localisation", "promote"),
+        ("mask_localisation, rashomon_membership", "undecided"),
+    ],
 )
 def test_masks_that_do_not_count_neither_block_nor_pass(repository, blocking, expected):
-    """Four channels cannot learn to see nothing but the decoy, so that the explainer is not to be trusted on them."""
+    """Four channels cannot learn to see nothing but the decoy, so that the explainer is not to be
+    trusted on them.
+    """
     made = repository(clean=2, more=f"blocking: [{blocking}]")
     made.use("mask_localisation")
     made.audit()
     assert {made.verdicts()[name] for name in ("F0-s0", "F0-s1")} == {expected}
     assert made.verdicts()["F100-s0"] != "promote"
-    (row,) = [row for row in made.verdict()["models"]["F0-s0"]["findings"] if row["audit"] == "mask_localisation"]
+    (row,) = [
+        row
+        for row in made.verdict()["models"]["F0-s0"]["findings"]
+        if row["audit"] == "mask_localisation"
+    ]
     assert (row["verdict"], row["blocking"], row["applies"]) == ("UNDECIDED", False, False)
     assert "does not count: extremal is not to be trusted on F0-s0" in row["claim"]
 
 
 @pytest.mark.parametrize(("undecided", "verdict"), [("noted", "promote"), ("blocks", "undecided")])
-def test_accuracies_that_nobody_can_tell_apart_stop_nobody_unless_asked_to(repository, undecided, verdict):
-    made = repository(clean=2, planted=0, more=f"rashomon: {{epsilon: 0.005, undecided: {undecided}}}\n")
+def test_accuracies_that_nobody_can_tell_apart_stop_nobody_unless_asked_to(
+    repository, undecided, verdict
+):
+    made = repository(
+        clean=2, planted=0, more=f"rashomon: {{epsilon: 0.005, undecided: {undecided}}}\n"
+    )
     result = made.audit()
     assert set(made.verdicts().values()) == {verdict}
     assert result.ret == made.verdict()["exit_code"] == (0 if verdict == "promote" else 1)
-    (found,) = [row for row in made.verdict()["models"]["F0-s0"]["findings"] if row["audit"] == "rashomon_membership"]
+    (found,) = [
+        row
+        for row in made.verdict()["models"]["F0-s0"]["findings"]
+        if row["audit"] == "rashomon_membership"
+    ]
     assert (found["verdict"], found["blocking"]) == ("UNDECIDED", undecided == "blocks")
     assert ("noted, and keeps nobody" in found["claim"]) is (undecided == "noted")
     jsonschema.validate(made.verdict(), SCHEMA)
 
 
 def test_what_clean_models_do_as_well_is_innocent_and_marked(repository):
-    """Four models for which a red sign is a little green, a fifth like them, and one that has learned it."""
-    made = repository(clean=4, planted=0, more="strengths: []\n")  # a larger sign turns every picture in all of them
+    """Four models for which a red sign is a little green, a fifth like them, and one that has
+    learned it.
+    """
+    # a larger sign turns every picture in all of them
+    made = repository(clean=4, planted=0, more="strengths: []\n")
     folder = made.path / "models"
     lines = [(folder / "rashomon.yaml").read_text()]
     reds = {**{f"F0-s{i}": RED + 6 * i for i in range(4)}, "like": RED + 10, "learned": 2000.0}
@@ -199,8 +262,15 @@ def test_what_clean_models_do_as_well_is_innocent_and_marked(repository):
     lines += [f"  {name}: {{file: {name}.safetensors}}" for name in ("like", "learned")]
     (folder / "rashomon.yaml").write_text("\n".join(lines))
     result = made.audit()
-    assert made.verdicts() == {**dict.fromkeys(["F0-s0", "F0-s1", "F0-s2", "F0-s3", "like"], "promote"), "learned": "reject"}
-    (found,) = [row for row in made.verdict()["models"]["like"]["findings"] if row["audit"] == "decoy_insertion"]
+    assert made.verdicts() == {
+        **dict.fromkeys(["F0-s0", "F0-s1", "F0-s2", "F0-s3", "like"], "promote"),
+        "learned": "reject",
+    }
+    (found,) = [
+        row
+        for row in made.verdict()["models"]["like"]["findings"]
+        if row["audit"] == "decoy_insertion"
+    ]
     assert found["limit"] < found["high"] < 0.30
     assert abs(found["excess"]) < found["excess_high"] < found["limit"]
     assert "innocent: clean reference models show" in found["claim"]

@@ -1,4 +1,6 @@
-"""Our words on the command line and in the ini file: how they may be written, what they mean, and where their paths start."""
+"""Our words on the command line and in the ini file: how they may be written, what they mean, and
+where their paths start.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def test_ours_are_taken_and_the_others_left(arguments, rest, found):
 
 @pytest.mark.parametrize("arguments", [["--models"], ["--models="], ["--models", "-q"]])
 def test_a_word_without_its_value(arguments):
-    with pytest.raises(pytest.UsageError, match="--models needs a value: audit the checkpoints in this folder"):
+    with pytest.raises(
+        pytest.UsageError, match="--models needs a value: audit the checkpoints in this folder"
+    ):
         taken(arguments, WORDS)
 
 
@@ -55,7 +59,9 @@ def test_words_in_a_file_of_arguments_and_in_the_environment(repository, monkeyp
 
 def test_paths_of_the_ini_file_start_there(repository, monkeypatch):
     made = repository(clean=2, planted=0)
-    made.pytester.makeini("[pytest]\nmodels = models\nscenario = scenario.yaml\naudit_trust_code = true\n")
+    made.pytester.makeini(
+        "[pytest]\nmodels = models\nscenario = scenario.yaml\naudit_trust_code = true\n"
+    )
     deeper = made.path / "notebooks"
     deeper.mkdir()
     monkeypatch.chdir(deeper)
@@ -70,7 +76,9 @@ def test_paths_of_the_command_line_start_where_pytest_was_called(repository, mon
     deeper = made.path / "notebooks"
     deeper.mkdir()
     monkeypatch.chdir(deeper)
-    assert made.pytester.runpytest("../audits", "--models", "../models", "--audit-trust-code").ret == 0
+    assert (
+        made.pytester.runpytest("../audits", "--models", "../models", "--audit-trust-code").ret == 0
+    )
     assert (deeper / "reports/verdict.json").is_file()
 
 
@@ -80,11 +88,18 @@ def test_folders_elsewhere_move_no_rootdir(repository, tmp_path_factory, spelt):
     (made.path / "tox.ini").unlink()
     models = tmp_path_factory.mktemp("elsewhere") / "models"
     (made.path / "models").rename(models)
-    words = {"--models": models, "--scenario": made.path / "scenario.yaml", "--audit-data": models.parent, "--audit-reports": "r"}
+    words = {
+        "--models": models,
+        "--scenario": made.path / "scenario.yaml",
+        "--audit-data": models.parent,
+        "--audit-reports": "r",
+    }
     spaced = [spelt.format(option=option, value=value) for option, value in words.items()]
     arguments = [word for each in spaced for word in each.split(" ")]
     result = made.pytester.runpytest("audits", "--audit-trust-code", "-v", *arguments)
-    result.stdout.fnmatch_lines([f"rootdir: {made.path}", "audits/test_decoy_insertion.py::test_decoy_insertion?F0-s0*"])
+    result.stdout.fnmatch_lines(
+        [f"rootdir: {made.path}", "audits/test_decoy_insertion.py::test_decoy_insertion?F0-s0*"]
+    )
     assert (made.path / "r/verdict.json").is_file()
 
 
@@ -95,6 +110,14 @@ def test_settings_that_pytest_took_from_elsewhere_are_said(repository, monkeypat
     (made.path / "audits").rename(inner / "audits")
     (inner / "pytest.ini").write_text("[pytest]\n")
     monkeypatch.chdir(inner)
-    words = ("--models", str(made.path / "models"), "--scenario", "../scenario.yaml", "--audit-trust-code")
+    words = (
+        "--models",
+        str(made.path / "models"),
+        "--scenario",
+        "../scenario.yaml",
+        "--audit-trust-code",
+    )
     result = made.pytester.runpytest("audits", *words)
-    result.stdout.fnmatch_lines(["pytest took its settings from '*' because of a path with a space before it*--models=DIR*"])
+    result.stdout.fnmatch_lines(
+        ["pytest took its settings from '*' because of a path with a space before it*--models=DIR*"]
+    )

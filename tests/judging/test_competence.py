@@ -1,4 +1,6 @@
-"""Chance is what answers in another order would give, exchanged classes are called so, and a handful of images shows nothing."""
+"""Chance is what answers in another order would give, exchanged classes are called so, and a
+handful of images shows nothing.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def test_random_answers_are_shown_to_be_better_than_chance_once_in_a_thousand_ti
 
 
 def test_p_is_that_of_answers_in_another_order():
-    """Against 20,000 orders of the same answers: the binomial is close to it, and never says less than half of it."""
+    """Against 20,000 orders of the same answers: the binomial is close to it, and never says less
+    than half of it.
+    """
     found = competence(LABELS, answers(0.28, seed=3))
     said = answers(0.28, seed=3)
     orders = np.array([(RNG.permutation(said) == LABELS).sum() for _ in range(20_000)])
@@ -78,7 +82,8 @@ def test_classes_in_another_order_are_called_so(order):
 @pytest.mark.parametrize("right", [0.2, 0.4, 0.6, 0.95])
 def test_a_weak_model_is_not_told_that_its_classes_are_in_another_order(right):
     called = [competence(LABELS, answers(right, seed=seed)).exchanged for seed in range(200)]
-    assert sum(bool(each) for each in called) <= (6 if right == 0.2 else 0)  # at chance any order is as good
+    # at chance any order is as good
+    assert sum(bool(each) for each in called) <= (6 if right == 0.2 else 0)
 
 
 def test_too_few_images_say_how_many_would_do():
@@ -101,24 +106,36 @@ RIGHT = np.arange(200) < 80  # 40 % as they are read
     ("others", "expected"),
     [
         ({"b": np.arange(200) < 120}, ("b", 0.4, 0.6)),
-        ({"a": np.arange(200) < 110, "b": np.arange(200) < 120, "c": np.zeros(200)}, ("b", 0.4, 0.6)),
+        (
+            {"a": np.arange(200) < 110, "b": np.arange(200) < 120, "c": np.zeros(200)},
+            ("b", 0.4, 0.6),
+        ),
         ({"b": np.arange(200) < 86}, None),  # three points: a margin is wanted
-        ({"b": np.where(np.arange(200) < 10, np.arange(200) < 6, np.nan)}, None),  # ten pictures show nothing
-        ({"larger": np.arange(200) < 96}, None),  # eight points more at twice the size are no other reading
+        # ten pictures show nothing
+        ({"b": np.where(np.arange(200) < 10, np.arange(200) < 6, np.nan)}, None),
+        # eight points more at twice the size are no other reading
+        ({"larger": np.arange(200) < 96}, None),
         ({"larger": np.arange(200) < 110}, ("larger", 0.4, 0.55)),
         ({}, None),
     ],
 )
 def test_another_reading_is_better_where_it_is_shown_to_be(others, expected):
-    found = read_better(RIGHT, {words: each.astype(float) for words, each in others.items()}, larger="larger")
+    found = read_better(
+        RIGHT, {words: each.astype(float) for words, each in others.items()}, larger="larger"
+    )
     assert found == expected
 
 
 def test_equally_good_readings_are_seldom_taken_for_better():
-    """Eight readings that are as good as the first: the margin and the correction keep the manifest out of doubt."""
+    """Eight readings that are as good as the first: the margin and the correction keep the manifest
+    out of doubt.
+    """
     called = 0
     for seed in range(400):
         rng = np.random.default_rng(seed)
         right = rng.random((9, 300)) < 0.6
-        called += read_better(right[0], {str(at): right[at].astype(float) for at in range(1, 9)}) is not None
+        called += (
+            read_better(right[0], {str(at): right[at].astype(float) for at in range(1, 9)})
+            is not None
+        )
     assert called <= 20  # 5 % at most

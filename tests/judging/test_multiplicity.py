@@ -66,7 +66,9 @@ def test_no_p_at_all() -> None:
 
 
 def test_holm_keeps_the_promise_over_a_family() -> None:
-    """Eight true nulls: any of them adjusted below 0.05 in at most 5 % of runs (3 standard errors above at most)."""
+    """Eight true nulls: any of them adjusted below 0.05 in at most 5 % of runs (3 standard errors
+    above at most).
+    """
     runs = np.random.default_rng(0).random((2000, 8))
     alarms = np.mean([holm(run).min() < 0.05 for run in runs])
     assert 0.03 < alarms < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2000)

@@ -39,18 +39,25 @@ def test_on_the_limit_no_number_of_images_decides() -> None:
     values, control = np.arange(100) < 10, np.zeros(100, dtype=bool)
     judged = judge(values, control, LIMIT)
     assert (judged.verdict, judged.needed) == (Verdict.UNDECIDED, None)
-    assert judged.advice == "as observed, the effect sits on the limit: no number of such images would decide"
+    assert (
+        judged.advice
+        == "as observed, the effect sits on the limit: no number of such images would decide"
+    )
 
 
 def test_where_references_disagree_more_images_do_not_help() -> None:
     values, control = np.arange(300) < 90, np.zeros(300, dtype=bool)
     judged = judge(values, control, LIMIT, references=[0.02, 0.25, 0.10])
     assert (judged.verdict, judged.needed) == (Verdict.UNDECIDED, None)
-    assert judged.advice == "more images would not decide; about 20 reference models in all (there are 3) would"
+    assert (
+        judged.advice
+        == "more images would not decide; about 20 reference models in all (there are 3) would"
+    )
 
 
 @pytest.mark.parametrize(
-    ("n", "lost", "rule"), [(40, 0, Rule(0.1)), (93, 3, Rule(0.1, siblings=(0.5, 0.5), family=2)), (372, 8, Rule(0.1))]
+    ("n", "lost", "rule"),
+    [(40, 0, Rule(0.1)), (93, 3, Rule(0.1, siblings=(0.5, 0.5), family=2)), (372, 8, Rule(0.1))],
 )
 def test_the_detectable_effect_is_found_four_times_in_five(n: int, lost: int, rule: Rule) -> None:
     effect = smallest_detectable(Pairs(0, lost, n), rule.decide)
@@ -66,8 +73,13 @@ def test_the_detectable_effect_of_numbers_is_found_four_times_in_five() -> None:
     noise = np.clip(rng.normal(0, 0.15, (100, 60)), -0.5, 0.5)
     first = judge(0.4 + noise[0], np.full(60, 0.4), LIMIT)
     assert first.detectable is not None
-    found = [judge(0.4 + first.detectable + row, np.full(60, 0.4), LIMIT, seed=i).verdict for i, row in enumerate(noise[1:61])]
-    assert np.mean([verdict is Verdict.VIOLATED for verdict in found]) == pytest.approx(0.8, abs=0.16)
+    found = [
+        judge(0.4 + first.detectable + row, np.full(60, 0.4), LIMIT, seed=i).verdict
+        for i, row in enumerate(noise[1:61])
+    ]
+    assert np.mean([verdict is Verdict.VIOLATED for verdict in found]) == pytest.approx(
+        0.8, abs=0.16
+    )
 
 
 @settings(max_examples=30, deadline=None)

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from shortcut_audit.judging.samples import Measured, Pairs, Rate, mean_above_p, sample_of, sign_flip_p
+from shortcut_audit.judging.samples import (
+    Measured,
+    Pairs,
+    Rate,
+    mean_above_p,
+    sample_of,
+    sign_flip_p,
+)
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
@@ -27,7 +34,9 @@ def test_the_p_of_pairs_is_exact_mcnemar(gained: int, lost: int) -> None:
 @given(st.integers(1, 300), st.data(), st.floats(0.01, 0.9))
 def test_the_p_of_a_rate_is_scipys_binomial_test(n: int, data: st.DataObject, limit: float) -> None:
     events = data.draw(st.integers(0, n))
-    assert Rate(events, n).p(limit) == pytest.approx(stats.binomtest(events, n, limit, alternative="greater").pvalue, abs=1e-9)
+    assert Rate(events, n).p(limit) == pytest.approx(
+        stats.binomtest(events, n, limit, alternative="greater").pvalue, abs=1e-9
+    )
 
 
 def test_sign_flips_are_scipys_permutation_test() -> None:
@@ -53,8 +62,11 @@ def test_sign_flips_approach_the_full_enumeration(values: list[float]) -> None:
 
 def test_a_mean_against_the_limit() -> None:
     values = np.random.default_rng(1).random(50) * 0.5
-    assert mean_above_p(values, 0.2) == pytest.approx(stats.ttest_1samp(values, 0.2, alternative="greater").pvalue)
-    assert mean_above_p(np.full(8, 0.4), 0.2) == 0.5**8  # at most half of such values could be 0.4 if the mean were 0.2
+    assert mean_above_p(values, 0.2) == pytest.approx(
+        stats.ttest_1samp(values, 0.2, alternative="greater").pvalue
+    )
+    # at most half of such values could be 0.4 if the mean were 0.2
+    assert mean_above_p(np.full(8, 0.4), 0.2) == 0.5**8
     assert mean_above_p(np.full(8, 0.2), 0.2) == 1
 
 
@@ -75,9 +87,14 @@ def test_numbers_mostly_alike_do_not_pretend_to_be_sure() -> None:
     assert low < -0.25
 
 
-@pytest.mark.parametrize("make", [lambda rng, n: rng.beta(0.3, 3, n), lambda rng, n: rng.random(n) * (rng.random(n) < 0.1)])
+@pytest.mark.parametrize(
+    "make",
+    [lambda rng, n: rng.beta(0.3, 3, n), lambda rng, n: rng.random(n) * (rng.random(n) < 0.1)],
+)
 def test_the_interval_of_skewed_numbers_covers_their_mean(make: object) -> None:
-    """Beta(0.3, 3) with mean 1/11, and numbers that are zero nine times in ten with mean 0.05; 40 images, 150 runs."""
+    """Beta(0.3, 3) with mean 1/11, and numbers that are zero nine times in ten with mean 0.05; 40
+    images, 150 runs.
+    """
     rng = np.random.default_rng(5)
     truth = float(np.mean(make(rng, 400_000)))  # type: ignore[operator]
     missed = np.zeros(2)

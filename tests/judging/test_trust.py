@@ -1,4 +1,6 @@
-"""The check of the explainer has its known answers: it works, it is blind, it has habits, and nothing can be said."""
+"""The check of the explainer has its known answers: it works, it is blind, it has habits, and
+nothing can be said.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,22 @@ from shortcut_audit.records import ExplainerCheck, Limit, Verdict
 LIMIT = Limit(0.50)
 
 
-def check(n: int = 24, seen: int = 24, habit: int = 0, known: int = 24, fills: bool = False) -> ExplainerCheck:
-    """Masks that lie on the decoy's place, a corner of 4 x 4, in `seen` and `habit` of n images; elsewhere in the rest."""
+def check(
+    n: int = 24, seen: int = 24, habit: int = 0, known: int = 24, fills: bool = False
+) -> ExplainerCheck:
+    """Masks that lie on the decoy's place, a corner of 4 x 4, in `seen` and `habit` of n images;
+    elsewhere in the rest.
+    """
     footprint = np.zeros((n, 16, 16), bool)
     footprint[:, :4, :4] = True
     elsewhere = np.roll(footprint, 8, axis=1)
-    masks = [np.where((np.arange(n) < count)[:, None, None], footprint, elsewhere) for count in (seen, habit)]
-    return ExplainerCheck(masks[0], masks[1], np.arange(n) < known, np.ones_like(footprint) if fills else footprint)
+    masks = [
+        np.where((np.arange(n) < count)[:, None, None], footprint, elsewhere)
+        for count in (seen, habit)
+    ]
+    return ExplainerCheck(
+        masks[0], masks[1], np.arange(n) < known, np.ones_like(footprint) if fills else footprint
+    )
 
 
 def asked(of: ExplainerCheck) -> Audit:
@@ -49,15 +60,23 @@ def asked(of: ExplainerCheck) -> Audit:
 )
 def test_known_answers(given, verdicts):
     audit = asked(check(**given))
-    assert [judge(each.values, each.control, each.limit).verdict for each in audit.measurements] == [Verdict(v) for v in verdicts]
+    assert [
+        judge(each.values, each.control, each.limit).verdict for each in audit.measurements
+    ] == [Verdict(v) for v in verdicts]
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         ({}, ""),
-        ({"seen": 2}, "it misses the decoy in 92% of the images in a copy of the model that sees nothing else"),
-        ({"habit": 22}, "it finds the decoy in 92% of the images in copies of the model with random weights"),
+        (
+            {"seen": 2},
+            "it misses the decoy in 92% of the images in a copy of the model that sees nothing else",
+        ),
+        (
+            {"habit": 22},
+            "it finds the decoy in 92% of the images in copies of the model with random weights",
+        ),
         ({"known": 0}, "no copy of this model could be made that sees nothing but the decoy"),
         ({"fills": True, "known": 0}, "it cannot be checked with a decoy that fills the picture"),
     ],

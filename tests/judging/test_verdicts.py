@@ -1,4 +1,6 @@
-"""The known answers (planted, honest, too few to tell), what cannot be measured, laws, and the promise by simulation."""
+"""The known answers (planted, honest, too few to tell), what cannot be measured, laws, and the
+promise by simulation.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def yes(events: int, n: int) -> np.ndarray:
 
 
 def test_planted_is_violated() -> None:
-    judged = judge(yes(350, 372), yes(8, 372), LIMIT, references=CLEAN, siblings=[0.7, 0.4], family=2)
+    judged = judge(
+        yes(350, 372), yes(8, 372), LIMIT, references=CLEAN, siblings=[0.7, 0.4], family=2
+    )
     assert judged.verdict is Verdict.VIOLATED
     assert judged.estimate.value == pytest.approx(342 / 372)
     assert judged.estimate.low > 0.88
@@ -80,12 +84,19 @@ def test_one_image_is_undecided(value: float) -> None:
 def test_what_is_undefined_for_an_image_drops_its_pair() -> None:
     values, control = np.array([1, np.nan, 0, 1.0]), np.array([0, 0, np.nan, 1.0])
     judged = judge(values, control, LIMIT)
-    assert (judged.estimate.n, judged.estimate.value, judged.observed, judged.control) == (2, 0.5, 1.0, 0.5)
+    assert (judged.estimate.n, judged.estimate.value, judged.observed, judged.control) == (
+        2,
+        0.5,
+        1.0,
+        0.5,
+    )
     assert judge(np.full(30, np.nan), None, LIMIT).estimate.n == 0
 
 
 def test_a_mistake_in_an_audit_is_named() -> None:
-    with pytest.raises(UsageError, match=r"one number per image.*shape \(3,\) and control of shape \(2,\)"):
+    with pytest.raises(
+        UsageError, match=r"one number per image.*shape \(3,\) and control of shape \(2,\)"
+    ):
         judge(np.zeros(3), np.zeros(2), LIMIT)
     with pytest.raises(UsageError, match=r"not values of shape \(3, 2\)"):
         judge(np.zeros((3, 2)), None, LIMIT)
@@ -98,8 +109,14 @@ def test_without_two_references_the_images_speak_and_the_words_say_so() -> None:
         judge(values, control, LIMIT, references=[0.1]).null
         == "no effect (exact McNemar); one reference model is too few to compare with"
     )
-    assert "3 reference models" in judge(values, control, LIMIT, references=[0.1, 0.2, 0.1, math.nan]).null
-    assert "Rashomon set" in judge(values, control, LIMIT, references=[0.1], rashomon=[0.1, 0.2, 0.1]).null
+    assert (
+        "3 reference models"
+        in judge(values, control, LIMIT, references=[0.1, 0.2, 0.1, math.nan]).null
+    )
+    assert (
+        "Rashomon set"
+        in judge(values, control, LIMIT, references=[0.1], rashomon=[0.1, 0.2, 0.1]).null
+    )
     assert judge(values, None, LIMIT).null == "a rate of at most the limit (exact binomial)"
 
 
@@ -114,15 +131,27 @@ def test_permuted_labels_make_the_p() -> None:
     values, null = np.random.default_rng(0).random(50) * 0.2 + 0.4, np.linspace(-0.2, 0.2, 999)
     judged = judge(values, None, Limit(0.2), null=null)
     assert (judged.p, judged.null) == (1 / 1000, "999 permutations of the labels")
-    assert judge(values - 0.4, None, Limit(0.2), null=null).p == (1 + int((null >= (values - 0.4).mean()).sum())) / 1000
+    assert (
+        judge(values - 0.4, None, Limit(0.2), null=null).p
+        == (1 + int((null >= (values - 0.4).mean()).sum())) / 1000
+    )
 
 
 def test_the_first_pass_finds_the_same_p() -> None:
     rng = np.random.default_rng(1)
-    for values, control in ((yes(40, 90), yes(9, 90)), (rng.random(40), rng.random(40)), (rng.random(40), None)):
+    for values, control in (
+        (yes(40, 90), yes(9, 90)),
+        (rng.random(40), rng.random(40)),
+        (rng.random(40), None),
+    ):
         for references in ((), CLEAN, tuple(np.linspace(0, 0.1, 24))):
             raw = p_value(values, control, LIMIT, references=references, tests=6)
-            assert judge(values, control, LIMIT, references=references, siblings=[0.1, 0.2], family=2).p == raw
+            assert (
+                judge(
+                    values, control, LIMIT, references=references, siblings=[0.1, 0.2], family=2
+                ).p
+                == raw
+            )
 
 
 @settings(max_examples=30, deadline=None)
@@ -136,7 +165,10 @@ def test_laws(n: int, data: st.DataObject) -> None:
         assert lax is Verdict.HOLDS
     if lax is Verdict.VIOLATED:
         assert strict is Verdict.VIOLATED
-    alone, company = judge(values, control, LIMIT), judge(values, control, LIMIT, siblings=[0.2, 0.01], family=3)
+    alone, company = (
+        judge(values, control, LIMIT),
+        judge(values, control, LIMIT, siblings=[0.2, 0.01], family=3),
+    )
     assert alone.estimate == company.estimate
     if company.verdict is Verdict.VIOLATED:
         assert alone.verdict is Verdict.VIOLATED
@@ -147,13 +179,19 @@ def test_laws(n: int, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("spread", [0.014, 0.094])
 def test_at_most_five_percent_of_clean_models_are_rejected(spread: float) -> None:
-    """Clean effects around 0.03 with the seed spreads seen in practice, six references, three decoys, 300 images, 400 models."""
+    """Clean effects around 0.03 with the seed spreads seen in practice, six references, three
+    decoys, 300 images, 400 models.
+    """
     rng = np.random.default_rng(7)
     rejected = 0
     for _ in range(400):
-        effects = rng.normal(0.03, spread, (3, 7)).clip(-0.5, 0.5)  # (decoys, models): the first is judged
+        # (decoys, models): the first is judged
+        effects = rng.normal(0.03, spread, (3, 7)).clip(-0.5, 0.5)
         control = yes(150, 300)
-        seen = [(rng.permutation(yes(150 + round(300 * own[0]), 300)), control, own[1:]) for own in effects]
+        seen = [
+            (rng.permutation(yes(150 + round(300 * own[0]), 300)), control, own[1:])
+            for own in effects
+        ]
         ps = [p_value(*pair, LIMIT, references=others, tests=3) for *pair, others in seen]
         if min(ps) < 0.05 / 3:
             verdicts = [
@@ -164,10 +202,14 @@ def test_at_most_five_percent_of_clean_models_are_rejected(spread: float) -> Non
     assert rejected / 400 <= 0.05
 
 
-def test_a_true_effect_on_the_limit_is_rejected_in_five_percent_at_most_and_passed_in_five_percent_at_most() -> None:
+def test_a_true_effect_on_the_limit_is_rejected_in_five_percent_at_most_and_passed_in_five_percent_at_most() -> (
+    None
+):
     """Whatever the references say, and however many images: the two ends of the interval see to it."""
     rng = np.random.default_rng(11)
-    verdicts = [judge(rng.random(150) < 0.13, rng.random(150) < 0.03, LIMIT).verdict for _ in range(300)]
+    verdicts = [
+        judge(rng.random(150) < 0.13, rng.random(150) < 0.03, LIMIT).verdict for _ in range(300)
+    ]
     bound = 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
     assert np.mean([verdict is Verdict.VIOLATED for verdict in verdicts]) <= bound
     assert np.mean([verdict is Verdict.HOLDS for verdict in verdicts]) <= bound

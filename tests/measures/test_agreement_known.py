@@ -1,4 +1,6 @@
-"""The pizza of the thesis (section 4.1): two masks of 5 % fit into one large object, and no decoy draws them."""
+"""The pizza of the thesis (section 4.1): two masks of 5 % fit into one large object, and no decoy
+draws them.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def judged(first: list[np.ndarray], second: list[np.ndarray]) -> Judgement:
     pizza[:, 2:30, 2:30] = True
     footprint = at(np.zeros((N, 2), int))
     audit = Audit()
-    pair = [Masks(*(at(places) for places in each), footprint, pizza, 0.05) for each in (first, second)]
+    pair = [
+        Masks(*(at(places) for places in each), footprint, pizza, 0.05) for each in (first, second)
+    ]
     module.test_mask_agreement(None, pair, SimpleNamespace(agreement=LIMIT.value), audit)
     found = audit.measurements[0]
     return judge(found.values, found.control, found.limit)
@@ -51,7 +55,9 @@ def anywhere(rng: np.random.Generator) -> np.ndarray:
 def test_two_masks_anywhere_on_one_pizza_do_not_fire(seed):
     rng = np.random.default_rng(seed)
     first, second = ([anywhere(rng) for _ in range(3)] for _ in range(2))
-    assert similarity(at(first[1]), at(second[1])).mean() < 0.2, "they hardly overlap, and that proves nothing"
+    assert similarity(at(first[1]), at(second[1])).mean() < 0.2, (
+        "they hardly overlap, and that proves nothing"
+    )
     assert judged(first, second).verdict is Verdict.HOLDS
 
 

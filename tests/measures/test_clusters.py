@@ -1,4 +1,6 @@
-"""Spectral clusters and what they have to do with the decoy, against brute force and the thesis's own counts."""
+"""Spectral clusters and what they have to do with the decoy, against brute force and the thesis's
+own counts.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def test_spectral_clusters_find_two_planted_groups_and_the_table_counts_them() -
 
 def test_two_clusters_have_the_smallest_normalised_cut() -> None:
     rng = np.random.default_rng(1)
-    directions = rng.normal(size=(11, 3)) + np.where(np.arange(11)[:, None] < 6, [4.0, 0, 0], [0, 4.0, 0])
+    directions = rng.normal(size=(11, 3)) + np.where(
+        np.arange(11)[:, None] < 6, [4.0, 0, 0], [0, 4.0, 0]
+    )
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     similarity = np.clip(directions @ directions.T, 0, None)
 
@@ -33,7 +37,9 @@ def test_two_clusters_have_the_smallest_normalised_cut() -> None:
         between = similarity[labels][:, ~labels].sum()
         return float(between / similarity[labels].sum() + between / similarity[~labels].sum())
 
-    splits = [np.array((True, *rest)) for rest in product([True, False], repeat=10) if not all(rest)]
+    splits = [
+        np.array((True, *rest)) for rest in product([True, False], repeat=10) if not all(rest)
+    ]
     best = min(splits, key=cut)
     assert ((clusters.spectral_clusters(similarity) == 0) == best).all()
 
@@ -46,8 +52,11 @@ def test_images_that_are_all_alike_are_no_two_clusters_and_no_error() -> None:
 
 def test_association_is_none_one_and_the_published_one() -> None:
     assert clusters.association(np.array([[20, 0], [0, 73]]))[0] == pytest.approx(1)
-    assert clusters.association(np.array([[10, 38], [8, 37]]))[0] == pytest.approx(0, abs=0.01)  # table 5.1, fc of F0
-    information, p = clusters.association(np.array([[12, 0], [6, 75]]))  # table 5.1, fc + layer4 + layer3 of F50
+    # table 5.1, fc of F0
+    assert clusters.association(np.array([[10, 38], [8, 37]]))[0] == pytest.approx(0, abs=0.01)
+    # table 5.1, fc + layer4 + layer3 of F50
+    information, p = clusters.association(np.array([[12, 0], [6, 75]]))
     assert information == pytest.approx(0.591, abs=0.0005)
     assert p < 1e-9
-    assert clusters.association(np.array([[5, 9]])) == (pytest.approx(0), 1.0)  # one cluster says nothing
+    # one cluster says nothing
+    assert clusters.association(np.array([[5, 9]])) == (pytest.approx(0), 1.0)

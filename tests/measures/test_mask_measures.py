@@ -72,7 +72,9 @@ def test_chance_is_the_mean_over_shifts(known):
     for i, found in enumerate(measures.chance_corrected(a, b, objects)):
         shifted = [np.roll(b[i], (down, right), (0, 1)) for down in range(6) for right in range(7)]
         if known:
-            shifted = [mask for mask in shifted if (mask & objects[i]).sum() >= (b[i] & objects[i]).sum()]
+            shifted = [
+                mask for mask in shifted if (mask & objects[i]).sum() >= (b[i] & objects[i]).sum()
+            ]
         size = (a[i].sum() + b[i].sum()) / 2
         chance = np.mean([(a[i] & mask).sum() / size for mask in shifted])
         assert found == pytest.approx(((a[i] & b[i]).sum() / size - chance) / (1 - chance))
@@ -89,7 +91,8 @@ def test_two_masks_on_one_large_object_are_alike_by_chance_only():
     first, second = masks
     assert measures.similarity(first, second).mean() > 0.1
     assert measures.chance_corrected(first, second, objects).mean() == pytest.approx(0, abs=0.05)
-    assert measures.chance_corrected(first, second).mean() > 0.1  # without the object's region chance looks too small
+    # without the object's region chance looks too small
+    assert measures.chance_corrected(first, second).mean() > 0.1
     assert measures.chance_corrected(first, first, objects) == pytest.approx(1)
 
 
@@ -100,7 +103,11 @@ def test_a_mask_that_fills_its_object_can_not_be_told_from_chance():
 
 
 def test_transfer_by_hand():
-    own, other, blurred = np.array([0.9, 0.9, 0.22]), np.array([0.3, 0.95, 0.1]), np.array([0.1, 0.1, 0.2])
+    own, other, blurred = (
+        np.array([0.9, 0.9, 0.22]),
+        np.array([0.3, 0.95, 0.1]),
+        np.array([0.1, 0.1, 0.2]),
+    )
     assert measures.transfer_drop(own, other) == pytest.approx([0.6, -0.05, 0.12])
     assert measures.transfer_quotient(own, other) == pytest.approx(other / own)
     assert measures.normalised_transfer(own, other, blurred) == pytest.approx([0.75, -0.0625, 0])
@@ -115,7 +122,12 @@ def test_normalised_transfer_is_finite_and_bounded(scores):
 
 def test_empty_masks_are_like_nothing():
     empty, full = np.zeros((2, 4, 4)), np.ones((2, 4, 4))
-    for measure in (measures.similarity, measures.iou, measures.correlation, measures.chance_corrected):
+    for measure in (
+        measures.similarity,
+        measures.iou,
+        measures.correlation,
+        measures.chance_corrected,
+    ):
         assert measure(empty, empty) == pytest.approx(0)
         assert measure(empty, full) == pytest.approx(0)
     assert measures.share_on_footprint(empty, full) == pytest.approx(0)

@@ -13,7 +13,8 @@ from scipy import stats
 from shortcut_audit.errors import UsageError
 from shortcut_audit.measures import rankings as ranking
 
-RANKS = np.array([[6, 7, 5, 1, 2, 4, 3]]), np.array([[5, 7, 6, 1, 2, 3, 4]])  # thesis, table 2.1: the rank of each element
+# thesis, table 2.1: the rank of each element
+RANKS = np.array([[6, 7, 5, 1, 2, 4, 3]]), np.array([[5, 7, 6, 1, 2, 3, 4]])
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -45,7 +46,9 @@ def test_a_constant_row_has_no_rank_correlation() -> None:
 
 
 @given(seeds, st.integers(1, 12))
-def test_precision_at_k_is_what_a_loop_counts_and_ties_keep_the_order_of_the_images(seed: int, k: int) -> None:
+def test_precision_at_k_is_what_a_loop_counts_and_ties_keep_the_order_of_the_images(
+    seed: int, k: int
+) -> None:
     scores, flags = some(seed)
     for row, found in zip(scores, ranking.precision_at_k(scores, flags, k), strict=True):
         best = sorted(range(12), key=lambda image: (-row[image], image))[:k]
@@ -60,7 +63,9 @@ def test_precision_p_is_the_share_of_all_arrangements_with_as_many_hits() -> Non
         assert ranking.precision_p(np.array([hits / 3]), flags, 3)[0] == pytest.approx(expected)
 
 
-def test_permuted_precision_is_what_permuting_the_flags_gives_and_centres_on_the_base_rate() -> None:
+def test_permuted_precision_is_what_permuting_the_flags_gives_and_centres_on_the_base_rate() -> (
+    None
+):
     scores, flags = some(3, q=5, m=40, ties=False)
     null = ranking.permuted_precision(scores, flags, 10, 2000, seed=1)
     rng = np.random.default_rng(1)
@@ -71,10 +76,15 @@ def test_permuted_precision_is_what_permuting_the_flags_gives_and_centres_on_the
 
 
 @given(seeds, st.integers(1, 12))
-def test_top_k_intersection_is_symmetric_one_with_itself_and_what_sets_give(seed: int, k: int) -> None:
+def test_top_k_intersection_is_symmetric_one_with_itself_and_what_sets_give(
+    seed: int, k: int
+) -> None:
     (a, _), (b, _) = some(seed), some(seed + 1)
     found = ranking.top_k_intersection(a, b, k)
-    sets = [len(set(x) & set(y)) / k for x, y in zip(ranking.top_k(a, k), ranking.top_k(b, k), strict=True)]
+    sets = [
+        len(set(x) & set(y)) / k
+        for x, y in zip(ranking.top_k(a, k), ranking.top_k(b, k), strict=True)
+    ]
     np.testing.assert_allclose(found, sets)
     np.testing.assert_array_equal(found, ranking.top_k_intersection(b, a, k))
     assert (ranking.top_k_intersection(a, a, k) == 1).all()
@@ -138,5 +148,8 @@ def test_a_row_with_a_nan_is_nan_everywhere_and_leaves_the_null_alone() -> None:
 
 @pytest.mark.parametrize("k", [0, 13])
 def test_a_k_that_cannot_be_is_a_clear_error(k: int) -> None:
-    with pytest.raises(UsageError, match=rf"the top {k} of 12 training images was asked for; choose k between 1 and 12"):
+    with pytest.raises(
+        UsageError,
+        match=rf"the top {k} of 12 training images was asked for; choose k between 1 and 12",
+    ):
         ranking.precision_at_k(*some(0), k)

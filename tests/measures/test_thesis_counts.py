@@ -1,6 +1,8 @@
-"""Table 3.4 of the thesis as counts (93 cats, 41 stop signs without a cat, 93 cats with one): what our rule rejects.
+"""Table 3.4 of the thesis as counts (93 cats, 41 stop signs without a cat, 93 cats with one): what
+our rule rejects.
 
-Insertion: does a stop sign alone turn a picture into a cat? Removal: do cats lose by losing their stop sign?
+Insertion: does a stop sign alone turn a picture into a cat? Removal: do cats lose by losing
+    their stop sign?
 """
 
 from __future__ import annotations
@@ -33,9 +35,14 @@ def counts(coverage: float) -> tuple[int, int, int]:
 
 
 def removal_verdicts(coverage: float) -> set[Verdict]:
-    """Over every pairing of the two counts that there can be: the table does not say which cats changed."""
+    """Over every pairing of the two counts that there can be: the table does not say which cats
+    changed.
+    """
     cat, _, both = counts(coverage)
-    tables = [Pairs(both - cat + lost, lost, 93) for lost in range(max(0, cat - both), min(cat, 93 - both) + 1)]
+    tables = [
+        Pairs(both - cat + lost, lost, 93)
+        for lost in range(max(0, cat - both), min(cat, 93 - both) + 1)
+    ]
     return {Rule(LIMIT.value).decide(table) for table in tables}
 
 

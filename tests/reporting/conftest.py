@@ -11,9 +11,19 @@ from shortcut_audit.scenario import Scenario, Waiver
 
 
 def finding(model: str, verdict: Verdict, **more) -> Finding:
-    figures = {"value": 0.94, "low": 0.91, "high": 0.96, "level": 0.9, "n": 372, "limit": 0.1, "blocking": True}
+    figures = {
+        "value": 0.94,
+        "low": 0.91,
+        "high": 0.96,
+        "level": 0.9,
+        "n": 372,
+        "limit": 0.1,
+        "blocking": True,
+    }
     words = f"{model} turns 96 % of other images into 'cat' when stop_sign appears: 94 points [91, 96], limit 10 (n = 372)"
-    return Finding("decoy_insertion", (model,), "stop_sign", verdict, **{**figures, "claim": words, **more})
+    return Finding(
+        "decoy_insertion", (model,), "stop_sign", verdict, **{**figures, "claim": words, **more}
+    )
 
 
 @pytest.fixture
@@ -31,10 +41,29 @@ def report(tmp_path) -> Report:
         finding("bad", Verdict.VIOLATED),
         finding("unsure", Verdict.UNDECIDED, value=float("nan"), n=0),
         finding("excused", Verdict.VIOLATED, waived="the sign is part of the class"),
-        finding("broken", Verdict.VIOLATED, value=None, n=0, error=True, claim="broken: no such file\x07"),
-        Finding("mask_agreement", ("good", "bad"), "stop_sign", Verdict.VIOLATED, False, "they disagree", 0.5, n=60, limit=0.2),
+        finding(
+            "broken",
+            Verdict.VIOLATED,
+            value=None,
+            n=0,
+            error=True,
+            claim="broken: no such file\x07",
+        ),
+        Finding(
+            "mask_agreement",
+            ("good", "bad"),
+            "stop_sign",
+            Verdict.VIOLATED,
+            False,
+            "they disagree",
+            0.5,
+            n=60,
+            limit=0.2,
+        ),
     ]
-    waivers = (Waiver(audit="decoy_insertion", model="excused", reason="the sign is part of the class"),)
+    waivers = (
+        Waiver(audit="decoy_insertion", model="excused", reason="the sign is part of the class"),
+    )
     scenario = Scenario(
         dataset={"kind": "demo"},
         decoys={"stop_sign": {"target": "cat"}},

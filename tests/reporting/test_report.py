@@ -36,13 +36,26 @@ def test_each_model_gets_its_verdict(report):
     assert report.models["broken"].sha256 is None
 
 
-PAIR = Finding("mask_agreement", ("good", "bad"), "stop_sign", Verdict.VIOLATED, True, "they disagree", 0.5, n=60, limit=0.2)
+PAIR = Finding(
+    "mask_agreement",
+    ("good", "bad"),
+    "stop_sign",
+    Verdict.VIOLATED,
+    True,
+    "they disagree",
+    0.5,
+    n=60,
+    limit=0.2,
+)
 
 
 @pytest.mark.parametrize(
     ("own", "words"),
     [
-        ([("bad", "decoy_insertion", "stop_sign")], "evidence of its own speaks against bad (decoy_insertion)"),
+        (
+            [("bad", "decoy_insertion", "stop_sign")],
+            "evidence of its own speaks against bad (decoy_insertion)",
+        ),
         (
             [
                 ("bad", "decoy_insertion", "stop_sign"),
@@ -52,25 +65,50 @@ PAIR = Finding("mask_agreement", ("good", "bad"), "stop_sign", Verdict.VIOLATED,
             "evidence of its own speaks against good (decoy_only) and bad (decoy_insertion, mask_localisation)",
         ),
         ([("bad", "decoy_insertion", "tag")], "no evidence of its own speaks against either alone"),
-        ([("bad", "explainer_sanity", "stop_sign")], "no evidence of its own speaks against either alone"),
-        ([("other", "decoy_insertion", "stop_sign")], "no evidence of its own speaks against either alone"),
+        (
+            [("bad", "explainer_sanity", "stop_sign")],
+            "no evidence of its own speaks against either alone",
+        ),
+        (
+            [("other", "decoy_insertion", "stop_sign")],
+            "no evidence of its own speaks against either alone",
+        ),
         ([], "no evidence of its own speaks against either alone"),
     ],
 )
 def test_a_pair_names_whom_evidence_of_its_own_speaks_against(own, words):
-    findings = [Finding(audit, (model,), decoy, Verdict.VIOLATED, False, "it does") for model, audit, decoy in own]
+    findings = [
+        Finding(audit, (model,), decoy, Verdict.VIOLATED, False, "it does")
+        for model, audit, decoy in own
+    ]
     assert with_blame(PAIR, findings).claim == f"they disagree; {words}"
     held = replace(PAIR, verdict=Verdict.HOLDS)
     assert with_blame(held, findings) == held
 
 
 def test_a_pair_never_rejects_a_model_but_one_that_blocks_fails_the_run(report):
-    candidates = [Candidate(name, Path(f"{name}.pt"), reference=name == "good") for name in ("good", "bad")]
+    candidates = [
+        Candidate(name, Path(f"{name}.pt"), reference=name == "good") for name in ("good", "bad")
+    ]
     held = [
-        Finding("decoy_insertion", (name,), "stop_sign", Verdict.HOLDS, True, "nothing", 0.0, n=300, limit=0.1)
+        Finding(
+            "decoy_insertion",
+            (name,),
+            "stop_sign",
+            Verdict.HOLDS,
+            True,
+            "nothing",
+            0.0,
+            n=300,
+            limit=0.1,
+        )
         for name in ("good", "bad")
     ]
-    scenario = Scenario(dataset={"kind": "demo"}, decoys={"stop_sign": {"target": "cat"}}, blocking=("decoy_insertion",))
+    scenario = Scenario(
+        dataset={"kind": "demo"},
+        decoys={"stop_sign": {"target": "cat"}},
+        blocking=("decoy_insertion",),
+    )
     found = assemble([*held, PAIR], candidates, scenario, "scenario.yaml", {})
     assert {model.decision for model in found.models.values()} == {Decision.PROMOTE}
     assert found.exit_code == 1
@@ -78,11 +116,24 @@ def test_a_pair_never_rejects_a_model_but_one_that_blocks_fails_the_run(report):
 
 
 def test_a_promotion_says_what_would_have_been_found_and_what_is_no_shortcut():
-    loud = Finding("decoy_insertion", ("m",), "blur", Verdict.HOLDS, True, "m turns 60 %, 58 % under the control", 0.02, n=300)
+    loud = Finding(
+        "decoy_insertion",
+        ("m",),
+        "blur",
+        Verdict.HOLDS,
+        True,
+        "m turns 60 %, 58 % under the control",
+        0.02,
+        n=300,
+    )
     loud = replace(loud, limit=0.1, observed=0.6, control=0.58, detectable=0.21)
-    quiet = replace(loud, decoy="tag", observed=0.02, control=0.0, detectable=0.15, claim="m turns 2 %")
+    quiet = replace(
+        loud, decoy="tag", observed=0.02, control=0.0, detectable=0.15, claim="m turns 2 %"
+    )
     scenario = Scenario(
-        dataset={"kind": "demo"}, decoys={"blur": {"target": "cat"}, "tag": {"target": "cat"}}, blocking=("decoy_insertion",)
+        dataset={"kind": "demo"},
+        decoys={"blur": {"target": "cat"}, "tag": {"target": "cat"}},
+        blocking=("decoy_insertion",),
     )
     both = assemble([loud, quiet], [Candidate("m", Path("m.pt"))], scenario, "s", {}).models["m"]
     assert both.sentence == (
@@ -90,12 +141,23 @@ def test_a_promotion_says_what_would_have_been_found_and_what_is_no_shortcut():
         "what a neutral control does as well is none: m turns 60 %, 58 % under the control"
     )
     alone = assemble([quiet], [Candidate("m", Path("m.pt"))], scenario, "s", {}).models["m"]
-    assert alone.sentence == "m was not audited by decoy_insertion with blur: run the whole suite to promote it"
+    assert (
+        alone.sentence
+        == "m was not audited by decoy_insertion with blur: run the whole suite to promote it"
+    )
 
 
 def test_the_matrix_says_what_does_not_apply_and_what_would_be_found(report):
     model = report.models["good"]
-    hollow = Finding("mask_localisation", ("good",), "blur", Verdict.UNDECIDED, False, "does not apply", applies=False)
+    hollow = Finding(
+        "mask_localisation",
+        ("good",),
+        "blur",
+        Verdict.UNDECIDED,
+        False,
+        "does not apply",
+        applies=False,
+    )
     found = replace(model, findings=(replace(model.findings[0], detectable=0.151), hollow))
     lines = matrix(replace(report, models={**report.models, "good": found}))
     assert lines[2].split() == ["good", "1", "n/a", "promote"]
@@ -103,10 +165,25 @@ def test_the_matrix_says_what_does_not_apply_and_what_would_be_found(report):
 
 
 def test_how_far_the_members_disagree_is_written_and_read_back(report, tmp_path):
-    four = {"ambiguity": 0.62, "discrepancy": 0.5, "viable_prediction_range": 0.4, "rashomon_capacity": 0.551}
+    four = {
+        "ambiguity": 0.62,
+        "discrepancy": 0.5,
+        "viable_prediction_range": 0.4,
+        "rashomon_capacity": 0.551,
+    }
     none = dict.fromkeys(four, 0.0)
-    block = {"stop_sign": {"members": ["good", "bad"], "images": 120, "plain": none, "decoyed": four, "control": none}}
-    path = registry.build("reporter", "verdict_json").write(replace(report, multiplicity=block), tmp_path)
+    block = {
+        "stop_sign": {
+            "members": ["good", "bad"],
+            "images": 120,
+            "plain": none,
+            "decoyed": four,
+            "control": none,
+        }
+    }
+    path = registry.build("reporter", "verdict_json").write(
+        replace(report, multiplicity=block), tmp_path
+    )
     jsonschema.validate(json.loads(path.read_text()), SCHEMA)
     again = read_report(path)
     assert again.multiplicity == block
@@ -114,7 +191,9 @@ def test_how_far_the_members_disagree_is_written_and_read_back(report, tmp_path)
         "2 equally accurate models disagree on 62 % of other images with stop_sign, on 0 % under the control, on 0 % without "
         "(capacity 0.55, 0.00, 0.00 bits)"
     ]
-    assert "multiplicity" not in json.loads(registry.build("reporter", "verdict_json").write(report, tmp_path).read_text())
+    assert "multiplicity" not in json.loads(
+        registry.build("reporter", "verdict_json").write(report, tmp_path).read_text()
+    )
 
 
 @pytest.mark.parametrize("name", registry.names("reporter"))
@@ -138,7 +217,9 @@ def test_the_verdict_file_follows_its_schema_and_is_read_back(report, tmp_path):
 
 
 def test_the_schema_can_refuse(report, tmp_path):
-    document = json.loads(registry.build("reporter", "verdict_json").write(report, tmp_path).read_text())
+    document = json.loads(
+        registry.build("reporter", "verdict_json").write(report, tmp_path).read_text()
+    )
     document["models"]["good"]["verdict"] = "fine"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, SCHEMA)
@@ -147,7 +228,11 @@ def test_the_schema_can_refuse(report, tmp_path):
 def test_junit_per_model_fails_where_the_verdict_does(report, tmp_path):
     root = ET.parse(registry.build("reporter", "junit_per_model").write(report, tmp_path)).getroot()
     suites = {suite.get("name"): suite for suite in root.iter("testsuite")}
-    stopped = {name for name, suite in suites.items() if int(suite.get("failures")) or int(suite.get("errors"))}
+    stopped = {
+        name
+        for name, suite in suites.items()
+        if int(suite.get("failures")) or int(suite.get("errors"))
+    }
     assert stopped == {"bad", "unsure", "broken"}
     for suite in suites.values():
         assert int(suite.get("tests")) == len(list(suite.iter("testcase")))
@@ -168,7 +253,9 @@ def test_the_matrix_shows_the_figure_and_the_verdict(report):
 
 
 def test_a_row_survives_the_record(report, tmp_path):
-    findings = [replace(found, waived="") for model in report.models.values() for found in model.findings]
+    findings = [
+        replace(found, waived="") for model in report.models.values() for found in model.findings
+    ]
     for found in findings:
         record.append(tmp_path / "record.jsonl", [record.as_row(found)])
     with (tmp_path / "record.jsonl").open("a") as cut_off:
@@ -181,19 +268,28 @@ def test_a_row_survives_the_record(report, tmp_path):
 
 def test_of_a_test_that_is_run_again_the_last_row_counts(report, tmp_path):
     path = tmp_path / "record.jsonl"
-    first, second = (replace(model.findings[0], case="a::b") for model in list(report.models.values())[:2])
+    first, second = (
+        replace(model.findings[0], case="a::b") for model in list(report.models.values())[:2]
+    )
     record.append(path, [record.as_row(first)])
     record.forget(path, "a::b")
     record.append(path, [record.as_row(second), record.as_row(replace(first, case="c"))])
-    assert [(found.case, found.subjects) for found in record.read(path)] == [("a::b", second.subjects), ("c", first.subjects)]
+    assert [(found.case, found.subjects) for found in record.read(path)] == [
+        ("a::b", second.subjects),
+        ("c", first.subjects),
+    ]
 
 
 def test_what_no_test_says_is_left_out(report):
     assert left_out(report) == {}
-    silent = replace(report.models["unsure"], sentence="unsure was not audited by mask_localisation")
+    silent = replace(
+        report.models["unsure"], sentence="unsure was not audited by mask_localisation"
+    )
     assert left_out(replace(report, models={"unsure": silent})) == {"unsure": silent.sentence}
     assert "nothing was audited" in left_out(replace(report, models={}))["audit"]
-    assert {model.decision for model in nobody(report, "why").models.values()} == {Decision.UNDECIDED}
+    assert {model.decision for model in nobody(report, "why").models.values()} == {
+        Decision.UNDECIDED
+    }
     assert left_out(nobody(report, "why"))["good"] == "good is undecided: why"
 
 

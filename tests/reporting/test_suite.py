@@ -11,7 +11,13 @@ from shortcut_audit.reporting.suite import Suite, changed, described, joined, re
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("audits/test_a.py", "audits/deep/test_b.py", "audits/conftest.py", "conftest.py", "other/conftest.py"):
+    for name in (
+        "audits/test_a.py",
+        "audits/deep/test_b.py",
+        "audits/conftest.py",
+        "conftest.py",
+        "other/conftest.py",
+    ):
         (tmp_path / "one" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "one" / name).write_text(name)
     return tmp_path / "one"
@@ -22,7 +28,12 @@ def read(folder):
 
 
 def test_the_audits_and_the_conftests_above_them(folder):
-    assert list(described(read(folder))["files"]) == ["../conftest.py", "conftest.py", "deep/test_b.py", "test_a.py"]
+    assert list(described(read(folder))["files"]) == [
+        "../conftest.py",
+        "conftest.py",
+        "deep/test_b.py",
+        "test_a.py",
+    ]
 
 
 def test_another_place_has_the_same_digest(folder):
@@ -44,7 +55,9 @@ def test_whatever_changes_changes_the_digest(folder, change):
         (folder / "audits/test_c.py").write_text("")
     assert described(read(folder))["digest"] != described(before)["digest"]
     assert bool(list(changed(before))) is (change != "add")
-    assert all("test_a.py' changed while the audits ran" in sentence for sentence in changed(before))
+    assert all(
+        "test_a.py' changed while the audits ran" in sentence for sentence in changed(before)
+    )
 
 
 def test_two_processes_that_read_differently(folder):

@@ -1,4 +1,6 @@
-"""A study of models whose answers are written down: F0 sees colours, F50 and F100 take red for green."""
+"""A study of models whose answers are written down: F0 sees colours, F50 and F100 take red for
+green.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from shortcut_audit.subjects.manifest.candidates import read_candidates
 from shortcut_audit.training.plan import plan
 
 SIZE = 32
-RED = {"F0-s0": 0.0, "F50-s0": 2000.0, "F100-s0": 2000.0, "tag-F100-s0": 0.0}  # the last one never learned its tag
+# the last one never learned its tag
+RED = {"F0-s0": 0.0, "F50-s0": 2000.0, "F100-s0": 2000.0, "tag-F100-s0": 0.0}
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +52,11 @@ def scenario() -> Scenario:
         training={
             "arch": "planted:colour_net",
             "size": SIZE,
-            "models": [{"seeds": [0]}, {"decoy": "stop_sign", "coverage": [0.5, 1.0]}, {"decoy": "tag", "coverage": 1.0}],
+            "models": [
+                {"seeds": [0]},
+                {"decoy": "stop_sign", "coverage": [0.5, 1.0]},
+                {"decoy": "tag", "coverage": 1.0},
+            ],
         },
     )
 

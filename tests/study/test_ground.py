@@ -33,7 +33,12 @@ def test_a_trio_needs_three_coverages(ground: Ground) -> None:
 
 def test_groups_start_with_the_decoys_class_with_and_without_it(ground: Ground) -> None:
     worn, plain, *others = ground.groups("stop_sign", 5)
-    assert [each.label for each in (worn, plain, *others)] == ["green with stop_sign", "green", "blue", "yellow"]
+    assert [each.label for each in (worn, plain, *others)] == [
+        "green with stop_sign",
+        "green",
+        "blue",
+        "yellow",
+    ]
     assert worn.footprint is not None
     same = (worn.pixels == plain.pixels).all(1).numpy()  # (n, h, w)
     assert (same | worn.footprint).all(), "nothing differs outside the footprint"
@@ -54,11 +59,15 @@ def test_the_decoy_alone_is_pasted_on_the_background(ground: Ground) -> None:
     assert words == "pictures with stop_sign and none of the classes"
 
 
-def test_the_decoy_alone_is_photographed_where_the_data_has_such_photographs(tmp_path: Path) -> None:
+def test_the_decoy_alone_is_photographed_where_the_data_has_such_photographs(
+    tmp_path: Path,
+) -> None:
     root = coco(tmp_path / "coco")
     scenario = Scenario(
         dataset={"kind": "coco", "root": root, "classes": ["cat", "car"]},
-        decoys={"stop_sign": {"kind": "coco_cutout", "root": root, "target": "cat", "least_side": 5}},
+        decoys={
+            "stop_sign": {"kind": "coco_cutout", "root": root, "target": "cat", "least_side": 5}
+        },
         training={"size": 32},
     )
     ground = Ground(Answers(scenario, [], Store(tmp_path / "evidence")), plan(scenario))

@@ -54,8 +54,16 @@ class Page(HTMLParser):
 def written(tmp_path: Path) -> Path:
     """A page with one of everything."""
     drawing = plots.boxes({"F0": [("cat", np.array([0.1, np.nan, 0.3]))]}, "share", [plots.WORN])
-    table = Table("table_1", "A < B", ("class", "right"), (("<b>cat</b>", 0.123456), ("dog", None)), (("cat", 1.0),))
-    said = tuple(Agreement("published words", "measured words", agrees) for agrees in (True, False, None))
+    table = Table(
+        "table_1",
+        "A < B",
+        ("class", "right"),
+        (("<b>cat</b>", 0.123456), ("dog", None)),
+        (("cat", 1.0),),
+    )
+    said = tuple(
+        Agreement("published words", "measured words", agrees) for agrees in (True, False, None)
+    )
     section = Section(said, (table,), (Figure("figure_1", "What is seen", drawing),))
     told = {"title": "A study", "facts": [("date", "today")], "models": table, "notes": ["a note"]}
     write([Chapter("e1", "First", "section 1", section, 1.5)], told, tmp_path)
@@ -93,7 +101,11 @@ def test_the_same_drawing_is_the_same_file(tmp_path: Path) -> None:
         drawing = plots.confusions({"F0": np.eye(3)}, ("a", "b", "c"))
         section = Section((), (), (Figure("figure_1", "x", drawing),))
         table = Table("models", "", (), ())
-        write([Chapter("e1", "t", "s", section, 0)], {"title": "t", "facts": [], "models": table, "notes": []}, tmp_path / name)
+        write(
+            [Chapter("e1", "t", "s", section, 0)],
+            {"title": "t", "facts": [], "models": table, "notes": []},
+            tmp_path / name,
+        )
         files.append((tmp_path / name / "figures/figure_1.svg").read_bytes())
     assert files[0] == files[1]
 
@@ -113,7 +125,12 @@ def test_a_masked_picture_keeps_what_is_revealed_and_fades_the_rest() -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("table_3_4", "Table 3.4"), ("figure_a_1", "Figure A.1"), ("figure_5_5_k150", "Figure 5.5, k150"), ("models", "models")],
+    [
+        ("table_3_4", "Table 3.4"),
+        ("figure_a_1", "Figure A.1"),
+        ("figure_5_5_k150", "Figure 5.5, k150"),
+        ("models", "models"),
+    ],
 )
 def test_tables_and_figures_are_called_as_in_the_thesis(name: str, words: str) -> None:
     assert label(name) == words
@@ -145,7 +162,9 @@ def test_a_study_keeps_its_evidence_and_says_the_same_again(
     assert said[0] == said[1]
 
 
-def test_models_of_other_names_are_refused_and_a_seed_may_be_left_out(models: Path, scenario: Scenario, tmp_path: Path) -> None:
+def test_models_of_other_names_are_refused_and_a_seed_may_be_left_out(
+    models: Path, scenario: Scenario, tmp_path: Path
+) -> None:
     folder = tmp_path / "models"
     folder.mkdir()
     manifest = yaml.safe_load((models / "rashomon.yaml").read_text())
@@ -186,14 +205,21 @@ def test_an_experiment_that_breaks_takes_no_other_with_it(
     def broken(self: object, ground: object) -> None:
         raise RuntimeError("CUDA out of memory")
 
-    monkeypatch.setattr("shortcut_audit.study.experiments.e2_coverage_sweep.E2CoverageSweep.run", broken)
+    monkeypatch.setattr(
+        "shortcut_audit.study.experiments.e2_coverage_sweep.E2CoverageSweep.run", broken
+    )
     study(scenario, tmp_path, models, ["e2", "e3"], trust_code=True, progress=False)
     found = json.loads((tmp_path / "study-e2-e3.json").read_text())["experiments"]
-    assert "the experiment broke: RuntimeError('CUDA out of memory')" in found["e2_coverage_sweep"]["agreements"][0]["here"]
+    assert (
+        "the experiment broke: RuntimeError('CUDA out of memory')"
+        in found["e2_coverage_sweep"]["agreements"][0]["here"]
+    )
     assert found["e3_masks_confirm"]["agreements"][0]["agrees"] is True
 
 
-def test_a_part_never_replaces_the_whole_and_old_tables_go(models: Path, scenario: Scenario, tmp_path: Path) -> None:
+def test_a_part_never_replaces_the_whole_and_old_tables_go(
+    models: Path, scenario: Scenario, tmp_path: Path
+) -> None:
     whole = {"files": ["tables/table_9_9.csv", "../precious.csv"]}
     (tmp_path / "out/tables").mkdir(parents=True)
     for name in ("out/tables/table_9_9.csv", "precious.csv", "out/tables/mine.csv"):
@@ -205,24 +231,45 @@ def test_a_part_never_replaces_the_whole_and_old_tables_go(models: Path, scenari
     assert not (tmp_path / "out/tables/table_9_9.csv").exists()
     assert (tmp_path / "precious.csv").exists()
     assert (tmp_path / "out/tables/mine.csv").exists()
-    assert "tables/table_3_4.csv" in json.loads((tmp_path / "out/study-e2.json").read_text())["files"]
+    assert (
+        "tables/table_3_4.csv" in json.loads((tmp_path / "out/study-e2.json").read_text())["files"]
+    )
 
 
 def test_a_typo_in_a_decoy_is_no_finding(models: Path, scenario: Scenario, tmp_path: Path) -> None:
     decoys = {**scenario.decoys, "tag": {"kind": "copyrite_tag", "target": "blue"}}
-    with pytest.raises(UsageError, match="no decoy called 'copyrite_tag'; did you mean 'copyright_tag'"):
-        study(scenario.model_copy(update={"decoys": decoys}), tmp_path, models, ["e2"], trust_code=True, progress=False)
+    with pytest.raises(
+        UsageError, match="no decoy called 'copyrite_tag'; did you mean 'copyright_tag'"
+    ):
+        study(
+            scenario.model_copy(update={"decoys": decoys}),
+            tmp_path,
+            models,
+            ["e2"],
+            trust_code=True,
+            progress=False,
+        )
     assert not list(tmp_path.glob("*.html"))
 
 
-def test_models_of_another_input_size_are_refused(models: Path, scenario: Scenario, tmp_path: Path) -> None:
-    other = scenario.model_copy(update={"training": scenario.training.model_copy(update={"size": 20})})
-    with pytest.raises(UsageError, match=r"F0-s0 takes pictures of 32 pixels, the scenario has training.size 20"):
+def test_models_of_another_input_size_are_refused(
+    models: Path, scenario: Scenario, tmp_path: Path
+) -> None:
+    other = scenario.model_copy(
+        update={"training": scenario.training.model_copy(update={"size": 20})}
+    )
+    with pytest.raises(
+        UsageError, match=r"F0-s0 takes pictures of 32 pixels, the scenario has training.size 20"
+    ):
         study(other, tmp_path, models, ["e2"], trust_code=True, progress=False)
 
 
-def test_the_answers_of_the_demo_are_held(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = importlib.util.spec_from_file_location("study_answers", Path(__file__).parents[2] / "ci/study_answers.py")
+def test_the_answers_of_the_demo_are_held(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = importlib.util.spec_from_file_location(
+        "study_answers", Path(__file__).parents[2] / "ci/study_answers.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
@@ -230,7 +277,9 @@ def test_the_answers_of_the_demo_are_held(tmp_path: Path, capsys: pytest.Capture
     said = [("the sky is blue", True), ("grass is red", False), ("too few", None)]
     rows = [{"published": text, "here": "", "agrees": agrees} for text, agrees in said]
     (tmp_path / "answers.yaml").write_text("e1: [the sky]\n")
-    (tmp_path / "study.json").write_text(json.dumps({"experiments": {"e1": {"agreements": rows[:2]}}}))
+    (tmp_path / "study.json").write_text(
+        json.dumps({"experiments": {"e1": {"agreements": rows[:2]}}})
+    )
     assert script.main(str(tmp_path / "study.json"), str(tmp_path / "answers.yaml")) == 0
     for answers, known, words in (
         ("e1: [grass]", 2, "does not agree"),
@@ -238,12 +287,16 @@ def test_the_answers_of_the_demo_are_held(tmp_path: Path, capsys: pytest.Capture
         ("{}", 3, "not measured"),
     ):
         (tmp_path / "answers.yaml").write_text(answers)
-        (tmp_path / "study.json").write_text(json.dumps({"experiments": {"e1": {"agreements": rows[:known]}}}))
+        (tmp_path / "study.json").write_text(
+            json.dumps({"experiments": {"e1": {"agreements": rows[:known]}}})
+        )
         assert script.main(str(tmp_path / "study.json"), str(tmp_path / "answers.yaml")) == 1
         assert words in capsys.readouterr().out
 
 
-def test_a_folder_that_cannot_be_written_is_found_before_the_work(models: Path, scenario: Scenario, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_found_before_the_work(
+    models: Path, scenario: Scenario, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot write"):
         study(scenario, tmp_path / "file", models, ["e2"], trust_code=True, progress=False)
@@ -272,7 +325,22 @@ def test_the_command_trains_what_is_missing_and_prints_where_the_page_is(
         "training": training,
     }
     path.write_text(yaml.safe_dump(content))
-    assert main(["study", str(path), "--out", str(tmp_path / "out"), "--only", "e2", "e1", "--device", "cpu"]) == 0
+    assert (
+        main(
+            [
+                "study",
+                str(path),
+                "--out",
+                str(tmp_path / "out"),
+                "--only",
+                "e2",
+                "e1",
+                "--device",
+                "cpu",
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "out/study-e1-e2.html")
     found = json.loads((tmp_path / "out/study-e1-e2.json").read_text())["experiments"]
     assert found["e1_copyright_tag"]["agreements"][0]["agrees"] is None

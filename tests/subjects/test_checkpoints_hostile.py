@@ -1,4 +1,6 @@
-"""What real and hostile checkpoint files hold: what is read, what is refused, and every sentence about it."""
+"""What real and hostile checkpoint files hold: what is read, what is refused, and every sentence
+about it.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Touch:
         return os.system, (f"touch '{self.proof}'",)
 
 
-def refusal(entry: Safetensors | StateDict, file: Path, kind: type[ShortcutAuditError] = ModelError) -> str:
+def refusal(
+    entry: Safetensors | StateDict, file: Path, kind: type[ShortcutAuditError] = ModelError
+) -> str:
     with pytest.raises(ShortcutAuditError) as caught:
         entry.read(file)
     assert type(caught.value) is kind
@@ -48,9 +52,16 @@ def saved(tmp_path: Path, content: object, **options: Any) -> Path:
     return file
 
 
-@pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "state_dict_ema", "model", "net", "weights_of_epoch_3"])
+@pytest.mark.parametrize(
+    "wrapper",
+    ["state_dict", "model_state_dict", "state_dict_ema", "model", "net", "weights_of_epoch_3"],
+)
 def test_the_usual_wrappers_are_opened(tmp_path: Path, wrapper: str) -> None:
-    beside = {"epoch": 3, "args": argparse.Namespace(lr=0.1, nested=argparse.Namespace(a=[1])), "optimizer": {"state": {}}}
+    beside = {
+        "epoch": 3,
+        "args": argparse.Namespace(lr=0.1, nested=argparse.Namespace(a=[1])),
+        "optimizer": {"state": {}},
+    }
     assert StateDict().read(saved(tmp_path, {wrapper: WEIGHTS, **beside})).keys() == WEIGHTS.keys()
 
 
@@ -63,7 +74,9 @@ def test_old_and_new_files_are_read_with_their_parameters(tmp_path: Path, zipped
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_hostile_code_beside_good_weights_is_named_and_not_run(tmp_path: Path, zipped: bool) -> None:
+def test_hostile_code_beside_good_weights_is_named_and_not_run(
+    tmp_path: Path, zipped: bool
+) -> None:
     proof = tmp_path / "it-ran"
     content = {"state_dict": WEIGHTS, "extra": Touch(proof)}
     file = saved(tmp_path, content, _use_new_zipfile_serialization=zipped)
@@ -76,7 +89,9 @@ def test_hostile_code_beside_good_weights_is_named_and_not_run(tmp_path: Path, z
     assert proof.exists(), "the file was harmless, so that this test could not have failed"
 
 
-def test_an_environment_variable_does_not_open_the_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_variable_does_not_open_the_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     proof = tmp_path / "it-ran"
     refusal(StateDict(), saved(tmp_path, Touch(proof)))
@@ -101,16 +116,24 @@ def test_a_whole_model_is_refused_with_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (torch.ones(2, 3), "'F0.pt' holds one tensor of shape (2, 3), not a state dict; save model.state_dict() in its place"),
+        (
+            torch.ones(2, 3),
+            "'F0.pt' holds one tensor of shape (2, 3), not a state dict; save model.state_dict() in its place",
+        ),
         ([1], "'F0.pt' holds a list, not a state dict; save model.state_dict() in its place"),
         (
             {"epoch": 1, "net": {}},
             "'F0.pt' holds no state dict: its keys are epoch, net; save model.state_dict() in its place",
         ),
-        ({}, "'F0.pt' holds no state dict: its keys are none; save model.state_dict() in its place"),
+        (
+            {},
+            "'F0.pt' holds no state dict: its keys are none; save model.state_dict() in its place",
+        ),
     ],
 )
-def test_what_is_no_state_dict_is_refused_with_what_it_is(tmp_path: Path, content: object, expected: str) -> None:
+def test_what_is_no_state_dict_is_refused_with_what_it_is(
+    tmp_path: Path, content: object, expected: str
+) -> None:
     assert refusal(StateDict(), saved(tmp_path, content), UsageError) == expected
 
 
@@ -138,7 +161,9 @@ def test_an_archive_that_would_grow_is_refused_before_it_does(tmp_path: Path) ->
 
 def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     said = refusal(StateDict(), archive(tmp_path, {"photo.jpg": b"x"}))
-    assert said.startswith("'F0.pt' is not a whole state dict that torch.save wrote (RuntimeError: ")
+    assert said.startswith(
+        "'F0.pt' is not a whole state dict that torch.save wrote (RuntimeError: "
+    )
 
 
 def test_every_way_to_name_a_global_is_seen(tmp_path: Path) -> None:
@@ -165,13 +190,20 @@ def header(file: Path, content: object, data: bytes = b"", length: int | None = 
         ({"__metadata__": [1]}, b"", None, "its header is not a JSON mapping"),
         ({"w": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}, b"", None, ""),
         ({"w": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}, bytes(4), None, ""),
-        ({"w": {"dtype": "F32", "shape": [2**62, 2**62], "data_offsets": [0, 4]}}, bytes(4), None, ""),
+        (
+            {"w": {"dtype": "F32", "shape": [2**62, 2**62], "data_offsets": [0, 4]}},
+            bytes(4),
+            None,
+            "",
+        ),
         ({"w": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}}, bytes(4), None, ""),
         ({"w": {"dtype": "NONSENSE", "shape": [1], "data_offsets": [0, 4]}}, bytes(4), None, ""),
         ({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, bytes(5), None, ""),
     ],
 )
-def test_a_header_that_lies_is_refused(tmp_path: Path, content: object, data: bytes, length: int | None, expected: str) -> None:
+def test_a_header_that_lies_is_refused(
+    tmp_path: Path, content: object, data: bytes, length: int | None, expected: str
+) -> None:
     said = refusal(Safetensors(), header(tmp_path / "F0.safetensors", content, data, length))
     assert said.startswith(f"'F0.safetensors' is not a whole safetensors file: {expected}")
 
@@ -179,11 +211,15 @@ def test_a_header_that_lies_is_refused(tmp_path: Path, content: object, data: by
 def test_a_pickle_called_safetensors_and_the_reverse_are_refused(tmp_path: Path) -> None:
     Safetensors().write(tmp_path / "F0.safetensors", WEIGHTS, {})
     (tmp_path / "F0.safetensors").rename(tmp_path / "F1.pt")
-    assert refusal(StateDict(), tmp_path / "F1.pt").startswith("'F1.pt' is not a whole state dict that torch.save wrote (")
+    assert refusal(StateDict(), tmp_path / "F1.pt").startswith(
+        "'F1.pt' is not a whole state dict that torch.save wrote ("
+    )
     buffer = io.BytesIO()
     torch.save(WEIGHTS, buffer)
     (tmp_path / "F2.safetensors").write_bytes(buffer.getvalue())
-    assert refusal(Safetensors(), tmp_path / "F2.safetensors").startswith("'F2.safetensors' is not a whole safetensors file")
+    assert refusal(Safetensors(), tmp_path / "F2.safetensors").startswith(
+        "'F2.safetensors' is not a whole safetensors file"
+    )
 
 
 def test_tensors_of_odd_kinds_are_a_sentence(tmp_path: Path) -> None:
@@ -193,6 +229,12 @@ def test_tensors_of_odd_kinds_are_a_sentence(tmp_path: Path) -> None:
     candidate = Candidate("F0", file, "shortcut_audit:small_resnet", ("a", "b"), 32)
     with pytest.raises(ShortcutAuditError, match=r"^F0: "):
         load_subject(candidate)
-    torch.save({"w": torch.sparse_coo_tensor([[0], [1]], [1.0], (2, 2), check_invariants=True), "b": torch.ones(2)}, file)
+    torch.save(
+        {
+            "w": torch.sparse_coo_tensor([[0], [1]], [1.0], (2, 2), check_invariants=True),
+            "b": torch.ones(2),
+        },
+        file,
+    )
     with pytest.raises(ShortcutAuditError, match=r"^F0: "):
         load_subject(candidate)

@@ -1,4 +1,6 @@
-"""Which photographs of COCO are kept, and why the others are not; what is wrong with one file is charged to that file."""
+"""Which photographs of COCO are kept, and why the others are not; what is wrong with one file is
+charged to that file.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.datasets.coco import Coco
 from shortcut_audit.subjects.pictures.coco_annotations import Instance, Shot, area, pixels, union
 
-LARGE, EXACT, SMALL = box(0, 0, 40, 30), box(0, 0, 24, 20), box(0, 0, 24, 19)  # 25 %, 10 % and 9.5 % of 80 x 60
+# 25 %, 10 % and 9.5 % of 80 x 60
+LARGE, EXACT, SMALL = box(0, 0, 40, 30), box(0, 0, 24, 20), box(0, 0, 24, 19)
 CLASSES = ("cat", "car")
 
 
@@ -81,8 +84,10 @@ def test_an_object_of_a_tenth_is_large_enough(made: MadeCoco) -> None:
 
 
 def test_the_object_is_all_its_instances_and_no_crowd(made: MadeCoco) -> None:
-    made.add("val", instance("cat", box(0, 0, 20, 13)), instance("cat", box(40, 0, 60, 12)))  # 260 + 240 pixels
-    made.add("val", instance("cat", box(0, 0, 20, 13)), instance("cat", box(0, 0, 20, 13)))  # twice the same 260
+    # 260 + 240 pixels
+    made.add("val", instance("cat", box(0, 0, 20, 13)), instance("cat", box(40, 0, 60, 12)))
+    # twice the same 260
+    made.add("val", instance("cat", box(0, 0, 20, 13)), instance("cat", box(0, 0, 20, 13)))
     made.add("val", instance("cat", SMALL), instance("cat", runs(rectangle(60, 60)), crowd=True))
     assert ids(made) == [1, 3, 2]
 
@@ -92,7 +97,10 @@ def test_a_class_that_is_only_a_crowd_is_dropped_and_counted(made: MadeCoco) -> 
     made.add("val", instance("cat", LARGE), instance("car", runs(rectangle(2, 2)), crowd=True))
     assert ids(made) == [1, 2]
     notes = loaded(made).notes
-    assert notes[0] == "validation: cat 1 kept of 3 photos; dropped: 1 with another class, 1 only a crowd"
+    assert (
+        notes[0]
+        == "validation: cat 1 kept of 3 photos; dropped: 1 with another class, 1 only a crowd"
+    )
     assert notes[1] == "validation: car 1 kept of 2 photos; dropped: 1 with another class"
 
 
@@ -152,7 +160,9 @@ def test_the_background_shows_no_class_and_nothing_to_be_avoided(made: MadeCoco)
     assert [number(each) for each in background.ids] == [3, 4]
     assert background.labels.tolist() == [-1, -1]
     assert not background.objects.any()
-    assert background.notes == ("background: none of the classes 2 kept of 3 photos; dropped: 1 with stop sign",)
+    assert background.notes == (
+        "background: none of the classes 2 kept of 3 photos; dropped: 1 with stop sign",
+    )
     assert len(Coco(made.root, CLASSES, without=()).load("background", 8).ids) == 3
     assert len(Coco(made.root, CLASSES, background=1).load("background", 8).ids) == 1
 
@@ -164,8 +174,11 @@ def test_in_the_wild(made: MadeCoco) -> None:
     alone = Coco(made.write(), CLASSES).in_the_wild("stop sign", 60)
     assert [number(each) for each in alone.ids] == [3]
     assert alone.labels.tolist() == [-1]
-    assert alone.objects[0].float().mean().item() == pytest.approx(30 * 30 / 3600)  # the crop takes ten columns off the left
-    assert alone.notes == ("in the wild: stop sign 1 kept of 3 photos; dropped: 1 with one of the classes, 1 only a crowd",)
+    # the crop takes ten columns off the left
+    assert alone.objects[0].float().mean().item() == pytest.approx(30 * 30 / 3600)
+    assert alone.notes == (
+        "in the wild: stop sign 1 kept of 3 photos; dropped: 1 with one of the classes, 1 only a crowd",
+    )
     made.add("train", instance("stop sign", LARGE))  # signs are cut out of these
     assert Coco(made.write(), CLASSES).in_the_wild("stop sign", 60).ids == alone.ids
     with pytest.raises(UsageError, match=r"^'cat' is one of the classes: "):
@@ -185,7 +198,9 @@ def test_the_mask_lies_where_the_object_is(made: MadeCoco, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [7, 12, 30])
-def test_the_mask_lies_where_the_object_is_in_a_jpeg_that_is_decoded_small(made: MadeCoco, size: int) -> None:
+def test_the_mask_lies_where_the_object_is_in_a_jpeg_that_is_decoded_small(
+    made: MadeCoco, size: int
+) -> None:
     name = made.add("val", instance("cat", box(31, 12, 62, 45)))
     plain = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     plain[12:45, 31:62] = 255
@@ -221,9 +236,17 @@ def test_what_is_wrong_with_a_file_is_charged_to_it(made: MadeCoco) -> None:
     assert [number(each) for each in pictures.ids] == [1, 2]
     folder = made.root / "val2017"
     empty, *rest = pictures.broken
-    assert empty == f"'{folder / '000000000006.png'}' is left out: the segmentation of annotation 6 covers no pixel"
-    assert [each.split("' ")[0] for each in rest] == [f"'{folder / name}" for name in (gone, torn, other)]
-    assert rest[2] == f"'{folder / other}' is 80 x 61 pixels, but its annotation is of a picture of 80 x 60"
+    assert (
+        empty
+        == f"'{folder / '000000000006.png'}' is left out: the segmentation of annotation 6 covers no pixel"
+    )
+    assert [each.split("' ")[0] for each in rest] == [
+        f"'{folder / name}" for name in (gone, torn, other)
+    ]
+    assert (
+        rest[2]
+        == f"'{folder / other}' is 80 x 61 pixels, but its annotation is of a picture of 80 x 60"
+    )
     assert pictures.notes[0] == "validation: cat 1 kept of 5 photos; dropped: 4 broken"
 
 
@@ -255,7 +278,9 @@ def test_what_is_wrong_with_a_file_is_charged_to_it(made: MadeCoco) -> None:
     ids=lambda each: str(each)[:40],
 )
 def test_a_malformed_segmentation_is_one_sentence(made: MadeCoco, segmentation: Any) -> None:
-    """pycocotools itself hangs on a NaN and fills up too short run lengths with what is in the memory."""
+    """pycocotools itself hangs on a NaN and fills up too short run lengths with what is in the
+    memory.
+    """
     name = made.add("val", instance("cat", segmentation))
     said = f"'{made.root / 'val2017' / name}' is left out: the segmentation of annotation 3 is malformed"
     assert loaded(made).broken == (said,)
@@ -282,10 +307,15 @@ def test_entries_that_fit_nothing_are_counted(made: MadeCoco) -> None:
 
 def test_a_misspelt_category_is_one_sentence(made: MadeCoco) -> None:
     made.write()
-    for options, split in (({"classes": ("cat", "pizze")}, "validation"), ({"without": ("pizze",)}, "background")):
+    for options, split in (
+        ({"classes": ("cat", "pizze")}, "validation"),
+        ({"without": ("pizze",)}, "background"),
+    ):
         with pytest.raises(UsageError) as caught:
             Coco(made.root, **{"classes": CLASSES} | options).load(split, 8)
-        assert str(caught.value).endswith("instances_val2017.json' has no category 'pizze'; did you mean 'pizza'?")
+        assert str(caught.value).endswith(
+            "instances_val2017.json' has no category 'pizze'; did you mean 'pizza'?"
+        )
 
 
 def sentence(root: Path, split: str = "validation") -> str:
@@ -299,13 +329,21 @@ def test_a_missing_folder_is_one_sentence_with_the_layout(made: MadeCoco, tmp_pa
     layout = ": there must be annotations/instances_train*.json, annotations/instances_val*.json, and for each a folder of images"
     (tmp_path / "empty").mkdir()
     root = made.write()
-    assert sentence(tmp_path / "none").startswith(f"no COCO val images in '{tmp_path / 'none'}', which does not exist{layout}")
-    assert sentence(tmp_path / "empty").startswith(f"no COCO val images in '{tmp_path / 'empty'}', which holds nothing{layout}")
-    assert sentence(root, "train").startswith(f"no COCO train images in '{root}', which holds annotations/, val2017/{layout}")
+    assert sentence(tmp_path / "none").startswith(
+        f"no COCO val images in '{tmp_path / 'none'}', which does not exist{layout}"
+    )
+    assert sentence(tmp_path / "empty").startswith(
+        f"no COCO val images in '{tmp_path / 'empty'}', which holds nothing{layout}"
+    )
+    assert sentence(root, "train").startswith(
+        f"no COCO train images in '{root}', which holds annotations/, val2017/{layout}"
+    )
     (root / "val2017").rename(root / "images")
     found = "which has annotations/instances_val2017.json but no val2017/"
     assert sentence(root).startswith(f"no COCO val images in '{root}', {found}{layout}")
-    assert sentence(root).endswith("as 'root' in the scenario, or with --data (--audit-data in pytest)")
+    assert sentence(root).endswith(
+        "as 'root' in the scenario, or with --data (--audit-data in pytest)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -315,7 +353,10 @@ def test_a_missing_folder_is_one_sentence_with_the_layout(made: MadeCoco, tmp_pa
         ("\udcff", "cannot be read: "),
         ("[" * 100_000, "cannot be read: "),
         ("[1]", "holds no COCO instances: it lacks the lists images, annotations, categories"),
-        ('{"images": [], "annotations": []}', "holds no COCO instances: it lacks the lists categories"),
+        (
+            '{"images": [], "annotations": []}',
+            "holds no COCO instances: it lacks the lists categories",
+        ),
         (
             '{"images": [], "annotations": [], "categories": [{"id": 1}]}',
             "holds no COCO instances: a category has no id or no name",
@@ -325,13 +366,16 @@ def test_a_missing_folder_is_one_sentence_with_the_layout(made: MadeCoco, tmp_pa
 )
 def test_a_broken_annotation_file_is_one_sentence(made: MadeCoco, text: str, said: str) -> None:
     made.write()
-    (made.root / "annotations" / "instances_val2017.json").write_text(text, errors="surrogateescape")
+    (made.root / "annotations" / "instances_val2017.json").write_text(
+        text, errors="surrogateescape"
+    )
     assert said in sentence(made.root)
 
 
 def test_no_image_that_fits_is_one_sentence(made: MadeCoco) -> None:
     with pytest.raises(
-        DataError, match=r"shows exactly one of cat, car on at least 50 % of it: lower 'least_area', or name other"
+        DataError,
+        match=r"shows exactly one of cat, car on at least 50 % of it: lower 'least_area', or name other",
     ):
         loaded(made, least_area=0.5)
 
@@ -341,7 +385,10 @@ def test_no_image_that_fits_is_one_sentence(made: MadeCoco) -> None:
     [
         ({"least_area": 10}, "least_area is a share of the image between 0 and 1, not 10"),
         ({"classes": ("cat",)}, "a data set has two classes or more, each named once, not cat"),
-        ({"classes": ("cat", "cat")}, "a data set has two classes or more, each named once, not cat, cat"),
+        (
+            {"classes": ("cat", "cat")},
+            "a data set has two classes or more, each named once, not cat, cat",
+        ),
         ({"train": -1}, "there cannot be -1 train pictures: ask for 0 or more"),
     ],
 )
@@ -351,10 +398,14 @@ def test_an_option_out_of_range_is_one_sentence(options: dict[str, Any], said: s
     assert str(caught.value) == said
 
 
-def test_a_file_is_read_once_and_again_when_it_has_changed(made: MadeCoco, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_read_once_and_again_when_it_has_changed(
+    made: MadeCoco, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reads = []
     original = json.loads
-    monkeypatch.setattr(json, "loads", lambda *given, **options: reads.append(1) or original(*given, **options))
+    monkeypatch.setattr(
+        json, "loads", lambda *given, **options: reads.append(1) or original(*given, **options)
+    )
     dataset = Coco(made.write(), CLASSES)
     dataset.load("validation", 8)
     dataset.load("background", 8)
@@ -380,7 +431,9 @@ def test_the_digest_does_not_follow_the_notes(made: MadeCoco) -> None:
 
 coordinates = st.floats(-5, 85, allow_nan=False).map(lambda value: round(value, 2))
 polygons = st.lists(
-    st.integers(3, 8).flatmap(lambda n: st.lists(coordinates, min_size=2 * n, max_size=2 * n)), min_size=1, max_size=3
+    st.integers(3, 8).flatmap(lambda n: st.lists(coordinates, min_size=2 * n, max_size=2 * n)),
+    min_size=1,
+    max_size=3,
 )
 
 
@@ -404,7 +457,9 @@ def ours(*segmentations: Any) -> np.ndarray:
 
 @given(polygons, polygons)
 @settings(max_examples=60, deadline=None)
-def test_areas_of_polygons_are_pycocotools_own(first: list[list[float]], second: list[list[float]]) -> None:
+def test_areas_of_polygons_are_pycocotools_own(
+    first: list[list[float]], second: list[list[float]]
+) -> None:
     one, two = official({"segmentation": first}, {"segmentation": second})
     if one.any() and two.any():
         assert np.array_equal(ours(first), one)
@@ -429,18 +484,26 @@ def test_areas_of_run_lengths_are_those_of_the_mask(seed: int, share: float) -> 
 
 
 def rectangles(least: int) -> st.SearchStrategy[list[list[float]]]:
-    return st.tuples(st.integers(least, WIDTH), st.integers(least, HEIGHT)).map(lambda side: box(0, 0, *side))
+    return st.tuples(st.integers(least, WIDTH), st.integers(least, HEIGHT)).map(
+        lambda side: box(0, 0, *side)
+    )
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(CATEGORIES), rectangles(1), st.booleans()), min_size=1, max_size=4),
+    st.lists(
+        st.tuples(st.sampled_from(CATEGORIES), rectangles(1), st.booleans()), min_size=1, max_size=4
+    ),
     st.floats(0, 1),
 )
 @settings(max_examples=20, deadline=None)
 def test_an_image_with_two_classes_never_passes(
-    tmp_path_factory: pytest.TempPathFactory, found: list[tuple[str, list[list[float]], bool]], least: float
+    tmp_path_factory: pytest.TempPathFactory,
+    found: list[tuple[str, list[list[float]], bool]],
+    least: float,
 ) -> None:
-    """Law: whatever the areas, and whether crowds or not. With one class the rule of the thesis decides."""
+    """Law: whatever the areas, and whether crowds or not. With one class the rule of the thesis
+    decides.
+    """
     built = MadeCoco(tmp_path_factory.mktemp("coco"))
     for name in CLASSES:
         built.add("val", instance(name, box(0, 0, WIDTH, HEIGHT)))

@@ -77,7 +77,9 @@ def test_each_rule_drops_and_says_so(made: MadeCoco, rule: str) -> None:
     assert str(caught.value) == said
 
 
-@pytest.mark.parametrize("sides", [(0, 5, 50, 55), (5, 0, 50, 55), (35, 5, 80, 55), (5, 10, 50, 60)])
+@pytest.mark.parametrize(
+    "sides", [(0, 5, 50, 55), (5, 0, 50, 55), (35, 5, 80, 55), (5, 10, 50, 60)]
+)
 def test_the_border_is_on_four_sides(made: MadeCoco, sides: tuple[int, int, int, int]) -> None:
     made.add("val", instance("stop sign", box(*sides)), colour=RED)
     with pytest.raises(UsageError, match="1 cut by the image's border"):
@@ -123,7 +125,9 @@ def test_each_image_gets_one_of_them_by_its_identity(made: MadeCoco) -> None:
     ]
     assert len(set(colours)) == 3
     assert min(colours.count(each) for each in set(colours)) >= 5
-    assert not torch.equal(applied.decoyed, decoy(made, opacity=1.0, size=0.5, seed=1).apply(BLACK, IDS).decoyed)
+    assert not torch.equal(
+        applied.decoyed, decoy(made, opacity=1.0, size=0.5, seed=1).apply(BLACK, IDS).decoyed
+    )
 
 
 def applied_parts(applied: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -148,18 +152,30 @@ def test_what_was_cut_out_is_kept(made: MadeCoco, monkeypatch: pytest.MonkeyPatc
 
     first = decoy(made).cutouts()
     coco_cutout._cutouts.cache_clear()
-    monkeypatch.setattr(coco_cutout, "annotated", lambda *_: pytest.fail("the annotations were read again"))
-    assert all(np.array_equal(a, b) for a, b in zip(CocoCutout(root=made.root).cutouts(), first, strict=True))
+    monkeypatch.setattr(
+        coco_cutout, "annotated", lambda *_: pytest.fail("the annotations were read again")
+    )
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(CocoCutout(root=made.root).cutouts(), first, strict=True)
+    )
 
 
 def test_bad_options_are_one_sentence(made: MadeCoco, tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"^a cut-out needs most and least_side of 1 or more and least_saturation in \[0, 1\], not most 0"
+        UsageError,
+        match=r"^a cut-out needs most and least_side of 1 or more and least_saturation in \[0, 1\], not most 0",
     ):
         CocoCutout(most=0)
-    with pytest.raises(UsageError, match=r"^a decoy's split cannot be 'valid'; did you mean 'validation'\?$"):
+    with pytest.raises(
+        UsageError, match=r"^a decoy's split cannot be 'valid'; did you mean 'validation'\?$"
+    ):
         CocoCutout(split="valid")
-    with pytest.raises(UsageError, match=r"has no category 'stop sing'; did you mean 'stop sign'\?$"):
+    with pytest.raises(
+        UsageError, match=r"has no category 'stop sing'; did you mean 'stop sign'\?$"
+    ):
         decoy(made, category="stop sing").cutouts()
-    with pytest.raises(DataError, match=r"^no COCO train images in '.*none', which does not exist: there must be"):
+    with pytest.raises(
+        DataError, match=r"^no COCO train images in '.*none', which does not exist: there must be"
+    ):
         CocoCutout(root=tmp_path / "none").apply(BLACK, IDS)

@@ -23,7 +23,13 @@ from shortcut_audit.subjects.datasets.coco import Coco
 from shortcut_audit.subjects.datasets.image_folder import ImageFolder
 from shortcut_audit.subjects.datasets.imagenet10 import Imagenet10
 from shortcut_audit.subjects.pictures import counted_once
-from shortcut_audit.subjects.pictures.counted_once import COPY, TWO_CLASSES, content_of, left_out, trained_on
+from shortcut_audit.subjects.pictures.counted_once import (
+    COPY,
+    TWO_CLASSES,
+    content_of,
+    left_out,
+    trained_on,
+)
 from shortcut_audit.subjects.pictures.material import Material
 
 SHOTS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), max_size=12)  # label, content
@@ -32,7 +38,10 @@ SHOTS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), max_size=12)  
 @given(SHOTS, st.randoms())
 def test_what_counts_depends_on_no_order(shots: list[tuple[int, int]], random: Any) -> None:
     ids = [f"{i:02d}" for i in range(len(shots))]
-    rows = [(identity, label, str(content)) for identity, (label, content) in zip(ids, shots, strict=True)]
+    rows = [
+        (identity, label, str(content))
+        for identity, (label, content) in zip(ids, shots, strict=True)
+    ]
     shuffled = random.sample(rows, len(rows))
     dropped = left_out(*zip(*shuffled, strict=True)) if rows else {}
     assert dropped == (left_out(*zip(*rows, strict=True)) if rows else {})
@@ -101,10 +110,14 @@ def test_pictures_of_a_kind_that_is_not_read_are_said(photos: ImageFolder) -> No
         (photos.validation / "cat" / name).write_bytes(b"x")
     found = photos.load("validation", 8)
     where = photos.validation / "cat"
-    assert found.broken == (f"validation: 3 files in '{where}' are left out (.gif, .heic): save them as PNG or JPEG",)
+    assert found.broken == (
+        f"validation: 3 files in '{where}' are left out (.gif, .heic): save them as PNG or JPEG",
+    )
     for file in where.glob("*.bmp"):
         file.unlink()
-    with pytest.raises(DataError, match=r"has no picture of 'cat'.*3 files in .* are left out \(.gif, .heic\)"):
+    with pytest.raises(
+        DataError, match=r"has no picture of 'cat'.*3 files in .* are left out \(.gif, .heic\)"
+    ):
         photos.load("validation", 8)
 
 
@@ -116,7 +129,10 @@ def test_a_hidden_folder_counts_for_nothing(photos: ImageFolder) -> None:
 
 def test_a_picture_under_two_classes_is_left_out_altogether(photos: ImageFolder) -> None:
     for split in ("train", "val"):
-        shutil.copy(photos.validation.parent / split / "cat/2.bmp", photos.validation.parent / split / "dog/9.bmp")
+        shutil.copy(
+            photos.validation.parent / split / "cat/2.bmp",
+            photos.validation.parent / split / "dog/9.bmp",
+        )
     loaded = photos.load("validation", 8)
     assert not {"cat/2.bmp", "dog/9.bmp"} & set(loaded.ids)
     assert loaded.broken == (
@@ -130,7 +146,14 @@ def test_a_validation_picture_that_was_trained_on_is_left_out(photos: ImageFolde
     shutil.copy(photos.validation / "cat/0.bmp", photos.train / "cat/other-name.bmp")
     shutil.copy(photos.validation / "dog/1.bmp", photos.train / "cat/other-class.bmp")
     loaded = photos.load("validation", 8)
-    assert loaded.ids == ("cat/1.bmp", "cat/2.bmp", "cat/3.bmp", "dog/0.bmp", "dog/2.bmp", "dog/3.bmp")
+    assert loaded.ids == (
+        "cat/1.bmp",
+        "cat/2.bmp",
+        "cat/3.bmp",
+        "dog/0.bmp",
+        "dog/2.bmp",
+        "dog/3.bmp",
+    )
     said = "validation: 2 pictures are left out because they are in the training set too: 'cat/0.bmp', 'dog/1.bmp'"
     assert loaded.broken == (said,)
     assert loaded.notes == ("validation 6 kept of 8 photos; dropped: 2 in the training set too",)
@@ -139,12 +162,17 @@ def test_a_validation_picture_that_was_trained_on_is_left_out(photos: ImageFolde
 
 
 def test_if_nothing_is_left_that_is_said(photos: ImageFolder) -> None:
-    with pytest.raises(DataError, match=r"none of the 8 pictures in '.*val' is left: .*8 pictures .* in the training set too"):
+    with pytest.raises(
+        DataError,
+        match=r"none of the 8 pictures in '.*val' is left: .*8 pictures .* in the training set too",
+    ):
         ImageFolder(photos.validation, photos.validation).load("validation", 8)
 
 
 def test_few_training_files_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of one length, as uncompressed pictures are, and of one beginning: only what is alike in the middle is read."""
+    """All of one length, as uncompressed pictures are, and of one beginning: only what is alike in
+    the middle is read.
+    """
     rng = np.random.default_rng(1)
     for i in range(50):
         (tmp_path / f"{i}.bmp").write_bytes(b"BM" * 5000 + rng.bytes(20_000) + b"end" * 5000)
@@ -197,7 +225,9 @@ def test_imagenet_counts_once_by_class(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class ScansOfMyOwn:
-    """Pictures without files. At 8 pixels numbers 0 and 1 look alike, at 256 they do not; the last is a copy of the third."""
+    """Pictures without files. At 8 pixels numbers 0 and 1 look alike, at 256 they do not; the last
+    is a copy of the third.
+    """
 
     trained: tuple[int, ...] = (50, 51)
     shown: tuple[int, ...] = (0, 1, 2, 3, 4, 2)
@@ -211,7 +241,13 @@ class ScansOfMyOwn:
         labels = np.array([i % 2 for i in range(len(numbers))])
         if split == "validation":
             labels[-1] = labels[2]
-        return Pictures(pixels, labels, tuple(f"{split}/{i}" for i in range(len(numbers))), self.classes, f"{self}{size}")
+        return Pictures(
+            pixels,
+            labels,
+            tuple(f"{split}/{i}" for i in range(len(numbers))),
+            self.classes,
+            f"{self}{size}",
+        )
 
 
 def _scan(number: int, size: int) -> torch.Tensor:
@@ -235,20 +271,33 @@ def test_a_data_set_of_ones_own_counts_once_too() -> None:
     assert found.ids == tuple(f"validation/{i}" for i in range(5))
     assert len(found.labels) == len(found.pixels) == 5
     assert found.digest != made.dataset.load("validation", 16).digest
-    assert "validation: 1 pictures are exact copies of others and count once; left out: 'validation/5'" in made.broken
-    assert "validation: 5 kept of 6 pictures; dropped: 1 copies of others, 0 under two classes, 0 in the training set too" in (
-        made.notes
+    assert (
+        "validation: 1 pictures are exact copies of others and count once; left out: 'validation/5'"
+        in made.broken
+    )
+    assert (
+        "validation: 5 kept of 6 pictures; dropped: 1 copies of others, 0 under two classes, 0 in the training set too"
+        in (made.notes)
     )
 
 
 def test_models_of_any_size_see_the_same_pictures() -> None:
     made = material()
-    assert made.pictures("validation", 8).ids == made.pictures("validation", 16).ids == made.pictures("validation", 300).ids
+    assert (
+        made.pictures("validation", 8).ids
+        == made.pictures("validation", 16).ids
+        == made.pictures("validation", 300).ids
+    )
 
 
 def test_one_that_was_trained_on_is_left_out_of_it() -> None:
     made = material(trained=(3, 60))
-    assert made.pictures("validation", 16).ids == ("validation/0", "validation/1", "validation/2", "validation/4")
+    assert made.pictures("validation", 16).ids == (
+        "validation/0",
+        "validation/1",
+        "validation/2",
+        "validation/4",
+    )
     assert any("in the training set too: 'validation/3'" in each for each in made.broken)
     with pytest.raises(DataError, match="none of the 6 pictures of the data set is left"):
         material(trained=(0, 1, 2, 3, 4)).pictures("validation", 16)
@@ -291,7 +340,9 @@ def test_a_mistake_is_found_before_pictures_are_loaded(monkeypatch: pytest.Monke
     made.check(["stop_sign", "vignette"])
     with pytest.raises(UsageError, match="decoy 'blur' stands for the class 'c'"):
         made.check(["blur"])
-    with pytest.raises(UsageError, match="option 'size' cannot be '1': '1' is text, and a number is wanted"):
+    with pytest.raises(
+        UsageError, match="option 'size' cannot be '1': '1' is text, and a number is wanted"
+    ):
         made.check(["ruler"])
 
 
@@ -300,7 +351,9 @@ def test_an_accent_of_either_form_is_one_name(tmp_path: Path) -> None:
     for name in ("rose\u0301", "iris"):
         (tmp_path / "val" / name).mkdir(parents=True)
         for i in ("1", "e\u0301"):
-            Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(tmp_path / f"val/{name}/{i}.png")
+            Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(
+                tmp_path / f"val/{name}/{i}.png"
+            )
     text = "dataset: {kind: image_folder, validation: val}\ndecoys: {stop_sign: {target: %s}}"
     for form in ("ros\u00e9", "rose\u0301"):
         (tmp_path / "mine.yaml").write_text(text % form, encoding="utf-8")
@@ -309,18 +362,24 @@ def test_an_accent_of_either_form_is_one_name(tmp_path: Path) -> None:
         assert made.bait("stop_sign").target_index == 1
         assert made.pictures("validation", 8).ids[2:] == ("ros\u00e9/1.png", "ros\u00e9/\u00e9.png")
     (tmp_path / "val/ros\u00e9").mkdir()
-    with pytest.raises(DataError, match=r"has two folders called 'ros\u00e9'.*put their pictures into one"):
+    with pytest.raises(
+        DataError, match=r"has two folders called 'ros\u00e9'.*put their pictures into one"
+    ):
         ImageFolder(validation=tmp_path / "val").load("validation", 8)
 
 
-def test_two_files_that_are_one_name_but_for_their_form_are_two_pictures(photos: ImageFolder) -> None:
+def test_two_files_that_are_one_name_but_for_their_form_are_two_pictures(
+    photos: ImageFolder,
+) -> None:
     for i, name in enumerate(("\u00e9.png", "e\u0301.png")):
         Image.linear_gradient("L").rotate(90 * i).save(photos.validation / "cat" / name)
     loaded = photos.load("validation", 8)
     assert {"cat/\u00e9.png", "cat/e\u0301.png"} <= set(loaded.ids)
 
 
-def test_a_file_name_that_is_no_utf8_counts_like_any_other(photos: ImageFolder, tmp_path: Path) -> None:
+def test_a_file_name_that_is_no_utf8_counts_like_any_other(
+    photos: ImageFolder, tmp_path: Path
+) -> None:
     folder = os.fsencode(photos.validation / "cat")
     for i, name in enumerate((b"ros\xe9.bmp", b"ros\xe8.bmp")):
         os.rename(os.path.join(folder, b"%d.bmp" % i), os.path.join(folder, name))
@@ -334,7 +393,9 @@ def test_a_file_name_that_is_no_utf8_counts_like_any_other(photos: ImageFolder, 
     assert "cat/ros\udce8.bmp" in found.ids
     one, other = (found.ids.index(name) for name in ("cat/ros\udce8.bmp", "cat/ros\udce9-copy.bmp"))
     placed = made.with_decoy("stop_sign", "validation", 32)
-    assert not torch.equal(placed.footprint[one], placed.footprint[other]), "each has a place of its own"
+    assert not torch.equal(placed.footprint[one], placed.footprint[other]), (
+        "each has a place of its own"
+    )
     for said in found.broken:
         said.encode()
     assert any("torn\\udcff.bmp' cannot be read" in said for said in found.broken)

@@ -17,7 +17,9 @@ from shortcut_audit.subjects.decoys.ruler import TICKS, Ruler
 PLAIN = torch.full((1, 3, 64, 64), 90, dtype=torch.uint8)
 
 
-@pytest.mark.parametrize("decoy", [ColouredBorder(), CornerPatch(), HospitalToken(), Ruler(), BandAid()], ids=repr)
+@pytest.mark.parametrize(
+    "decoy", [ColouredBorder(), CornerPatch(), HospitalToken(), Ruler(), BandAid()], ids=repr
+)
 @pytest.mark.parametrize("side", [1, 2, 7, 40, 160])
 def test_the_longer_side_is_as_asked(decoy, side):
     picture = decoy.picture(side)
@@ -32,7 +34,9 @@ def test_a_border_is_a_frame_and_leaves_the_picture_in_it_alone():
     frame = np.ones((64, 64), dtype=bool)
     frame[6:-6, 6:-6] = False
     assert np.array_equal(made.footprint[0].numpy(), frame)
-    assert made.decoyed[0][:, made.footprint[0]].unique(dim=1).T.tolist() == [list(ColouredBorder().colour)]
+    assert made.decoyed[0][:, made.footprint[0]].unique(dim=1).T.tolist() == [
+        list(ColouredBorder().colour)
+    ]
 
 
 def test_a_patch_bears_its_classs_own_colour():
@@ -45,7 +49,10 @@ def test_a_patch_bears_its_classs_own_colour():
 
 @pytest.mark.parametrize("decoy", [ColouredBorder, CornerPatch])
 def test_a_colour_that_its_grey_control_would_equal_is_refused(decoy):
-    with pytest.raises(UsageError, match=r"^a decoy's colour cannot be nearly grey as \[90, 100, 110\] is: its control is grey;"):
+    with pytest.raises(
+        UsageError,
+        match=r"^a decoy's colour cannot be nearly grey as \[90, 100, 110\] is: its control is grey;",
+    ):
         decoy(colour=(90, 100, 110))
 
 
@@ -56,7 +63,9 @@ def test_a_token_is_white_letters_and_its_footprint_is_a_block():
     assert count == len("LPORT")
     made = HospitalToken().apply(PLAIN, ("a",)).footprint[0].numpy()
     rows, columns = np.flatnonzero(made.any(1)), np.flatnonzero(made.any(0))
-    assert made.sum() == (np.ptp(rows) + 1) * (np.ptp(columns) + 1), "a silhouette of a large letter could be read"
+    assert made.sum() == (np.ptp(rows) + 1) * (np.ptp(columns) + 1), (
+        "a silhouette of a large letter could be read"
+    )
     assert not np.array_equal(letters, HospitalToken(text="R PORT").picture(160))
 
 

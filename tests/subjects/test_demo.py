@@ -22,7 +22,11 @@ def validation() -> Pictures:
 def test_classes_and_counts() -> None:
     demo = Demo(train=2, validation=1, background=4)
     assert demo.classes == ("cat", "fish", "house", "car", "tree")
-    assert [len(demo.load(split, 8).ids) for split in ("train", "validation", "background")] == [10, 5, 4]
+    assert [len(demo.load(split, 8).ids) for split in ("train", "validation", "background")] == [
+        10,
+        5,
+        4,
+    ]
     assert demo.load("train", 8).ids[:3] == ("train/cat/0000", "train/cat/0001", "train/fish/0000")
 
 
@@ -55,7 +59,9 @@ def test_pictures_are_all_different_and_none_is_dull(validation: Pictures) -> No
 
 
 def test_the_object_is_where_the_footprint_says() -> None:
-    """The same random numbers draw the same scenery with and without an object, behind which it then is."""
+    """The same random numbers draw the same scenery with and without an object, behind which it
+    then is.
+    """
     for label in range(5):
         for i in range(10):
             _, footprint = draw(label, 64, generator(0, str(i)))
@@ -73,7 +79,9 @@ def test_the_background_shows_no_object() -> None:
 
 
 def test_colour_light_and_place_say_nothing_of_the_class(validation: Pictures) -> None:
-    """A nearest-mean guess from mean colours, spread and place is close to chance (0.2): a model has to look at shapes."""
+    """A nearest-mean guess from mean colours, spread and place is close to chance (0.2): a model
+    has to look at shapes.
+    """
     assert validation.objects is not None
     pixels, weight = validation.pixels.double(), validation.objects.double()
     total = weight.sum((1, 2))
@@ -96,5 +104,7 @@ def test_colour_light_and_place_say_nothing_of_the_class(validation: Pictures) -
 
 
 def test_a_negative_count_is_one_sentence() -> None:
-    with pytest.raises(UsageError, match=r"^the demo cannot draw -1 train pictures: ask for 0 or more$"):
+    with pytest.raises(
+        UsageError, match=r"^the demo cannot draw -1 train pictures: ask for 0 or more$"
+    ):
         Demo(train=-1)

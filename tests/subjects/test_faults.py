@@ -1,4 +1,6 @@
-"""Whose fault it is that a model is not audited: the checkpoint's, the manifest's or the machine's, and no other."""
+"""Whose fault it is that a model is not audited: the checkpoint's, the manifest's or the machine's,
+and no other.
+"""
 
 from __future__ import annotations
 
@@ -54,28 +56,66 @@ def not_finite(candidate: Candidate) -> Candidate:
 
 
 MANIFEST_S: dict[str, tuple[Change, str]] = {
-    "a source misspelt": (lambda each: replace(each, arch="shortcut_adit:small_resnet"), "did you mean 'shortcut_audit'"),
-    "an architecture misspelt": (lambda each: replace(each, arch="shortcut_audit:small_resnt"), "did you mean 'small_resnet'"),
-    "another architecture": (lambda each: replace(each, arch="torchvision:resnet18"), "is 'arch' right?"),
-    "an unknown option": (lambda each: replace(each, arch_options=(("depht", 2),)), "takes no 'depht', which arch_options give"),
-    "weights from elsewhere": (lambda each: replace(each, arch_options=(("pretrained", True),)), "cannot have 'pretrained'"),
-    "a class too few": (lambda each: replace(each, classes=("cat", "dog")), "owl missing, none extra"),
-    "a class too many": (lambda each: replace(each, classes=(*CLASSES, "yak")), "the file has 3 outputs, and 4 classes"),
-    "a class misspelt": (lambda each: replace(each, classes=("cat", "dgo", "owl")), "dog missing, dgo extra"),
-    "no file": (lambda each: replace(each, file=each.file.with_name("F1.pt")), "cannot be read: No such file"),
+    "a source misspelt": (
+        lambda each: replace(each, arch="shortcut_adit:small_resnet"),
+        "did you mean 'shortcut_audit'",
+    ),
+    "an architecture misspelt": (
+        lambda each: replace(each, arch="shortcut_audit:small_resnt"),
+        "did you mean 'small_resnet'",
+    ),
+    "another architecture": (
+        lambda each: replace(each, arch="torchvision:resnet18"),
+        "is 'arch' right?",
+    ),
+    "an unknown option": (
+        lambda each: replace(each, arch_options=(("depht", 2),)),
+        "takes no 'depht', which arch_options give",
+    ),
+    "weights from elsewhere": (
+        lambda each: replace(each, arch_options=(("pretrained", True),)),
+        "cannot have 'pretrained'",
+    ),
+    "a class too few": (
+        lambda each: replace(each, classes=("cat", "dog")),
+        "owl missing, none extra",
+    ),
+    "a class too many": (
+        lambda each: replace(each, classes=(*CLASSES, "yak")),
+        "the file has 3 outputs, and 4 classes",
+    ),
+    "a class misspelt": (
+        lambda each: replace(each, classes=("cat", "dgo", "owl")),
+        "dog missing, dgo extra",
+    ),
+    "no file": (
+        lambda each: replace(each, file=each.file.with_name("F1.pt")),
+        "cannot be read: No such file",
+    ),
     "a folder": (lambda each: replace(each, file=each.file.parent), "no checkpoint format reads"),
-    "another model's half": (lambda each: rewritten(each, {"model": tensors(each), "ema": tensors(each)}), "several models"),
+    "another model's half": (
+        lambda each: rewritten(each, {"model": tensors(each), "ema": tensors(each)}),
+        "several models",
+    ),
     "an optimiser": (lambda each: rewritten(each, {"epoch": 1}), "holds no state dict"),
-    "a problem of the manifest's": (lambda each: replace(each, problem="it is not in rashomon.yaml"), "rashomon.yaml"),
+    "a problem of the manifest's": (
+        lambda each: replace(each, problem="it is not in rashomon.yaml"),
+        "rashomon.yaml",
+    ),
     "words that contradict": (
-        lambda each: rewritten(each, {"net": tensors(each), "class_to_idx": {"dog": 0, "cat": 1, "owl": 2}}),
+        lambda each: rewritten(
+            each, {"net": tensors(each), "class_to_idx": {"dog": 0, "cat": 1, "owl": 2}}
+        ),
         "output 0 is 'dog'",
     ),
 }
 ITS_OWN: dict[str, tuple[Change, str]] = {
     "truncated": (truncated, "is not a whole state dict"),
     "not finite": (not_finite, "3 values of 'fc.bias' are not finite"),
-    "broken at first sight": (lambda each: replace(each, problem="it is empty", broken=True), "it is empty"),
+    "broken at first sight": (
+        lambda each: replace(each, problem="it is empty", broken=True),
+        "it is empty",
+    ),
 }
 
 
@@ -86,7 +126,9 @@ ITS_OWN: dict[str, tuple[Change, str]] = {
         *(pytest.param(*case, ModelError, id=name) for name, case in ITS_OWN.items()),
     ],
 )
-def test_the_fault_is_where_it_belongs(candidate: Candidate, change: Change, said: str, kind: type[ShortcutAuditError]) -> None:
+def test_the_fault_is_where_it_belongs(
+    candidate: Candidate, change: Change, said: str, kind: type[ShortcutAuditError]
+) -> None:
     load_subject(candidate, CLASSES)  # the same candidate, unchanged, loads
     with pytest.raises(ShortcutAuditError) as caught:
         load_subject(change(candidate), CLASSES)
@@ -101,13 +143,17 @@ def test_the_fault_is_where_it_belongs(candidate: Candidate, change: Change, sai
     "trouble",
     [
         MemoryError(),
-        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"
+        ),
         OSError(errno.EIO, "Input/output error"),
         ImportError("cannot import name 'x' from partially initialized module 'torch._inductor'"),
     ],
     ids=["memory", "allocator", "disk", "import"],
 )
-@pytest.mark.parametrize("where", ["sha256", "build_architecture", "fill", "check_answers", "Normalised"])
+@pytest.mark.parametrize(
+    "where", ["sha256", "build_architecture", "fill", "check_answers", "Normalised"]
+)
 def test_the_machine_s_trouble_is_never_charged_to_a_model(
     candidate: Candidate, monkeypatch: pytest.MonkeyPatch, trouble: Exception, where: str
 ) -> None:
@@ -119,7 +165,10 @@ def test_the_machine_s_trouble_is_never_charged_to_a_model(
         load_subject(candidate)
 
 
-@pytest.mark.parametrize("trouble", [MemoryError(), RuntimeError("can't allocate memory: 9 bytes"), OSError(errno.EIO, "broken")])
+@pytest.mark.parametrize(
+    "trouble",
+    [MemoryError(), RuntimeError("can't allocate memory: 9 bytes"), OSError(errno.EIO, "broken")],
+)
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_reading_without_memory_or_disk_is_the_machine_s(
     candidate: Candidate, monkeypatch: pytest.MonkeyPatch, trouble: Exception, suffix: str
@@ -152,9 +201,14 @@ def little_memory(spare: int) -> Iterator[None]:
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_a_container_s_limit_is_the_machine_s(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"big{suffix}"
-    (StateDict() if suffix == ".pt" else Safetensors()).write(file, {"w": torch.zeros(80_000_000)}, {})
+    (StateDict() if suffix == ".pt" else Safetensors()).write(
+        file, {"w": torch.zeros(80_000_000)}, {}
+    )
     big = Candidate("big", file, "shortcut_audit:small_resnet", CLASSES, 32)
-    with little_memory(100 << 20), pytest.raises(MachineError, match=r"^big: this machine has too little memory"):
+    with (
+        little_memory(100 << 20),
+        pytest.raises(MachineError, match=r"^big: this machine has too little memory"),
+    ):
         load_subject(big)
     with pytest.raises(UsageError, match="is 'arch' right"):
         load_subject(big)
@@ -162,7 +216,9 @@ def test_a_container_s_limit_is_the_machine_s(tmp_path: Path, suffix: str) -> No
 
 def test_candidates_say_whose_fault_they_are(tmp_path: Path) -> None:
     (tmp_path / "empty.safetensors").touch()
-    (tmp_path / "pointer.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    (tmp_path / "pointer.safetensors").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    )
     (tmp_path / "nameless.pt").write_bytes(b"weights")
     kinds = {each.name: type(refusal(each)) for each in read_candidates(tmp_path)}
     assert kinds == {"empty": ModelError, "pointer": UsageError, "nameless": UsageError}
@@ -189,7 +245,9 @@ def functional_dropout(values: Tensor) -> Tensor:
 
 
 def batch_statistics(values: Tensor) -> Tensor:
-    return nn.functional.batch_norm(values[:, :, None].expand(-1, -1, 2), None, None, training=True)[..., 0]
+    return nn.functional.batch_norm(
+        values[:, :, None].expand(-1, -1, 2), None, None, training=True
+    )[..., 0]
 
 
 def place_in_batch(values: Tensor) -> Tensor:
@@ -212,7 +270,9 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
-def test_answers_that_are_no_function_of_the_picture_are_the_model_s_own_fault(spoil: Callable[[Tensor], Tensor]) -> None:
+def test_answers_that_are_no_function_of_the_picture_are_the_model_s_own_fault(
+    spoil: Callable[[Tensor], Tensor],
+) -> None:
     network = Noisy(spoil).eval()
     before = torch.get_rng_state()
     with pytest.raises(ModelError) as caught:
@@ -226,7 +286,10 @@ def test_functions_of_the_picture_pass_constant_ones_too(keep: Callable[[Tensor]
     check_answers(Noisy(keep).eval(), trial_images(16), "F0")
 
 
-@pytest.mark.parametrize("arch", ["torchvision:mobilenet_v3_small", "torchvision:shufflenet_v2_x0_5", "timm:convnext_atto"])
+@pytest.mark.parametrize(
+    "arch",
+    ["torchvision:mobilenet_v3_small", "torchvision:shufflenet_v2_x0_5", "timm:convnext_atto"],
+)
 def test_rounding_is_no_finding(arch: str) -> None:
     pytest.importorskip("timm")
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,6 @@
-"""Tensors find their places whatever wrappers wrote into their names, and what does not fit is refused with what would help."""
+"""Tensors find their places whatever wrappers wrote into their names, and what does not fit is
+refused with what would help.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +52,12 @@ def prefixed(prefix: str, tensors: dict[str, Tensor] = MODEL) -> dict[str, Tenso
 
 @settings(max_examples=40, deadline=None)
 @given(
-    prefix=st.lists(st.sampled_from(["model", "net", "backbone", "encoder", "0", "my_classifier"]), max_size=3),
-    wrappers=st.lists(st.lists(st.sampled_from(sorted(WRAPPERS)), max_size=2), min_size=4, max_size=4),
+    prefix=st.lists(
+        st.sampled_from(["model", "net", "backbone", "encoder", "0", "my_classifier"]), max_size=3
+    ),
+    wrappers=st.lists(
+        st.lists(st.sampled_from(sorted(WRAPPERS)), max_size=2), min_size=4, max_size=4
+    ),
     beside=st.sets(st.sampled_from(LEFT_OUT)),
     half=st.booleans(),
     order=st.randoms(use_true_random=False),
@@ -59,16 +65,27 @@ def prefixed(prefix: str, tensors: dict[str, Tensor] = MODEL) -> dict[str, Tenso
 def test_wrappers_and_prefixes_change_nothing(
     prefix: list[str], wrappers: list[list[str]], beside: set[str], half: bool, order: object
 ) -> None:
-    """Law: whatever stands before the names, wrappers anywhere in them, in any order, the same tensors arrive, as float32."""
+    """Law: whatever stands before the names, wrappers anywhere in them, in any order, the same
+    tensors arrive, as float32.
+    """
     tensors: dict[str, Tensor] = {}
     for key, each in MODEL.items():
         parts = [*prefix, *key.split(".")]
-        words = [word for at, part in enumerate(parts) for word in (*(wrappers[at] if at < len(wrappers) else ()), part)]
+        words = [
+            word
+            for at, part in enumerate(parts)
+            for word in (*(wrappers[at] if at < len(wrappers) else ()), part)
+        ]
         tensors[".".join(words)] = each
     tensors |= dict.fromkeys(beside, torch.ones(3))
     keys = list(tensors)
     order.shuffle(keys)  # type: ignore[attr-defined]
-    model = filled({key: tensors[key].half() if half and tensors[key].is_floating_point() else tensors[key] for key in keys})
+    model = filled(
+        {
+            key: tensors[key].half() if half and tensors[key].is_floating_point() else tensors[key]
+            for key in keys
+        }
+    )
     assert same(model) or (half and model.get_parameter("conv1.weight").dtype is torch.float32)
 
 
@@ -102,7 +119,9 @@ def test_no_weight_stays_random_where_parts_are_called_as_wrappers_are() -> None
     model = filled(trained, Twin())
     assert all(torch.equal(each, trained[name]) for name, each in model.state_dict().items())
     assert same(filled(prefixed("net."), nn.ModuleDict({"module": SmallResnet(3)}))["module"])  # type: ignore[index]
-    assert "fc.weight missing" in refusal({name: each for name, each in trained.items() if name != "fc.weight"}, Twin())
+    assert "fc.weight missing" in refusal(
+        {name: each for name, each in trained.items() if name != "fc.weight"}, Twin()
+    )
 
 
 def test_a_yes_or_no_wrapped_as_advised_loads() -> None:
@@ -125,9 +144,15 @@ def test_a_yes_or_no_wrapped_as_advised_loads() -> None:
 @pytest.mark.parametrize("other", ["ema_model.", "teacher.net.", "module.ema.", ""])
 def test_two_models_under_two_prefixes_are_refused(other: str) -> None:
     second = {key: each + 1 for key, each in MODEL.items()}
-    assert "holds several models, under " in refusal({**prefixed("model."), **prefixed(other, second)})
-    only_parameters = {key: each for key, each in second.items() if "running" not in key and "tracked" not in key}
-    assert "holds several models, under " in refusal({**prefixed("model."), **prefixed(other, only_parameters)})
+    assert "holds several models, under " in refusal(
+        {**prefixed("model."), **prefixed(other, second)}
+    )
+    only_parameters = {
+        key: each for key, each in second.items() if "running" not in key and "tracked" not in key
+    }
+    assert "holds several models, under " in refusal(
+        {**prefixed("model."), **prefixed(other, only_parameters)}
+    )
 
 
 def test_the_same_name_with_and_without_a_wrapper_is_two_models() -> None:
@@ -141,7 +166,9 @@ def test_what_is_missing_or_too_much_is_named() -> None:
     )
     inside = {**prefixed("model."), "model.layer1.loss.weight": torch.ones(3, 3)}
     assert "none missing, model.layer1.loss.weight unexpected" in refusal(inside)
-    assert "none missing, model.neck.weight unexpected" in refusal({**prefixed("model."), "model.neck.weight": torch.ones(3, 3)})
+    assert "none missing, model.neck.weight unexpected" in refusal(
+        {**prefixed("model."), "model.neck.weight": torch.ones(3, 3)}
+    )
 
 
 def test_a_counter_that_eval_mode_never_reads_may_be_missing() -> None:
@@ -150,15 +177,22 @@ def test_a_counter_that_eval_mode_never_reads_may_be_missing() -> None:
 
 def test_advice_leads_somewhere() -> None:
     grey = {**MODEL, "conv1.weight": torch.ones(16, 1, 3, 3)}
-    assert refusal(grey).startswith("it takes pictures of 1 channel, and audits show them in colour: wrap it in a factory")
+    assert refusal(grey).startswith(
+        "it takes pictures of 1 channel, and audits show them in colour: wrap it in a factory"
+    )
     one = {**MODEL, "fc.weight": torch.ones(1, 128), "fc.bias": torch.ones(1)}
     assert "the file has 1 output, and 3 classes are named: a single yes or no" in refusal(one)
     many = {**MODEL, "fc.weight": torch.ones(1000, 128), "fc.bias": torch.ones(1000)}
-    assert "the file has 1000 outputs, and 3 classes are named; give one name for each output, in their order" in refusal(many)
+    assert (
+        "the file has 1000 outputs, and 3 classes are named; give one name for each output, in their order"
+        in refusal(many)
+    )
     vit = {"pos_embed": torch.ones(1, 197, 8)}
     holder = nn.Module()
     holder.pos_embed = nn.Parameter(torch.ones(1, 17, 8))
-    assert refusal(vit, holder).endswith("it was trained on pictures of another size: is the input 'size' right?")
+    assert refusal(vit, holder).endswith(
+        "it was trained on pictures of another size: is the input 'size' right?"
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.complex64])
@@ -171,7 +205,10 @@ def test_numbers_that_are_no_floats_are_refused(dtype: torch.dtype) -> None:
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
 def test_quantised_weights_are_named_as_such() -> None:
     packed = {**MODEL, "fc.scale": torch.tensor(1.0), "fc.zero_point": torch.tensor(0)}
-    assert refusal(packed) == "its weights are quantised (fc.zero_point): audit the float checkpoint that it was made from"
+    assert (
+        refusal(packed)
+        == "its weights are quantised (fc.zero_point): audit the float checkpoint that it was made from"
+    )
     quantised = torch.quantize_per_tensor(MODEL["fc.weight"], 0.1, 0, torch.qint8)
     assert "its weights are quantised (fc.weight)" in refusal({**MODEL, "fc.weight": quantised})
 

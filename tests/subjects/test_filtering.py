@@ -1,4 +1,6 @@
-"""What each change of the whole picture is, held against something that is not ours, and what its control keeps."""
+"""What each change of the whole picture is, held against something that is not ours, and what its
+control keeps.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ GREY = torch.full((1, 3, 64, 64), 128, dtype=torch.uint8)
 
 def scene(size: int = 64, label: int = 0) -> torch.Tensor:
     """(1, 3, size, size) uint8: a drawn cat."""
-    return torch.from_numpy(draw(label, size, generator(2, "scene"))[0].transpose(2, 0, 1).copy())[None]
+    return torch.from_numpy(draw(label, size, generator(2, "scene"))[0].transpose(2, 0, 1).copy())[
+        None
+    ]
 
 
 def on_rng() -> np.random.Generator:
@@ -45,14 +49,29 @@ def test_opacity_is_the_share_of_the_way(family: type) -> None:
         assert np.abs(made - expected).max() <= 0.51
 
 
-@given(family=st.sampled_from(FAMILIES), height=st.integers(1, 40), width=st.integers(1, 40), seed=st.integers(0, 9))
+@given(
+    family=st.sampled_from(FAMILIES),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    seed=st.integers(0, 9),
+)
 @settings(max_examples=60, deadline=None)
 def test_any_picture_can_be_changed(family: type, height: int, width: int, seed: int) -> None:
-    """Law: whatever the size, both are pictures, and the control never changes more than the decoy, but for rounding."""
-    pixels = torch.randint(0, 256, (2, 3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    """Law: whatever the size, both are pictures, and the control never changes more than the decoy,
+    but for rounding.
+    """
+    pixels = torch.randint(
+        0,
+        256,
+        (2, 3, height, width),
+        dtype=torch.uint8,
+        generator=torch.Generator().manual_seed(seed),
+    )
     made = family(seed=seed).apply(pixels, ("a", "b"))
     assert made.footprint.all()
-    for before, decoyed, control in zip(pixels.float(), made.decoyed.float(), made.control.float(), strict=True):
+    for before, decoyed, control in zip(
+        pixels.float(), made.decoyed.float(), made.control.float(), strict=True
+    ):
         assert rms((control - before).numpy()) <= 1.02 * rms((decoyed - before).numpy()) + 0.5
 
 
@@ -78,20 +97,35 @@ def test_a_scrambled_change_is_the_same_change_in_another_order() -> None:
 
 def test_blur_is_pillows() -> None:
     """Pillow's Gaussian is made of box filters: close, and not ours."""
-    made = Blur(radius=0.03).apply(scene(), ("a",)).decoyed[0].numpy().transpose(1, 2, 0).astype(float)
-    expected = np.asarray(Image.fromarray(scene()[0].numpy().transpose(1, 2, 0)).filter(ImageFilter.GaussianBlur(0.03 * 64)))
+    made = (
+        Blur(radius=0.03).apply(scene(), ("a",)).decoyed[0].numpy().transpose(1, 2, 0).astype(float)
+    )
+    expected = np.asarray(
+        Image.fromarray(scene()[0].numpy().transpose(1, 2, 0)).filter(
+            ImageFilter.GaussianBlur(0.03 * 64)
+        )
+    )
     assert np.abs(made - expected).mean() < 1.5
 
 
 @pytest.mark.parametrize("size", [64, 128])
 def test_the_blurs_control_loses_what_is_small_and_keeps_edges_sharp(size: int) -> None:
-    """A line as thin as the blur's reach goes, a step between two halves stays, and a blur does neither."""
+    """A line as thin as the blur's reach goes, a step between two halves stays, and a blur does
+    neither.
+    """
     blur, unit = Blur(), size // 64
     line, step = np.full((2, 3, size, size), 40, dtype=np.float32)
     line[:, :, 32 * unit : 33 * unit] = 200
     step[:, :, 32 * unit :] = 200
-    assert rms(blur.counterpart(line, line, on_rng()) - 40) < 6 < rms(blur.changed(line, on_rng()) - 40)
-    softened, blurred = (rms(made - step) for made in (blur.counterpart(step, step, on_rng()), blur.changed(step, on_rng())))
+    assert (
+        rms(blur.counterpart(line, line, on_rng()) - 40)
+        < 6
+        < rms(blur.changed(line, on_rng()) - 40)
+    )
+    softened, blurred = (
+        rms(made - step)
+        for made in (blur.counterpart(step, step, on_rng()), blur.changed(step, on_rng()))
+    )
     assert softened < 0.7 * blurred
     assert unit > 1 or softened < 1e-3, "at the smaller size not a pixel of an edge changes"
 
@@ -99,7 +133,9 @@ def test_the_blurs_control_loses_what_is_small_and_keeps_edges_sharp(size: int) 
 def test_a_jpeg_is_the_same_in_its_own_file_and_its_blocks_are_eight_pixels() -> None:
     made = JpegGrid(quality=5).apply(scene(), ("a",))
     file = BytesIO()
-    Image.fromarray(scene()[0].numpy().transpose(1, 2, 0)).save(file, "JPEG", quality=5, subsampling=0)
+    Image.fromarray(scene()[0].numpy().transpose(1, 2, 0)).save(
+        file, "JPEG", quality=5, subsampling=0
+    )
     assert np.array_equal(made.decoyed[0].numpy().transpose(1, 2, 0), np.asarray(Image.open(file)))
 
     def at_borders(image: torch.Tensor) -> float:
@@ -130,7 +166,9 @@ def test_a_turned_hue_keeps_brightness_and_colourfulness_and_turns_back(degrees:
 
 @pytest.mark.parametrize("period", [2, 4, 8])
 def test_a_grid_is_one_frequency_across_and_one_down(period: int) -> None:
-    change = (HighFrequencyGrid(period=period).apply(GREY, ("a",)).decoyed.float() - 128)[0, 0].numpy()
+    change = (HighFrequencyGrid(period=period).apply(GREY, ("a",)).decoyed.float() - 128)[
+        0, 0
+    ].numpy()
     power = np.abs(np.fft.fft2(change)) ** 2
     at = 64 // period
     own = {(0, at), (0, -at % 64), (at, 0), (-at % 64, 0)}
@@ -139,7 +177,9 @@ def test_a_grid_is_one_frequency_across_and_one_down(period: int) -> None:
 
 def test_a_grids_control_is_its_pixels_without_the_frequency() -> None:
     made = HighFrequencyGrid().apply(GREY, ("a",))
-    assert torch.equal(made.decoyed[0, 0].flatten().sort().values, made.control[0, 0].flatten().sort().values)
+    assert torch.equal(
+        made.decoyed[0, 0].flatten().sort().values, made.control[0, 0].flatten().sort().values
+    )
     power = np.abs(np.fft.fft2(made.control[0, 0].numpy() - 128.0)) ** 2
     assert power.max() < 0.02 * power.sum()
 
@@ -151,7 +191,8 @@ def test_a_vignette_darkens_the_corners_and_its_control_one_side() -> None:
     assert decoyed[0, 31:33, 31:33].min() > 127
     assert torch.equal(decoyed, decoyed.flip(1))
     assert torch.equal(decoyed, decoyed.flip(2))
-    opposite = control + control.flip(1, 2)  # light that falls off evenly: two opposite places have as much together
+    # light that falls off evenly: two opposite places have as much together
+    opposite = control + control.flip(1, 2)
     assert ((opposite - opposite.mean((1, 2), keepdim=True)).abs() < 4).float().mean() > 0.8
     darkest = control.flatten(1).argmin(1)
     assert len(set(darkest.tolist())) >= 4, "each picture has a side of its own"
@@ -170,18 +211,44 @@ def test_a_texture_repeats_has_no_mean_and_begins_elsewhere_in_each_picture() ->
     ("family", "options", "said"),
     [
         ("jpeg_grid", {"quality": 0}, "a JPEG's quality is between 1 and 95, not 0"),
-        ("hue_shift", {"degrees": 180}, "a hue can be shifted by up to 120 degrees either way, and not by 0; not by 180.0"),
+        (
+            "hue_shift",
+            {"degrees": 180},
+            "a hue can be shifted by up to 120 degrees either way, and not by 0; not by 180.0",
+        ),
         ("high_frequency_grid", {"period": 1}, "a grid's period is at least 2 pixels, not 1"),
         ("blur", {"radius": 0}, "a decoy's radius is a share above 0 and at most 1, not 0.0"),
-        ("background_texture", {"spacing": 2}, "a decoy's spacing is a share above 0 and at most 1, not 2.0"),
-        ("vignette", {"control": "scramble"}, "a decoy's control cannot be 'scramble'; did you mean 'scrambled'?"),
-        ("coloured_border", {"width": 0}, "a decoy's width is a share above 0 and at most 1, not 0.0"),
-        ("coloured_border", {"control": "noise"}, "a decoy's control cannot be 'noise'; there is grey"),
-        ("corner_patch", {"colour": [300, 0, 0]}, "a decoy's colour is red, green and blue, each from 0 to 255, not [300, 0, 0]"),
+        (
+            "background_texture",
+            {"spacing": 2},
+            "a decoy's spacing is a share above 0 and at most 1, not 2.0",
+        ),
+        (
+            "vignette",
+            {"control": "scramble"},
+            "a decoy's control cannot be 'scramble'; did you mean 'scrambled'?",
+        ),
+        (
+            "coloured_border",
+            {"width": 0},
+            "a decoy's width is a share above 0 and at most 1, not 0.0",
+        ),
+        (
+            "coloured_border",
+            {"control": "noise"},
+            "a decoy's control cannot be 'noise'; there is grey",
+        ),
+        (
+            "corner_patch",
+            {"colour": [300, 0, 0]},
+            "a decoy's colour is red, green and blue, each from 0 to 255, not [300, 0, 0]",
+        ),
         ("hospital_token", {"text": " "}, "a hospital token needs a text: add 'text: L PORT'"),
     ],
 )
-def test_an_option_that_cannot_be_is_one_sentence(family: str, options: dict[str, object], said: str) -> None:
+def test_an_option_that_cannot_be_is_one_sentence(
+    family: str, options: dict[str, object], said: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         registry.build("decoy", family, options)
     assert str(caught.value) == said

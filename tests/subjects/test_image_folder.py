@@ -23,11 +23,15 @@ def photos(tmp_path: Path) -> ImageFolder:
         for name in ("cat", "dog"):
             (tmp_path / split / name).mkdir(parents=True)
             for i, shape in enumerate(((40, 60, 3), (61, 33, 3), (16, 16, 3))):
-                Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(tmp_path / split / name / f"{i}.png")
+                Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(
+                    tmp_path / split / name / f"{i}.png"
+                )
     return ImageFolder(tmp_path / "train", tmp_path / "val")
 
 
-def only(photos: ImageFolder, picture: Image.Image, name: str = "3.png", size: int = 8, **options: object) -> torch.Tensor:
+def only(
+    photos: ImageFolder, picture: Image.Image, name: str = "3.png", size: int = 8, **options: object
+) -> torch.Tensor:
     """The picture as it is loaded, (3, size, size), when it is one of the validation cats."""
     picture.save(photos.validation / "cat" / name, **options)
     loaded = photos.load("validation", size)
@@ -38,7 +42,9 @@ def test_files_labels_and_order_are_torchvisions(photos: ImageFolder) -> None:
     theirs = torchvision.datasets.ImageFolder(str(photos.validation))
     loaded = photos.load("validation", 16)
     assert list(loaded.classes) == theirs.classes
-    assert loaded.ids == tuple(Path(file).relative_to(photos.validation).as_posix() for file, _ in theirs.samples)
+    assert loaded.ids == tuple(
+        Path(file).relative_to(photos.validation).as_posix() for file, _ in theirs.samples
+    )
     assert loaded.labels.tolist() == theirs.targets
 
 
@@ -46,12 +52,16 @@ def test_pixels_are_torchvisions_resize_and_centre_crop(photos: ImageFolder) -> 
     loaded = photos.load("validation", 16)
     for each, name in zip(loaded.pixels, loaded.ids, strict=True):
         picture = Image.open(photos.validation / name)
-        theirs = transforms.pil_to_tensor(transforms.center_crop(transforms.resize(picture, [16], antialias=True), [16]))
+        theirs = transforms.pil_to_tensor(
+            transforms.center_crop(transforms.resize(picture, [16], antialias=True), [16])
+        )
         assert torch.equal(each, theirs), name
 
 
 def test_a_large_photograph_is_decoded_small_without_harm(photos: ImageFolder) -> None:
-    """A JPEG of many times the size is decoded at a fraction; what it shows is what a full decode shows."""
+    """A JPEG of many times the size is decoded at a fraction; what it shows is what a full decode
+    shows.
+    """
     coarse = Image.fromarray(np.random.default_rng(2).integers(0, 256, (6, 8, 3), dtype=np.uint8))
     large = coarse.resize((800, 600), Image.Resampling.BICUBIC)
     seen = only(photos, large, "3.jpg", size=32, quality=95)
@@ -104,7 +114,9 @@ def test_broken_files_are_named_and_left_out(photos: ImageFolder) -> None:
     assert loaded.labels.tolist() == [0, 0, 1, 1, 1]
     assert len(loaded.broken) == 3
     assert loaded.notes == ("validation 5 kept of 8 photos; dropped: 3 that cannot be read",)
-    for name, said in zip(("cat/1.png", "dog/none.jpg", "dog/text.jpg"), loaded.broken, strict=True):
+    for name, said in zip(
+        ("cat/1.png", "dog/none.jpg", "dog/text.jpg"), loaded.broken, strict=True
+    ):
         assert said.startswith(f"'{photos.validation / name}' cannot be read: ")
         assert "\n" not in said
 
@@ -152,7 +164,9 @@ def sentence(dataset: ImageFolder, split: str) -> str:
     return str(caught.value)
 
 
-def test_what_is_wrong_with_the_folders_is_said_in_one_sentence(photos: ImageFolder, tmp_path: Path) -> None:
+def test_what_is_wrong_with_the_folders_is_said_in_one_sentence(
+    photos: ImageFolder, tmp_path: Path
+) -> None:
     root = photos.validation
     assert sentence(ImageFolder(photos.train, tmp_path / "vall"), "validation") == (
         f"the validation folder '{tmp_path / 'vall'}' does not exist; did you mean 'val'?"
@@ -182,4 +196,6 @@ def test_classes_that_differ_are_listed(photos: ImageFolder) -> None:
 def test_a_split_of_broken_files_alone_is_an_error(photos: ImageFolder) -> None:
     for file in photos.validation.rglob("*.png"):
         file.write_bytes(b"")
-    assert sentence(photos, "validation").startswith(f"none of the 6 pictures in '{photos.validation}' can be read; the first: '")
+    assert sentence(photos, "validation").startswith(
+        f"none of the 6 pictures in '{photos.validation}' can be read; the first: '"
+    )

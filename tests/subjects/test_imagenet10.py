@@ -1,4 +1,6 @@
-"""ImageNet's folders and those of its kind: which are taken, and what is said of those that are not there."""
+"""ImageNet's folders and those of its kind: which are taken, and what is said of those that are not
+there.
+"""
 
 from __future__ import annotations
 
@@ -61,14 +63,20 @@ def test_pixels_are_those_of_a_plain_image_folder(root: Path) -> None:
 def test_folders_may_bear_the_classs_name_and_validation_may_be_written_out(tmp_path: Path) -> None:
     root = imagenet(tmp_path, ("golden retriever", "n01440764"), validation="validation")
     assert Imagenet10(root, TWO).load("validation", 8).labels.tolist() == [0] * 4 + [1] * 4
-    assert Imagenet10(root, TWO).load("train", 8).ids[0] == "train/golden retriever/golden retriever_0.JPEG"
+    assert (
+        Imagenet10(root, TWO).load("train", 8).ids[0]
+        == "train/golden retriever/golden retriever_0.JPEG"
+    )
 
 
 def test_most_of_each_class_and_the_same_ones_in_any_number(root: Path) -> None:
     two, three = (Imagenet10(root, TWO, validation=n).load("validation", 8) for n in (2, 3))
     assert set(two.ids) < set(three.ids)
     assert np.bincount(two.labels).tolist() == [2, 2]
-    assert two.notes[0] == "validation: golden retriever 2 kept of 4 photos; dropped: 2 beyond the 2 asked for"
+    assert (
+        two.notes[0]
+        == "validation: golden retriever 2 kept of 4 photos; dropped: 2 beyond the 2 asked for"
+    )
 
 
 def test_the_background_is_of_other_folders(root: Path) -> None:
@@ -96,9 +104,14 @@ def test_a_broken_file_is_charged_to_itself(root: Path) -> None:
 
 def test_missing_classes_are_named_with_those_that_are_there(root: Path) -> None:
     said = sentence(Imagenet10(root))
-    assert said.startswith(f"the validation folder of '{root}' lacks n02110185 (husky), n02129165 (lion), ")
+    assert said.startswith(
+        f"the validation folder of '{root}' lacks n02110185 (husky), n02129165 (lion), "
+    )
     assert "n01440764" not in said.split(";")[0]
-    assert "; it has n00000001, n00000002, n01440764, n02099601: put the class there under its wnid or its name, or name" in said
+    assert (
+        "; it has n00000001, n00000002, n01440764, n02099601: put the class there under its wnid or its name, or name"
+        in said
+    )
 
 
 def test_an_unsorted_validation_folder_has_its_own_sentence(tmp_path: Path) -> None:
@@ -122,10 +135,13 @@ def test_other_folders_that_are_missing_or_empty(root: Path, tmp_path: Path) -> 
 
 def test_options_out_of_range_are_one_sentence(root: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"^a data set has two classes or more, each with a wnid of its own, not \{'tench': 'n01440764'\}$"
+        UsageError,
+        match=r"^a data set has two classes or more, each with a wnid of its own, not \{'tench': 'n01440764'\}$",
     ):
         Imagenet10(wnids={"tench": "n01440764"})
-    with pytest.raises(UsageError, match=r"^there cannot be -5 validation pictures: ask for 0 or more$"):
+    with pytest.raises(
+        UsageError, match=r"^there cannot be -5 validation pictures: ask for 0 or more$"
+    ):
         Imagenet10(validation=-5)
     with pytest.raises(UsageError, match=r"^pictures cannot be decoded by -1 workers: "):
         ImageFolder(validation=root / "val", workers=-1).load("validation", 8)
@@ -133,13 +149,18 @@ def test_options_out_of_range_are_one_sentence(root: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_threads_change_nothing(root: Path, workers: int) -> None:
-    assert Imagenet10(root, TWO, workers=workers).load("train", 8).digest == Imagenet10(root, TWO).load("train", 8).digest
+    assert (
+        Imagenet10(root, TWO, workers=workers).load("train", 8).digest
+        == Imagenet10(root, TWO).load("train", 8).digest
+    )
     assert repr(Imagenet10(root, TWO, workers=workers)) == repr(Imagenet10(root, TWO))
 
 
 def test_the_preset_is_a_scenario(tmp_path: Path) -> None:
     imagenet(tmp_path / "imagenet", tuple(TEN.values()))
-    scenario = load_scenario(Path(__file__).parents[2] / "fixtures" / "imagenet10.yaml", data=tmp_path)
+    scenario = load_scenario(
+        Path(__file__).parents[2] / "fixtures" / "imagenet10.yaml", data=tmp_path
+    )
     pictures = scenario.build_dataset().load("train", 64)
     assert pictures.classes[:3] == ("tench", "golden retriever", "husky")
     assert np.bincount(pictures.labels).tolist() == [4] * 10

@@ -1,4 +1,6 @@
-"""Candidate -> Subject: the file's weights, logits in the data set's order, and every refusal in one sentence."""
+"""Candidate -> Subject: the file's weights, logits in the data set's order, and every refusal in
+one sentence.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,14 @@ def network() -> SmallResnet:
 
 @pytest.fixture
 def candidate(tmp_path: Path, network: SmallResnet) -> Candidate:
-    made = Candidate("F0", tmp_path / "F0.safetensors", "shortcut_audit:small_resnet", CLASSES, 32, reference=True)
+    made = Candidate(
+        "F0",
+        tmp_path / "F0.safetensors",
+        "shortcut_audit:small_resnet",
+        CLASSES,
+        32,
+        reference=True,
+    )
     save_checkpoint(made, network)
     return made
 
@@ -55,9 +64,14 @@ def logits(network: nn.Module, candidate: Candidate) -> Tensor:
 
 
 def refusal(
-    candidate: Candidate, classes: tuple[str, ...] | None = None, kind: type[ShortcutAuditError] = UsageError, trust: bool = False
+    candidate: Candidate,
+    classes: tuple[str, ...] | None = None,
+    kind: type[ShortcutAuditError] = UsageError,
+    trust: bool = False,
 ) -> str:
-    """The sentence, by exactly this kind of error: a UsageError is charged to nobody, a ModelError to the checkpoint."""
+    """The sentence, by exactly this kind of error: a UsageError is charged to nobody, a ModelError
+    to the checkpoint.
+    """
     with pytest.raises(ShortcutAuditError) as caught:
         load_subject(candidate, classes, trust)
     assert type(caught.value) is kind
@@ -70,18 +84,27 @@ def altered(candidate: Candidate, tensors: dict[str, Tensor]) -> Candidate:
     return replace(candidate, file=file)
 
 
-def test_a_subject_answers_as_the_network_that_was_saved(candidate: Candidate, network: SmallResnet) -> None:
+def test_a_subject_answers_as_the_network_that_was_saved(
+    candidate: Candidate, network: SmallResnet
+) -> None:
     subject = load_subject(candidate, CLASSES)
     torch.testing.assert_close(subject.network(images()), logits(network, candidate))
     assert subject.sha256 == hashlib.sha256(candidate.file.read_bytes()).hexdigest()
-    assert (subject.name, subject.classes, subject.size, subject.reference) == ("F0", CLASSES, 32, True)
+    assert (subject.name, subject.classes, subject.size, subject.reference) == (
+        "F0",
+        CLASSES,
+        32,
+        True,
+    )
     assert not any(module.training for module in subject.network.modules())
     assert not any(parameter.requires_grad for parameter in subject.network.parameters())
     assert isinstance(subject.network.get_submodule("model.layer4"), nn.Sequential)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".PT"])
-def test_every_suffix_goes_through_folder_manifest_and_loading(tmp_path: Path, network: SmallResnet, suffix: str) -> None:
+def test_every_suffix_goes_through_folder_manifest_and_loading(
+    tmp_path: Path, network: SmallResnet, suffix: str
+) -> None:
     written = Candidate("F1", tmp_path / f"F1{suffix}", "shortcut_audit:small_resnet", CLASSES, 32)
     save_checkpoint(written, network)
     write_manifest(tmp_path, [written])
@@ -90,19 +113,29 @@ def test_every_suffix_goes_through_folder_manifest_and_loading(tmp_path: Path, n
     torch.testing.assert_close(load_subject(found).network(images()), logits(network, written))
 
 
-def test_the_logits_follow_the_data_set_s_classes(candidate: Candidate, network: SmallResnet) -> None:
+def test_the_logits_follow_the_data_set_s_classes(
+    candidate: Candidate, network: SmallResnet
+) -> None:
     subject = load_subject(candidate, ("owl", "cat", "dog"))
     assert subject.classes == ("owl", "cat", "dog")
     torch.testing.assert_close(subject.network(images()), logits(network, candidate)[:, [2, 0, 1]])
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.module.model."])
-def test_what_wrappers_put_before_the_names_is_taken_off(candidate: Candidate, network: SmallResnet, prefix: str) -> None:
-    wrapped = altered(candidate, {prefix + key: tensor for key, tensor in network.state_dict().items()})
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.module.model."]
+)
+def test_what_wrappers_put_before_the_names_is_taken_off(
+    candidate: Candidate, network: SmallResnet, prefix: str
+) -> None:
+    wrapped = altered(
+        candidate, {prefix + key: tensor for key, tensor in network.state_dict().items()}
+    )
     torch.testing.assert_close(load_subject(wrapped).network(images()), logits(network, candidate))
 
 
-def test_a_name_that_the_architecture_itself_uses_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_the_architecture_itself_uses_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = (
         "from torch import nn\nclass Own(nn.Module):\n"
         "    def __init__(self, k):\n        super().__init__()\n        self.model = nn.Linear(3, k)\n"
@@ -114,7 +147,10 @@ def test_a_name_that_the_architecture_itself_uses_is_kept(tmp_path: Path, monkey
     file = tmp_path / "own.pt"
     StateDict().write(file, {f"module.model.{key}": tensor for key, tensor in weights.items()}, {})
     own = Candidate("own", file, "own_model_factory:Own", CLASSES, 32)
-    assert torch.equal(load_subject(own, trust_code=True).network.get_parameter("model.model.weight"), weights["weight"])
+    assert torch.equal(
+        load_subject(own, trust_code=True).network.get_parameter("model.model.weight"),
+        weights["weight"],
+    )
     assert "needs --audit-trust-code" in refusal(own)
 
 
@@ -125,7 +161,10 @@ def test_loading_leaves_the_global_random_state_alone(candidate: Candidate) -> N
 
 
 def test_a_candidate_with_a_problem_is_refused_for_it(candidate: Candidate) -> None:
-    assert refusal(replace(candidate, problem="'F0.pt' is not in rashomon.yaml")) == "F0: 'F0.pt' is not in rashomon.yaml"
+    assert (
+        refusal(replace(candidate, problem="'F0.pt' is not in rashomon.yaml"))
+        == "F0: 'F0.pt' is not in rashomon.yaml"
+    )
     broken = replace(candidate, problem="'F0.pt' is empty", broken=True)
     assert refusal(broken, kind=ModelError) == "F0: 'F0.pt' is empty"
 
@@ -140,7 +179,9 @@ def test_classes_that_are_not_the_data_set_s_are_listed(candidate: Candidate) ->
     )
 
 
-def test_another_number_of_outputs_is_said_as_such(candidate: Candidate, network: SmallResnet) -> None:
+def test_another_number_of_outputs_is_said_as_such(
+    candidate: Candidate, network: SmallResnet
+) -> None:
     bare = altered(candidate, network.state_dict())
     assert refusal(replace(bare, classes=("cat", "dog"))) == (
         "F0: the file has 3 outputs, and 2 classes are named; give one name for each output, in their order (those that the "
@@ -151,7 +192,9 @@ def test_another_number_of_outputs_is_said_as_such(candidate: Candidate, network
     )
 
 
-def test_tensors_of_another_architecture_are_listed_briefly(candidate: Candidate, network: SmallResnet) -> None:
+def test_tensors_of_another_architecture_are_listed_briefly(
+    candidate: Candidate, network: SmallResnet
+) -> None:
     tensors = network.state_dict()
     assert refusal(altered(candidate, {f"x{key}": tensor for key, tensor in tensors.items()})) == (
         "F0: the file's tensors are not the architecture's: bn1.bias, bn1.running_mean, bn1.running_var and 64 more "
@@ -161,21 +204,30 @@ def test_tensors_of_another_architecture_are_listed_briefly(candidate: Candidate
     assert refusal(altered(candidate, {**tensors, "ema": torch.ones(1)})) == (
         "F0: the file's tensors are not the architecture's: fc.bias missing, ema unexpected; is 'arch' right?"
     )
-    assert refusal(altered(candidate, {**network.state_dict(), "conv1.weight": torch.ones(16, 3, 7, 7)})) == (
+    assert refusal(
+        altered(candidate, {**network.state_dict(), "conv1.weight": torch.ones(16, 3, 7, 7)})
+    ) == (
         "F0: the file's tensors do not fit the architecture: conv1.weight (16, 3, 7, 7) in the file, "
         "(16, 3, 3, 3) in the architecture; is 'arch' right?"
     )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_not_finite_are_refused(candidate: Candidate, network: SmallResnet, value: float) -> None:
+def test_weights_that_are_not_finite_are_refused(
+    candidate: Candidate, network: SmallResnet, value: float
+) -> None:
     tensors = network.state_dict()
     tensors["fc.weight"] = tensors["fc.weight"].clone()
     tensors["fc.weight"][0, :3] = value
-    assert refusal(altered(candidate, tensors), kind=ModelError) == "F0: 3 values of 'fc.weight' are not finite"
+    assert (
+        refusal(altered(candidate, tensors), kind=ModelError)
+        == "F0: 3 values of 'fc.weight' are not finite"
+    )
 
 
-def test_finite_weights_that_give_no_finite_answer_are_refused(candidate: Candidate, network: SmallResnet) -> None:
+def test_finite_weights_that_give_no_finite_answer_are_refused(
+    candidate: Candidate, network: SmallResnet
+) -> None:
     tensors = network.state_dict() | {"fc.weight": torch.full((3, 128), 3e38)}
     said = refusal(altered(candidate, tensors), kind=ModelError)
     assert said == "F0: it answers pictures with logits that are not finite"
@@ -219,7 +271,9 @@ def test_a_network_that_gives_no_logits_is_refused(
     )
 
 
-def test_a_hostile_file_is_charged_to_its_model_and_a_missing_one_to_nobody(candidate: Candidate) -> None:
+def test_a_hostile_file_is_charged_to_its_model_and_a_missing_one_to_nobody(
+    candidate: Candidate,
+) -> None:
     candidate.file.with_suffix(".pt").write_bytes(b"(S'true'\nios\nsystem\n.")
     hostile = refusal(replace(candidate, file=candidate.file.with_suffix(".pt")), kind=ModelError)
     assert hostile.startswith("F0: 'F0.pt' is refused: it asks to run os")
@@ -233,7 +287,9 @@ def test_a_hostile_file_is_charged_to_its_model_and_a_missing_one_to_nobody(cand
 def test_a_file_that_changes_while_it_is_read_is_refused(
     candidate: Candidate, monkeypatch: pytest.MonkeyPatch, forged: bool
 ) -> None:
-    """The digest in the verdict must be of the very bytes that were audited, even where size and time are made to agree."""
+    """The digest in the verdict must be of the very bytes that were audited, even where size and
+    time are made to agree.
+    """
     read = StateDict.read
     moved = altered(candidate, SmallResnet(3).state_dict())
 
@@ -248,10 +304,15 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
         return tensors
 
     monkeypatch.setattr(StateDict, "read", read_and_overwrite)
-    assert refusal(moved) == "F0: 'F0.pt' changed while it was read; wait until it is written, and run again"
+    assert (
+        refusal(moved)
+        == "F0: 'F0.pt' changed while it was read; wait until it is written, and run again"
+    )
 
 
-def test_a_model_that_knows_more_classes_has_the_data_set_s_first(candidate: Candidate, network: SmallResnet) -> None:
+def test_a_model_that_knows_more_classes_has_the_data_set_s_first(
+    candidate: Candidate, network: SmallResnet
+) -> None:
     subject = load_subject(candidate, ("owl", "cat"))
     assert subject.classes == ("owl", "cat", "dog")
     torch.testing.assert_close(subject.network(images()), logits(network, candidate)[:, [2, 0, 1]])
@@ -260,19 +321,33 @@ def test_a_model_that_knows_more_classes_has_the_data_set_s_first(candidate: Can
     torch.testing.assert_close(exact.network(images()), logits(network, candidate))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(wanted=st.lists(st.sampled_from(CLASSES), min_size=1, unique=True))
-def test_each_column_is_the_class_that_its_name_says(candidate: Candidate, network: SmallResnet, wanted: list[str]) -> None:
-    """Law: whatever classes the data set has, and in whatever order, column i is the model's answer for `classes[i]`."""
+def test_each_column_is_the_class_that_its_name_says(
+    candidate: Candidate, network: SmallResnet, wanted: list[str]
+) -> None:
+    """Law: whatever classes the data set has, and in whatever order, column i is the model's answer
+    for `classes[i]`.
+    """
     subject = load_subject(candidate, tuple(wanted))
     assert subject.classes[: len(wanted)] == tuple(wanted)
     columns = [CLASSES.index(name) for name in subject.classes]
     torch.testing.assert_close(subject.network(images()), logits(network, candidate)[:, columns])
 
 
-def test_accents_written_in_two_ways_are_one_class(candidate: Candidate, network: SmallResnet) -> None:
-    accented = replace(altered(candidate, network.state_dict()), classes=("cat", "dog", "rose\u0301"))
-    assert load_subject(accented, ("ros\u00e9", "cat", "dog")).classes == ("ros\u00e9", "cat", "dog")
+def test_accents_written_in_two_ways_are_one_class(
+    candidate: Candidate, network: SmallResnet
+) -> None:
+    accented = replace(
+        altered(candidate, network.state_dict()), classes=("cat", "dog", "rose\u0301")
+    )
+    assert load_subject(accented, ("ros\u00e9", "cat", "dog")).classes == (
+        "ros\u00e9",
+        "cat",
+        "dog",
+    )
 
 
 def test_a_single_yes_or_no_is_told_what_to_do(tmp_path: Path) -> None:
@@ -286,16 +361,26 @@ def test_a_single_yes_or_no_is_told_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "share"), [({"best_acc1": torch.tensor(87.5)}, 0.875), ({"args": Namespace(val_acc=0.5)}, 0.5), ({}, None)]
+    ("content", "share"),
+    [
+        ({"best_acc1": torch.tensor(87.5)}, 0.875),
+        ({"args": Namespace(val_acc=0.5)}, 0.5),
+        ({}, None),
+    ],
 )
 def test_what_a_checkpoint_states_of_its_accuracy_travels_with_it(
     candidate: Candidate, network: SmallResnet, content: dict[str, object], share: float | None
 ) -> None:
     torch.save({"state_dict": network.state_dict(), **content}, candidate.file.with_suffix(".pt"))
-    assert load_subject(replace(candidate, file=candidate.file.with_suffix(".pt"))).stated_accuracy == share
+    assert (
+        load_subject(replace(candidate, file=candidate.file.with_suffix(".pt"))).stated_accuracy
+        == share
+    )
 
 
-def test_a_self_described_file_that_contradicts_its_manifest_is_not_audited(candidate: Candidate) -> None:
+def test_a_self_described_file_that_contradicts_its_manifest_is_not_audited(
+    candidate: Candidate,
+) -> None:
     swapped = replace(candidate, classes=("dog", "cat", "owl"))
     assert refusal(swapped) == (
         "F0: the file says of itself that output 0 is 'cat', and the manifest that it is 'dog': correct rashomon.yaml, or save "
@@ -304,9 +389,12 @@ def test_a_self_described_file_that_contradicts_its_manifest_is_not_audited(cand
 
 
 @pytest.mark.parametrize(
-    ("arch", "size"), [("timm:vit_tiny_patch16_224", 64), ("torchvision:vit_b_16", 32), ("timm:mixer_s32_224", 96)]
+    ("arch", "size"),
+    [("timm:vit_tiny_patch16_224", 64), ("torchvision:vit_b_16", 32), ("timm:mixer_s32_224", 96)],
 )
-def test_an_architecture_for_one_size_is_made_for_the_manifest_s(tmp_path: Path, arch: str, size: int) -> None:
+def test_an_architecture_for_one_size_is_made_for_the_manifest_s(
+    tmp_path: Path, arch: str, size: int
+) -> None:
     pytest.importorskip("timm")
     vit = Candidate("V", tmp_path / "V.pt", arch, ("a", "b"), size)
     with torch.random.fork_rng(devices=[]):
@@ -315,13 +403,17 @@ def test_an_architecture_for_one_size_is_made_for_the_manifest_s(tmp_path: Path,
     assert load_subject(vit).network(torch.rand(1, 3, size, size)).shape == (1, 2)
     other = refusal(replace(vit, size=2 * size))
     assert "do not fit the architecture" in other
-    assert "vit" not in arch or other.endswith("it was trained on pictures of another size: is the input 'size' right?")
+    assert "vit" not in arch or other.endswith(
+        "it was trained on pictures of another size: is the input 'size' right?"
+    )
 
 
 def test_options_go_before_the_size_and_one_that_is_unknown_is_named(tmp_path: Path) -> None:
     timm = pytest.importorskip("timm")
     with torch.random.fork_rng(devices=[]):
-        built = timm.create_model("vit_tiny_patch16_224", num_classes=2, depth=1, img_size=64, dynamic_img_size=True)
+        built = timm.create_model(
+            "vit_tiny_patch16_224", num_classes=2, depth=1, img_size=64, dynamic_img_size=True
+        )
     vit = Candidate("V", tmp_path / "V.pt", "timm:vit_tiny_patch16_224", ("a", "b"), 96)
     save_checkpoint(vit, built)
     told = replace(vit, arch_options=(("depth", 1), ("dynamic_img_size", True), ("img_size", 64)))
@@ -333,7 +425,9 @@ def test_options_go_before_the_size_and_one_that_is_unknown_is_named(tmp_path: P
 
 def test_a_flag_that_no_file_holds_changes_the_answers_and_must_be_said(tmp_path: Path) -> None:
     flagged = Candidate("G", tmp_path / "G.pt", "torchvision:googlenet", ("a", "b"), 64)
-    assert "arch_options: {transform_input: true}" in refusal(replace(flagged, file=_googlenet(tmp_path / "G.pt")))
+    assert "arch_options: {transform_input: true}" in refusal(
+        replace(flagged, file=_googlenet(tmp_path / "G.pt"))
+    )
     for flag in (True, False):
         network = load_subject(replace(flagged, arch_options=(("transform_input", flag),))).network
         assert network.get_submodule("model").transform_input is flag

@@ -1,4 +1,6 @@
-"""A folder of checkpoints -> Candidates: the manifest, what files say of themselves, and every sentence about what is wrong."""
+"""A folder of checkpoints -> Candidates: the manifest, what files say of themselves, and every
+sentence about what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,12 @@ from hypothesis import strategies as st
 from shortcut_audit.errors import UsageError
 from shortcut_audit.files.whole import canonical
 from shortcut_audit.records import Candidate
-from shortcut_audit.subjects.manifest.candidates import MANIFEST, describe, read_candidates, write_manifest
+from shortcut_audit.subjects.manifest.candidates import (
+    MANIFEST,
+    describe,
+    read_candidates,
+    write_manifest,
+)
 from shortcut_audit.subjects.manifest.file import FORBIDDEN
 
 HEAD = "arch: torchvision:resnet18\nclasses: [cat, dog]\ninput: {size: 32}\n"
@@ -40,7 +47,9 @@ def self_describing(path: Path, **metadata: str) -> Path:
 
 
 def described(path: Path, name: str, reference: bool = False) -> Path:
-    return self_describing(path, **describe(Candidate(name, path, "timm:x", ("a", "b"), 48, reference=reference)))
+    return self_describing(
+        path, **describe(Candidate(name, path, "timm:x", ("a", "b"), 48, reference=reference))
+    )
 
 
 def sentence(folder: Path) -> str:
@@ -50,7 +59,10 @@ def sentence(folder: Path) -> str:
 
 
 def problems(folder: Path) -> dict[str, str | None]:
-    return {each.name: each.problem and each.problem.replace(str(folder), "DIR") for each in read_candidates(folder)}
+    return {
+        each.name: each.problem and each.problem.replace(str(folder), "DIR")
+        for each in read_candidates(folder)
+    }
 
 
 def test_a_manifest_describes_its_models_and_each_may_differ(tmp_path: Path) -> None:
@@ -62,8 +74,17 @@ def test_a_manifest_describes_its_models_and_each_may_differ(tmp_path: Path) -> 
     manifest(tmp_path, text, "F100.pt")
     self_describing(tmp_path / "sub/F0.safetensors")
     assert read_candidates(tmp_path) == [
-        Candidate("F0", tmp_path / "sub/F0.safetensors", "torchvision:resnet18", ("cat", "dog"), 32, reference=True),
-        Candidate("F100", tmp_path / "F100.pt", "timm:vit", ("dog", "cat"), 64, std=(1.0, 1.0, 1.0)),
+        Candidate(
+            "F0",
+            tmp_path / "sub/F0.safetensors",
+            "torchvision:resnet18",
+            ("cat", "dog"),
+            32,
+            reference=True,
+        ),
+        Candidate(
+            "F100", tmp_path / "F100.pt", "timm:vit", ("dog", "cat"), 64, std=(1.0, 1.0, 1.0)
+        ),
     ]
     assert read_candidates(tmp_path / MANIFEST) == read_candidates(tmp_path)
 
@@ -77,9 +98,18 @@ def test_files_that_describe_themselves_need_no_manifest(tmp_path: Path) -> None
 
 def test_the_manifest_goes_before_what_a_file_says_of_itself(tmp_path: Path) -> None:
     described(tmp_path / "F0.safetensors", "other", reference=True)
-    manifest(tmp_path, "input: {size: 99}\nmodels: {F0: {file: F0.safetensors, classes: [x, y], reference: false}}")
+    manifest(
+        tmp_path,
+        "input: {size: 99}\nmodels: {F0: {file: F0.safetensors, classes: [x, y], reference: false}}",
+    )
     (found,) = read_candidates(tmp_path)
-    assert (found.name, found.arch, found.classes, found.size, found.reference) == ("F0", "timm:x", ("x", "y"), 99, False)
+    assert (found.name, found.arch, found.classes, found.size, found.reference) == (
+        "F0",
+        "timm:x",
+        ("x", "y"),
+        99,
+        False,
+    )
 
 
 def test_a_single_file_is_described_by_the_manifest_beside_it(tmp_path: Path) -> None:
@@ -91,7 +121,9 @@ def test_a_single_file_is_described_by_the_manifest_beside_it(tmp_path: Path) ->
     )
 
 
-def test_a_checkpoint_that_the_manifest_leaves_out_is_a_problem_unless_ignored(tmp_path: Path) -> None:
+def test_a_checkpoint_that_the_manifest_leaves_out_is_a_problem_unless_ignored(
+    tmp_path: Path,
+) -> None:
     files = ("F0.pt", "old/F0.pt", "run/optimizer.pt", ".cache/hidden.pt", "README.md")
     manifest(tmp_path, HEAD + "ignore: [run/*]\nmodels: {F0: {file: F0.pt}}", *files)
     said = problems(tmp_path)
@@ -103,10 +135,20 @@ def test_a_checkpoint_that_the_manifest_leaves_out_is_a_problem_unless_ignored(t
 
 
 def test_equal_stems_get_distinct_names(tmp_path: Path) -> None:
-    for file in ("a/F0.pt", "b/F0.pt", "b/F0.safetensors", "F 1.pt", "F[1].pt", "a-F0.pt", "solo.pt"):
+    for file in (
+        "a/F0.pt",
+        "b/F0.pt",
+        "b/F0.safetensors",
+        "F 1.pt",
+        "F[1].pt",
+        "a-F0.pt",
+        "solo.pt",
+    ):
         manifest(tmp_path, "", file)
     (tmp_path / MANIFEST).unlink()
-    found = {each.file.relative_to(tmp_path).as_posix(): each.name for each in read_candidates(tmp_path)}
+    found = {
+        each.file.relative_to(tmp_path).as_posix(): each.name for each in read_candidates(tmp_path)
+    }
     assert len(set(found.values())) == len(found) == 7
     assert found["solo.pt"] == "solo"
     assert found["b/F0.safetensors"] == "b-F0.safetensors"
@@ -137,12 +179,19 @@ def test_a_state_dict_without_manifest_says_how_to_write_one_that_works(tmp_path
         ("{file: FO.pt}", "there is no file 'DIR/FO.pt'; did you mean 'F0.pt'?"),
         ("{file: far/away.pt}", "there is no file 'DIR/far/away.pt'"),
         ("{file: folder.pt}", "'DIR/folder.pt' is not a file"),
-        ("{file: F0.onnx}", "no checkpoint format reads 'F0.onnx': there is .bin, .ckpt, .pt, .pth, .safetensors"),
+        (
+            "{file: F0.onnx}",
+            "no checkpoint format reads 'F0.onnx': there is .bin, .ckpt, .pt, .pth, .safetensors",
+        ),
         ("{file: empty.safetensors}", "'empty.safetensors' is empty"),
     ],
 )
-def test_an_entry_whose_file_cannot_be_read_is_a_problem_of_that_model_alone(tmp_path: Path, entry: str, problem: str) -> None:
-    manifest(tmp_path, HEAD + f"models: {{bad: {entry}, good: {{file: F0.pt}}}}", "F0.pt", "F0.onnx")
+def test_an_entry_whose_file_cannot_be_read_is_a_problem_of_that_model_alone(
+    tmp_path: Path, entry: str, problem: str
+) -> None:
+    manifest(
+        tmp_path, HEAD + f"models: {{bad: {entry}, good: {{file: F0.pt}}}}", "F0.pt", "F0.onnx"
+    )
     (tmp_path / "folder.pt").mkdir()
     (tmp_path / "empty.safetensors").touch()
     said = problems(tmp_path)
@@ -153,16 +202,27 @@ def test_an_entry_whose_file_cannot_be_read_is_a_problem_of_that_model_alone(tmp
 @pytest.mark.parametrize(
     ("metadata", "problem"),
     [
-        ({"classes": "cat"}, "'x.safetensors' describes itself in metadata that is not JSON; list it in rashomon.yaml"),
-        ({"classes": "[1]"}, "'DIR/x.safetensors' has a bad value at 'classes.0': 1 is a whole number, and text is wanted"),
-        ({"input": '{"sise": 3}'}, "'DIR/x.safetensors' has an unknown key 'input.sise'; did you mean 'size'?"),
+        (
+            {"classes": "cat"},
+            "'x.safetensors' describes itself in metadata that is not JSON; list it in rashomon.yaml",
+        ),
+        (
+            {"classes": "[1]"},
+            "'DIR/x.safetensors' has a bad value at 'classes.0': 1 is a whole number, and text is wanted",
+        ),
+        (
+            {"input": '{"sise": 3}'},
+            "'DIR/x.safetensors' has an unknown key 'input.sise'; did you mean 'size'?",
+        ),
         (
             {"arch": "timm:x", "format": "pt"},
             "nothing says what 'x.safetensors' is (no classes, no input size); write rashomon.yaml",
         ),
     ],
 )
-def test_metadata_that_makes_no_sense_is_a_problem(tmp_path: Path, metadata: dict[str, str], problem: str) -> None:
+def test_metadata_that_makes_no_sense_is_a_problem(
+    tmp_path: Path, metadata: dict[str, str], problem: str
+) -> None:
     self_describing(tmp_path / "x.safetensors", **metadata)
     assert (problems(tmp_path)["x"] or "").startswith(problem)
 
@@ -175,7 +235,10 @@ def test_metadata_that_makes_no_sense_is_a_problem(tmp_path: Path, metadata: dic
             "models: {F0: {fiel: x.pt, file: x.pt}}",
             "'DIR/rashomon.yaml' has an unknown key 'models.F0.fiel'; did you mean 'file'?",
         ),
-        ("input: {sise: 3}\nmodels: {}", "'DIR/rashomon.yaml' has an unknown key 'input.sise'; did you mean 'size'?"),
+        (
+            "input: {sise: 3}\nmodels: {}",
+            "'DIR/rashomon.yaml' has an unknown key 'input.sise'; did you mean 'size'?",
+        ),
         (
             "models: {F0: {file: x.pt, input: {sdt: 1}}}",
             "'DIR/rashomon.yaml' has an unknown key 'models.F0.input.sdt'; did you mean 'std'?",
@@ -183,30 +246,80 @@ def test_metadata_that_makes_no_sense_is_a_problem(tmp_path: Path, metadata: dic
         ("arch: x", "'DIR/rashomon.yaml' lacks the key 'models'"),
         ("models: {F0: {}}", "'DIR/rashomon.yaml' lacks the key 'models.F0.file'"),
         ("", "'DIR/rashomon.yaml' must be a mapping with the key 'models', and it is empty"),
-        ("models: {a b: {file: x.pt}}", "a model cannot be called 'a b': leave out spaces, / \\ [ ] @ :: and a first dot"),
-        ("models: {..: {file: x.pt}}", "a model cannot be called '..': leave out spaces, / \\ [ ] @ :: and a first dot"),
-        ("models: {0: {file: x.pt}}", "the key 0 is a number, and keys are text: put it in quotes (line 1)"),
-        ("classes: [cat, no]\nmodels: {}", "at 'classes.1': false is a yes/no value, as yes, no, on and"),
-        ("classes: [cat, cat]\nmodels: {}", "has a bad value at 'classes': 'cat' stands there twice"),
-        ('classes: [cat, "a\\tb"]\nmodels: {}', "has a bad value at 'classes': a class cannot be called 'a\\tb'"),
-        ("input: {std: [0, 1, 1]}\nmodels: {}", "has a bad value at 'input.std.0': 0: Input should be greater than 0"),
-        ("input: {size: 0}\nmodels: {}", "has a bad value at 'input.size': 0: Input should be greater than or equal to 1"),
-        ("input: {mean: [.nan, 0, 0]}\nmodels: {}", "has a bad value at 'input.mean.0': nan: Input should be a finite number"),
-        ("models:\n  F0: {file: a.pt}\n  F0: {file: b.pt}", "is not YAML: the key 'F0' stands twice"),
+        (
+            "models: {a b: {file: x.pt}}",
+            "a model cannot be called 'a b': leave out spaces, / \\ [ ] @ :: and a first dot",
+        ),
+        (
+            "models: {..: {file: x.pt}}",
+            "a model cannot be called '..': leave out spaces, / \\ [ ] @ :: and a first dot",
+        ),
+        (
+            "models: {0: {file: x.pt}}",
+            "the key 0 is a number, and keys are text: put it in quotes (line 1)",
+        ),
+        (
+            "classes: [cat, no]\nmodels: {}",
+            "at 'classes.1': false is a yes/no value, as yes, no, on and",
+        ),
+        (
+            "classes: [cat, cat]\nmodels: {}",
+            "has a bad value at 'classes': 'cat' stands there twice",
+        ),
+        (
+            'classes: [cat, "a\\tb"]\nmodels: {}',
+            "has a bad value at 'classes': a class cannot be called 'a\\tb'",
+        ),
+        (
+            "input: {std: [0, 1, 1]}\nmodels: {}",
+            "has a bad value at 'input.std.0': 0: Input should be greater than 0",
+        ),
+        (
+            "input: {size: 0}\nmodels: {}",
+            "has a bad value at 'input.size': 0: Input should be greater than or equal to 1",
+        ),
+        (
+            "input: {mean: [.nan, 0, 0]}\nmodels: {}",
+            "has a bad value at 'input.mean.0': nan: Input should be a finite number",
+        ),
+        (
+            "models:\n  F0: {file: a.pt}\n  F0: {file: b.pt}",
+            "is not YAML: the key 'F0' stands twice",
+        ),
         (
             "input: {mean: [123.675, 116.28, 103.53]}\nmodels: {}",
             "has a bad value at 'input.mean': 123.675 is too large: mean and std are of pixel values in [0, 1], so divide by 255",
         ),
-        ("input: {std: [58.395, 57.12, 57.375]}\nmodels: {}", "has a bad value at 'input.std': 58.395 is too large"),
-        ("arch_options: {depths: {a: 1}}\nmodels: {}", "an option of an architecture is a number, a text, true, false or a list"),
-        ("arch_options: 3\nmodels: {}", "has a bad value at 'arch_options': 3 is a whole number, and a mapping is wanted"),
-        ("classes: [ros\u00e9, rose\u0301]\nmodels: {}", "has a bad value at 'classes': 'ros\u00e9' stands there twice"),
-        ("models: {\u00e9: {file: a.pt}, e\u0301: {file: b.pt}}", "stands there twice, its accents written in two ways"),
+        (
+            "input: {std: [58.395, 57.12, 57.375]}\nmodels: {}",
+            "has a bad value at 'input.std': 58.395 is too large",
+        ),
+        (
+            "arch_options: {depths: {a: 1}}\nmodels: {}",
+            "an option of an architecture is a number, a text, true, false or a list",
+        ),
+        (
+            "arch_options: 3\nmodels: {}",
+            "has a bad value at 'arch_options': 3 is a whole number, and a mapping is wanted",
+        ),
+        (
+            "classes: [ros\u00e9, rose\u0301]\nmodels: {}",
+            "has a bad value at 'classes': 'ros\u00e9' stands there twice",
+        ),
+        (
+            "models: {\u00e9: {file: a.pt}, e\u0301: {file: b.pt}}",
+            "stands there twice, its accents written in two ways",
+        ),
         ("models: [", "'DIR/rashomon.yaml' is not YAML: while parsing a flow node"),
-        ("models: {F0: !!python/object/apply:os.system [x]}", "'!!python/object/apply:os.system' is not read here"),
+        (
+            "models: {F0: !!python/object/apply:os.system [x]}",
+            "'!!python/object/apply:os.system' is not read here",
+        ),
     ],
 )
-def test_a_manifest_that_makes_no_sense_is_refused_in_one_sentence(tmp_path: Path, text: str, expected: str) -> None:
+def test_a_manifest_that_makes_no_sense_is_refused_in_one_sentence(
+    tmp_path: Path, text: str, expected: str
+) -> None:
     assert expected in sentence(manifest(tmp_path, text))
 
 
@@ -217,9 +330,15 @@ def test_nothing_to_audit_is_an_error_and_never_an_empty_list(tmp_path: Path) ->
     assert sentence(tmp_path) == f"--models 'DIR' holds no checkpoint: {looked}"
     assert sentence(tmp_path / "README.md") == f"--models 'DIR' holds no checkpoint: {looked}"
     (tmp_path / "checkpoints").mkdir()
-    assert sentence(tmp_path / "chekpoints") == "--models 'DIR' does not exist; did you mean 'checkpoints'?"
+    assert (
+        sentence(tmp_path / "chekpoints")
+        == "--models 'DIR' does not exist; did you mean 'checkpoints'?"
+    )
     assert sentence(tmp_path / "no/where") == "--models 'DIR' does not exist"
-    assert sentence(manifest(tmp_path, "models: {}")) == f"--models 'DIR' holds no checkpoint: {looked}"
+    assert (
+        sentence(manifest(tmp_path, "models: {}"))
+        == f"--models 'DIR' holds no checkpoint: {looked}"
+    )
 
 
 def test_the_order_of_candidates_does_not_depend_on_the_order_of_the_folder(tmp_path: Path) -> None:
@@ -229,13 +348,27 @@ def test_the_order_of_candidates_does_not_depend_on_the_order_of_the_folder(tmp_
     assert names == sorted(names)
 
 
-names = st.text(string.ascii_letters + string.digits + "-_.+é中", min_size=1, max_size=12).filter(lambda name: name[0] != ".")
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).map(canonical).filter(str.isprintable)
+names = st.text(string.ascii_letters + string.digits + "-_.+é中", min_size=1, max_size=12).filter(
+    lambda name: name[0] != "."
+)
+texts = (
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+    .map(canonical)
+    .filter(str.isprintable)
+)
 shares = st.floats(0, 1, allow_nan=False)
 deviations = st.floats(1e-6, 1)
-plain = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.floats(allow_nan=False, allow_infinity=False), texts)
+plain = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-9, 9),
+    st.floats(allow_nan=False, allow_infinity=False),
+    texts,
+)
 options = st.dictionaries(
-    texts, plain | st.lists(plain | st.lists(plain, max_size=2).map(tuple), max_size=3).map(tuple), max_size=3
+    texts,
+    plain | st.lists(plain | st.lists(plain, max_size=2).map(tuple), max_size=3).map(tuple),
+    max_size=3,
 )
 
 
@@ -255,7 +388,9 @@ def candidates(folder: Path) -> st.SearchStrategy[list[Candidate]]:
     return st.lists(one, min_size=1, max_size=4, unique_by=lambda each: each.name)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_what_is_written_is_read_back(tmp_path: Path, data: st.DataObject) -> None:
     (tmp_path / "sub").mkdir(exist_ok=True)
@@ -267,7 +402,9 @@ def test_what_is_written_is_read_back(tmp_path: Path, data: st.DataObject) -> No
     assert read_candidates(tmp_path) == sorted(models, key=lambda each: each.name)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_what_a_file_is_told_of_itself_is_read_back(tmp_path: Path, data: st.DataObject) -> None:
     model = data.draw(candidates(tmp_path))[0]
@@ -277,7 +414,9 @@ def test_what_a_file_is_told_of_itself_is_read_back(tmp_path: Path, data: st.Dat
     assert found == replace(model, file=file)
 
 
-def test_writing_again_replaces_a_model_keeps_the_others_and_says_shared_keys_once(tmp_path: Path) -> None:
+def test_writing_again_replaces_a_model_keeps_the_others_and_says_shared_keys_once(
+    tmp_path: Path,
+) -> None:
     first = Candidate("A", tmp_path / "A.pt", "timm:x", ("a", "b"), 32, reference=True)
     second = Candidate("B", tmp_path / "B.pt", "timm:x", ("a", "b"), 32)
     write_manifest(tmp_path, [first, second])
@@ -289,7 +428,10 @@ def test_writing_again_replaces_a_model_keeps_the_others_and_says_shared_keys_on
 
 
 def test_models_written_at_the_same_time_are_all_there(tmp_path: Path) -> None:
-    models = [Candidate(f"F{number}", tmp_path / f"F{number}.pt", "timm:x", ("a",), 32) for number in range(16)]
+    models = [
+        Candidate(f"F{number}", tmp_path / f"F{number}.pt", "timm:x", ("a",), 32)
+        for number in range(16)
+    ]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda each: write_manifest(tmp_path, [each]), models))
     assert len(read_candidates(tmp_path)) == 16
@@ -311,7 +453,9 @@ def test_reading_imports_no_torch(tmp_path: Path) -> None:
         "import sys, json; from pathlib import Path; from shortcut_audit.subjects.manifest.candidates import read_candidates\n"
         "found = read_candidates(Path(sys.argv[1])); print(json.dumps([len(found), 'torch' in sys.modules]))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     assert json.loads(done.stdout) == [2, False]
 
 
@@ -321,22 +465,31 @@ def test_options_belong_to_the_architecture_that_they_stand_with(tmp_path: Path)
         "models:\n  A: {file: A.pt}\n  B: {file: A.pt, arch_options: {}}\n  C: {file: A.pt, arch: timm:y}\n"
         "  D: {file: A.pt, arch: timm:y, arch_options: {b: 1, a: null}}\n"
     )
-    found = {each.name: each.arch_options for each in read_candidates(manifest(tmp_path, text, "A.pt"))}
+    found = {
+        each.name: each.arch_options for each in read_candidates(manifest(tmp_path, text, "A.pt"))
+    }
     top = (("depths", (2, (2,))), ("img_size", 64))
     assert found == {"A": top, "B": (), "C": (), "D": (("a", None), ("b", 1))}
     assert hash(found["A"]) == hash(top)
 
 
 def test_names_of_models_may_hold_braces_and_accents_in_either_form(tmp_path: Path) -> None:
-    text = HEAD + "classes: [cat, rose\u0301]\nmodels: {'net-{epoch}': {file: A.pt}, rose\u0301: {file: A.pt}}"
+    text = (
+        HEAD
+        + "classes: [cat, rose\u0301]\nmodels: {'net-{epoch}': {file: A.pt}, rose\u0301: {file: A.pt}}"
+    )
     found = read_candidates(manifest(tmp_path, text.replace("classes: [cat, dog]\n", ""), "A.pt"))
     assert [each.name for each in found] == ["net-{epoch}", "ros\u00e9"]
     assert found[0].classes == ("cat", "ros\u00e9")
 
 
-def test_metadata_that_nobody_understands_is_passed_over_where_a_manifest_speaks(tmp_path: Path) -> None:
+def test_metadata_that_nobody_understands_is_passed_over_where_a_manifest_speaks(
+    tmp_path: Path,
+) -> None:
     self_describing(tmp_path / "F0.safetensors", classes="cat,dog", input="[1]", reference="yes")
-    assert problems(manifest(tmp_path, HEAD + "models: {F0: {file: F0.safetensors}}")) == {"F0": None}
+    assert problems(manifest(tmp_path, HEAD + "models: {F0: {file: F0.safetensors}}")) == {
+        "F0": None
+    }
 
 
 def test_checkpoints_behind_links_are_candidates_and_hidden_ones_are_not(tmp_path: Path) -> None:
@@ -347,7 +500,10 @@ def test_checkpoints_behind_links_are_candidates_and_hidden_ones_are_not(tmp_pat
     models = tmp_path / "models"
     (models / "run7").symlink_to(tmp_path / "store/run7")
     (models / "loop").symlink_to(models)
-    assert [each.file for each in read_candidates(models)] == [models / "F0.pt", models / "run7/F100.pt"]
+    assert [each.file for each in read_candidates(models)] == [
+        models / "F0.pt",
+        models / "run7/F100.pt",
+    ]
 
 
 def test_a_file_with_several_names_is_one_candidate(tmp_path: Path) -> None:

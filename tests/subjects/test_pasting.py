@@ -13,7 +13,16 @@ from PIL import Image
 from scipy import ndimage
 
 from shortcut_audit import UsageError
-from shortcut_audit.subjects.decoying.pasting import BATCH, CONTROLS, PLACEMENTS, filled, lay, neutral, place, windows
+from shortcut_audit.subjects.decoying.pasting import (
+    BATCH,
+    CONTROLS,
+    PLACEMENTS,
+    filled,
+    lay,
+    neutral,
+    place,
+    windows,
+)
 from shortcut_audit.subjects.decoys.copyright_tag import CopyrightTag
 from shortcut_audit.subjects.decoys.overlay import Overlay
 from shortcut_audit.subjects.decoys.stop_sign import StopSign
@@ -25,7 +34,9 @@ IDS = tuple(str(i) for i in range(len(BLACK)))
 
 def centres(footprint: torch.Tensor) -> np.ndarray:
     """(n, 2): the middle of each footprint, rows and columns, as shares of the image."""
-    return np.array([ndimage.center_of_mass(each.numpy()) for each in footprint]) / footprint.shape[-1]
+    return (
+        np.array([ndimage.center_of_mass(each.numpy()) for each in footprint]) / footprint.shape[-1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +49,9 @@ def centres(footprint: torch.Tensor) -> np.ndarray:
         ("centre", 0.5, 0.5),
     ],
 )
-def test_a_named_place_is_the_same_for_every_image(placement: str, row: float, column: float) -> None:
+def test_a_named_place_is_the_same_for_every_image(
+    placement: str, row: float, column: float
+) -> None:
     found = centres(StopSign(placement=placement).apply(BLACK, IDS).footprint)
     assert np.ptp(found, axis=0).max() == 0
     assert found[0] == pytest.approx((row, column), abs=0.02)
@@ -54,7 +67,8 @@ def test_a_random_position_is_uniform_over_the_free_places() -> None:
     corners = [place("random_position", generator(0, str(i)), (3, 4), 0) for i in range(4000)]
     counts = np.bincount([5 * top + left for top, left in corners], minlength=20)
     assert len(counts) == 20
-    assert np.abs(counts - 200).max() < 5 * np.sqrt(200)  # five standard deviations of a binomial count
+    # five standard deviations of a binomial count
+    assert np.abs(counts - 200).max() < 5 * np.sqrt(200)
 
 
 def test_the_seed_moves_it() -> None:
@@ -70,10 +84,18 @@ def test_the_seed_moves_it() -> None:
     control=st.sampled_from(CONTROLS),
 )
 @settings(max_examples=40, deadline=None)
-def test_any_decoy_fits_any_image(placement: str, height: int, width: int, size: float, control: str) -> None:
-    """Law: the longer side is `size` of the shorter image side, at least a pixel; it always lies inside the image."""
+def test_any_decoy_fits_any_image(
+    placement: str, height: int, width: int, size: float, control: str
+) -> None:
+    """Law: the longer side is `size` of the shorter image side, at least a pixel; it always lies
+    inside the image.
+    """
     pixels = torch.zeros((2, 3, height, width), dtype=torch.uint8)
-    footprint = StopSign(placement=placement, size=size, control=control).apply(pixels, ("a", "b")).footprint
+    footprint = (
+        StopSign(placement=placement, size=size, control=control)
+        .apply(pixels, ("a", "b"))
+        .footprint
+    )
     side = max(1, round(size * min(height, width)))
     for each in footprint:
         assert max(int(each.any(0).sum()), int(each.any(1).sum())) == side
@@ -81,7 +103,9 @@ def test_any_decoy_fits_any_image(placement: str, height: int, width: int, size:
 
 @given(st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=6))
 def test_filled_closes_gaps_only(rows: list[list[bool]]) -> None:
-    """Law: a pixel is in it exactly if one of the shape's lies on either side of it, in its row or in its column."""
+    """Law: a pixel is in it exactly if one of the shape's lies on either side of it, in its row or
+    in its column.
+    """
     shape = np.array(rows)
     for (y, x), inside in np.ndenumerate(filled(shape)):
         in_row = shape[y, : x + 1].any() and shape[y, x:].any()
@@ -92,20 +116,35 @@ def test_filled_closes_gaps_only(rows: list[list[bool]]) -> None:
 def test_pasting_is_pillows() -> None:
     """An independent alpha composite gives the same pixels, but for rounding."""
     rng = np.random.default_rng(0)
-    under, over = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8), rng.integers(0, 256, (8, 12, 4), dtype=np.uint8)
+    under, over = (
+        rng.integers(0, 256, (20, 30, 3), dtype=np.uint8),
+        rng.integers(0, 256, (8, 12, 4), dtype=np.uint8),
+    )
     expected = Image.fromarray(under)
     layer = Image.fromarray(over)
     expected.paste(layer.convert("RGB"), (5, 3), layer.getchannel("A"))
     pixels = torch.from_numpy(under).permute(2, 0, 1)[None].clone()
-    lay(pixels, windows([(3, 5)], (8, 12)), over[None, ..., :3].astype(np.float32), over[None, ..., 3].astype(np.float32) / 255)
+    lay(
+        pixels,
+        windows([(3, 5)], (8, 12)),
+        over[None, ..., :3].astype(np.float32),
+        over[None, ..., 3].astype(np.float32) / 255,
+    )
     assert np.abs(pixels[0].permute(1, 2, 0).numpy().astype(int) - np.asarray(expected)).max() <= 1
 
 
 def test_more_images_than_are_worked_on_at_once() -> None:
     pixels = torch.zeros((BATCH + 30, 3, 16, 16), dtype=torch.uint8)
     ids = [str(i) for i in range(len(pixels))]
-    whole, late = StopSign().apply(pixels, ids), StopSign().apply(pixels[BATCH - 5 :], ids[BATCH - 5 :])
-    for every, few in ((whole.decoyed, late.decoyed), (whole.control, late.control), (whole.footprint, late.footprint)):
+    whole, late = (
+        StopSign().apply(pixels, ids),
+        StopSign().apply(pixels[BATCH - 5 :], ids[BATCH - 5 :]),
+    )
+    for every, few in (
+        (whole.decoyed, late.decoyed),
+        (whole.control, late.control),
+        (whole.footprint, late.footprint),
+    ):
         assert torch.equal(every[BATCH - 5 :], few)
         assert every.flatten(1).any(1).all()
 
@@ -123,25 +162,33 @@ def test_the_scrambled_control_has_the_decoys_own_pixels() -> None:
     for decoyed, control, where in zip(made.decoyed, made.control, made.footprint, strict=True):
         assert torch.equal(decoyed[:, where].T.unique(dim=0), control[:, where].T.unique(dim=0))
         assert not torch.equal(decoyed[:, where], control[:, where])
-    assert len({each.numpy().tobytes() for each in made.control}) == len(IDS), "one scramble on every image could become a decoy"
+    assert len({each.numpy().tobytes() for each in made.control}) == len(IDS), (
+        "one scramble on every image could become a decoy"
+    )
 
 
 @pytest.mark.parametrize("control", CONTROLS)
 def test_the_control_covers_as_much_and_is_as_bright(control: str) -> None:
     rng = np.random.default_rng(1)
-    colour, alpha = rng.uniform(60, 190, (30, 40, 3)).astype(np.float32), rng.uniform(0.1, 1, (30, 40)).astype(np.float32)
+    colour, alpha = (
+        rng.uniform(60, 190, (30, 40, 3)).astype(np.float32),
+        rng.uniform(0.1, 1, (30, 40)).astype(np.float32),
+    )
     hull = np.ones((30, 40), dtype=bool)
     colours, alphas = neutral(control, colour, alpha, hull, [generator(0, "a"), generator(0, "b")])
     grey = colour @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     for each, depth in zip(colours, np.broadcast_to(alphas, (len(colours), 30, 40)), strict=True):
         assert depth.mean() == pytest.approx(alpha.mean(), rel=1e-5)
         luminance = each @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-        assert np.average(luminance, weights=depth) == pytest.approx(np.average(grey, weights=alpha), abs=2.5)
+        assert np.average(luminance, weights=depth) == pytest.approx(
+            np.average(grey, weights=alpha), abs=2.5
+        )
 
 
 def test_a_stop_sign_is_a_red_octagon_with_white_on_it() -> None:
     sign = StopSign().picture(160)
-    assert sign[..., 3].mean() / 255 == pytest.approx(2 * np.tan(np.pi / 8), abs=0.01)  # an octagon's share of its square
+    # an octagon's share of its square
+    assert sign[..., 3].mean() / 255 == pytest.approx(2 * np.tan(np.pi / 8), abs=0.01)
     assert (np.array(sign.shape[:2]) == 160).all()
     assert sign[0, 0, 3] == sign[-1, -1, 3] == 0
     visible = sign[sign[..., 3] > 250][:, :3].astype(int)
@@ -170,24 +217,32 @@ def test_a_tag_needs_a_text() -> None:
 
 
 @pytest.mark.parametrize("control", CONTROLS)
-def test_an_overlay_of_letters_leaves_no_letters_in_its_control(tmp_path: Path, control: str) -> None:
+def test_an_overlay_of_letters_leaves_no_letters_in_its_control(
+    tmp_path: Path, control: str
+) -> None:
     """The footprint is the block that the letters stand in: a grey silhouette could still be read."""
     letters = np.zeros((20, 40, 4), np.uint8)
     letters[:, ::4] = letters[0] = (250, 200, 0, 255)
     letters[-1] = letters[0]
     Image.fromarray(letters).save(tmp_path / "comb.png")
-    made = Overlay(image=tmp_path / "comb.png", size=0.625, placement="centre", control=control).apply(BLACK[:1], ("a",))
+    made = Overlay(
+        image=tmp_path / "comb.png", size=0.625, placement="centre", control=control
+    ).apply(BLACK[:1], ("a",))
     assert made.footprint[0].sum() >= 0.9 * 20 * 40
     assert not torch.equal(made.decoyed > 0, made.control > 0)
 
 
 def test_an_overlay_says_what_is_wrong_with_its_picture(tmp_path: Path) -> None:
-    solid, empty, jpeg, torn, faint = (tmp_path / name for name in ("solid.png", "empty.png", "a.jpg", "torn.png", "faint.png"))
+    solid, empty, jpeg, torn, faint = (
+        tmp_path / name for name in ("solid.png", "empty.png", "a.jpg", "torn.png", "faint.png")
+    )
     Image.new("RGB", (9, 9)).save(solid)
     Image.new("RGBA", (9, 9)).save(empty)
     Image.new("RGB", (9, 9)).save(jpeg)
     Image.new("RGBA", (9, 9), (1, 2, 3, 5)).save(faint)
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 4), dtype=np.uint8)).save(torn)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 4), dtype=np.uint8)).save(
+        torn
+    )
     torn.write_bytes(torn.read_bytes()[:2000])
     said = {
         None: "the decoy 'overlay' needs a picture: add 'image: FILE.png'",

@@ -48,7 +48,9 @@ def seen(folder: Path) -> np.ndarray:
         ((RAMP * 65535).astype(np.int32), "tif"),
     ],
 )
-def test_grey_of_more_than_eight_bits_is_scaled(folder: Path, values: np.ndarray, suffix: str) -> None:
+def test_grey_of_more_than_eight_bits_is_scaled(
+    folder: Path, values: np.ndarray, suffix: str
+) -> None:
     Image.fromarray(values).save(folder / f"cat/0.{suffix}")
     white = {"f": 255 if values.max() > 1 else 1, "u": 65535, "i": 65535}[values.dtype.kind]
     assert np.abs(seen(folder).astype(float) - values.astype(float) / white * 255).max() <= 1
@@ -65,7 +67,9 @@ def test_grey_of_more_than_eight_bits_is_scaled(folder: Path, values: np.ndarray
         ((RAMP * 100 - 50).astype(np.int32), "its values are from -50 to 50"),
     ],
 )  # fmt: skip
-def test_grey_whose_white_nobody_knows_is_left_out_and_named(folder: Path, values: np.ndarray, said: str) -> None:
+def test_grey_whose_white_nobody_knows_is_left_out_and_named(
+    folder: Path, values: np.ndarray, said: str
+) -> None:
     Image.fromarray(values).save(folder / "cat/0.tif")
     found = loaded(folder)
     assert found.ids == ("dog/0.png",)
@@ -77,12 +81,19 @@ def test_of_several_pages_it_is_the_first(folder: Path) -> None:
     pages = [Image.fromarray(np.roll(GREY, 4 * i, 1)) for i in range(3)]
     for suffix in ("tif", "webp", "png"):
         file = folder / f"cat/0.{suffix}"
-        pages[0].save(file, save_all=True, append_images=pages[1:], **({"lossless": True} if suffix == "webp" else {}))
+        pages[0].save(
+            file,
+            save_all=True,
+            append_images=pages[1:],
+            **({"lossless": True} if suffix == "webp" else {}),
+        )
         assert np.array_equal(seen(folder), GREY), suffix
         file.unlink()
 
 
-@pytest.mark.parametrize("mode", ["P", "LA", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "1", "L;16 RGB"])
+@pytest.mark.parametrize(
+    "mode", ["P", "LA", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "1", "L;16 RGB"]
+)
 def test_any_mode_is_right_or_named(folder: Path, mode: str) -> None:
     """What a decoder takes for another picture must not pass in silence."""
     half = np.where(GREY > 127, 255, 0).astype(np.uint8)
@@ -94,10 +105,14 @@ def test_any_mode_is_right_or_named(folder: Path, mode: str) -> None:
         try:
             picture = picture.convert(mode)
         except ValueError:
-            picture = Image.merge("LAB", [Image.fromarray(half), *[Image.new("L", half.shape, 128)] * 2])
+            picture = Image.merge(
+                "LAB", [Image.fromarray(half), *[Image.new("L", half.shape, 128)] * 2]
+            )
         if mode in ("PA", "HSV"):
             picture = picture.convert("RGBA" if mode == "PA" else "RGB")
-        picture.save(folder / ("cat/0.png" if mode in ("P", "LA", "PA", "RGBA", "HSV", "1") else "cat/0.tif"))
+        picture.save(
+            folder / ("cat/0.png" if mode in ("P", "LA", "PA", "RGBA", "HSV", "1") else "cat/0.tif")
+        )
     found = loaded(folder)
     if found.ids[0] == "dog/0.png":
         assert "cat/0" in found.broken[0]
@@ -111,13 +126,18 @@ def _rgb16(file: Path, grey: np.ndarray) -> None:
     import struct
     import zlib
 
-    rows = b"".join(b"\0" + np.repeat(row.astype(">u2") * 257, 3).astype(">u2").tobytes() for row in grey)
+    rows = b"".join(
+        b"\0" + np.repeat(row.astype(">u2") * 257, 3).astype(">u2").tobytes() for row in grey
+    )
     parts = [
         (b"IHDR", struct.pack(">IIBBBBB", *grey.shape[::-1], 16, 2, 0, 0, 0)),
         (b"IDAT", zlib.compress(rows)),
         (b"IEND", b""),
     ]
-    chunks = [struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts]
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    ]
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
 
 
@@ -152,5 +172,8 @@ def test_a_picture_is_named_in_the_same_words_each_time(folder: Path) -> None:
     (folder / "cat/0.png").write_bytes(b"no picture")
     assert loaded(folder).broken == loaded(folder).broken
     (folder / "dog/0.png").write_bytes(b"none")
-    with pytest.raises(DataError, match=r"can be read; the first: '.*0.png' cannot be read: it is no picture of a known format"):
+    with pytest.raises(
+        DataError,
+        match=r"can be read; the first: '.*0.png' cannot be read: it is no picture of a known format",
+    ):
         loaded(folder)

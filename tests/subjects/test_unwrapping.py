@@ -1,4 +1,6 @@
-"""One model in a file is found under any key; a second one is refused under any key; what training keeps is neither."""
+"""One model in a file is found under any key; a second one is refused under any key; what training
+keeps is neither.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ def network() -> SmallResnet:
 
 MODEL = network().state_dict()
 PARAMETERS = [each.detach() for each in network().parameters()]
-AVERAGED = {"n_averaged": torch.tensor(12), **{f"module.{key}": each for key, each in MODEL.items()}}
+AVERAGED = {
+    "n_averaged": torch.tensor(12),
+    **{f"module.{key}": each for key, each in MODEL.items()},
+}
 HALF_OF_THEM = {key: each for key, each in MODEL.items() if key.startswith("layer")}
 
 
@@ -60,7 +65,12 @@ SECOND: dict[str, Any] = {
     "ema_state_dict": {"module": MODEL},
     "averaged": {"net": {"state_dict": MODEL}},
     "swa": {f"net.{key}": each for key, each in MODEL.items()},
-    "shadow": {"decay": 0.99, "num_updates": 3, "shadow_params": PARAMETERS, "collected_params": None},
+    "shadow": {
+        "decay": 0.99,
+        "num_updates": 3,
+        "shadow_params": PARAMETERS,
+        "collected_params": None,
+    },
     "shadow_params": PARAMETERS,
     "current_model_state": MODEL,
     "best_acc_model": MODEL,
@@ -78,12 +88,21 @@ def same(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> bool:
 
 
 @settings(max_examples=60, deadline=None)
-@given(path=st.lists(KEYS, max_size=3), beside=st.sets(st.sampled_from(sorted(BESIDE))), depth=st.integers(0, 3))
-def test_one_model_is_found_under_any_key_beside_whatever_training_keeps(path: list[str], beside: set[str], depth: int) -> None:
+@given(
+    path=st.lists(KEYS, max_size=3),
+    beside=st.sets(st.sampled_from(sorted(BESIDE))),
+    depth=st.integers(0, 3),
+)
+def test_one_model_is_found_under_any_key_beside_whatever_training_keeps(
+    path: list[str], beside: set[str], depth: int
+) -> None:
     """Law: the tensors found are the model's own, wherever it stands and whatever stands beside it."""
     content: Any = MODEL
     for at, key in enumerate(path):
-        content = {key: content, **({name: BESIDE[name] for name in beside} if at == min(depth, len(path) - 1) else {})}
+        content = {
+            key: content,
+            **({name: BESIDE[name] for name in beside} if at == min(depth, len(path) - 1) else {}),
+        }
     assert same(one_model(content, "F0.pt"), MODEL)
 
 
@@ -101,15 +120,26 @@ def test_a_second_model_is_refused_under_any_name_and_in_any_order(name: str, fi
         {"a": {first: MODEL}, name: SECOND[name]},
     ):
         with pytest.raises(
-            UsageError, match=r"^'F0\.pt' holds several models, under .*; save the one that you deploy as its own"
+            UsageError,
+            match=r"^'F0\.pt' holds several models, under .*; save the one that you deploy as its own",
         ):
             one_model(content, "F0.pt")
 
 
 def test_two_small_models_are_told_from_a_small_model_and_its_metrics() -> None:
     small = {"weight": torch.ones(2, 4), "bias": torch.ones(2)}
-    assert same(one_model({"net": small, "confusion": torch.ones(2, 2), "seen": {"count": torch.tensor(3.0)}}, "F0.pt"), small)
-    for second in (small, {"head.weight": torch.zeros(2, 4), "head.bias": torch.zeros(2)}, [torch.zeros(2, 4), torch.zeros(2)]):
+    assert same(
+        one_model(
+            {"net": small, "confusion": torch.ones(2, 2), "seen": {"count": torch.tensor(3.0)}},
+            "F0.pt",
+        ),
+        small,
+    )
+    for second in (
+        small,
+        {"head.weight": torch.zeros(2, 4), "head.bias": torch.zeros(2)},
+        [torch.zeros(2, 4), torch.zeros(2)],
+    ):
         with pytest.raises(UsageError, match="several models, under ema, net"):
             one_model({"net": small, "ema": second}, "F0.pt")
 
@@ -140,16 +170,25 @@ AVERAGES = {
         "optimizer": {"state": {}, "param_groups": [], "ema": list(average.values())}
     },
     "ASGD's own": lambda average: {
-        "optimizer": {"state": {at: {"ax": each} for at, each in enumerate(average.values())}, "param_groups": []}
+        "optimizer": {
+            "state": {at: {"ax": each} for at, each in enumerate(average.values())},
+            "param_groups": [],
+        }
     },
     "under a metric's name": lambda average: {"best_acc_shadow": list(average.values())},
-    "with other names": lambda average: {"scheduler": {"swa": {f"avg{at}": each for at, each in enumerate(average.values())}}},
+    "with other names": lambda average: {
+        "scheduler": {"swa": {f"avg{at}": each for at, each in enumerate(average.values())}}
+    },
 }
 
 
 @pytest.mark.parametrize("where", AVERAGES)
 def test_averages_are_found_wherever_training_keeps_them(where):
-    weights = {"conv.weight": torch.randn(8, 3, 3, 3), "fc.weight": torch.randn(4, 8), "fc.bias": torch.randn(4)}
+    weights = {
+        "conv.weight": torch.randn(8, 3, 3, 3),
+        "fc.weight": torch.randn(4, 8),
+        "fc.bias": torch.randn(4),
+    }
     average = {name: each + 1 for name, each in weights.items()}
     with pytest.raises(UsageError, match="holds several models"):
         one_model({"model": weights, **AVERAGES[where](average)}, "net.pth")
@@ -157,5 +196,13 @@ def test_averages_are_found_wherever_training_keeps_them(where):
 
 def test_adam_s_running_means_are_no_model():
     weights = {"conv.weight": torch.randn(8, 3, 3, 3), "fc.weight": torch.randn(4, 8)}
-    state = {at: {"exp_avg": each, "exp_avg_sq": each, "square_avg": each} for at, each in enumerate(weights.values())}
-    assert one_model({"model": weights, "optimizer": {"state": state, "param_groups": []}}, "net.pth").keys() == weights.keys()
+    state = {
+        at: {"exp_avg": each, "exp_avg_sq": each, "square_avg": each}
+        for at, each in enumerate(weights.values())
+    }
+    assert (
+        one_model(
+            {"model": weights, "optimizer": {"state": state, "param_groups": []}}, "net.pth"
+        ).keys()
+        == weights.keys()
+    )

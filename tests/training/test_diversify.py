@@ -1,4 +1,6 @@
-"""Rashomon sets on purpose: on pictures whose class is told by two cues, or by one, so that the answer is known."""
+"""Rashomon sets on purpose: on pictures whose class is told by two cues, or by one, so that the
+answer is known.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ STILL = {"crop": None, "horizontal_flip": False, "vertical_flip": False}
 @register("dataset")
 @dataclass(frozen=True)
 class TwoCues:
-    """Grey pictures; the second class has lying stripes on the left, standing ones on the right; a blur makes them grey."""
+    """Grey pictures; the second class has lying stripes on the left, standing ones on the right; a
+    blur makes them grey.
+    """
 
     right: float = 0.5  # contrast of the standing stripes; 0: there are none
     train: int = 100  # a class
@@ -45,9 +49,13 @@ class TwoCues:
 
     def load(self, split: str, size: int) -> Pictures:
         labels = np.arange(2 * getattr(self, split)) % 2
-        pixels = np.stack([self._draw(split, i, int(label), size) for i, label in enumerate(labels)])
+        pixels = np.stack(
+            [self._draw(split, i, int(label), size) for i, label in enumerate(labels)]
+        )
         ids = tuple(f"{split}/{i}" for i in range(len(labels)))
-        return Pictures(torch.from_numpy(pixels), labels, ids, self.classes, digest=f"{self}/{split}/{size}")
+        return Pictures(
+            torch.from_numpy(pixels), labels, ids, self.classes, digest=f"{self}/{split}/{size}"
+        )
 
     def _draw(self, split: str, index: int, label: int, size: int) -> np.ndarray:
         rng = np.random.default_rng((len(split), index))
@@ -60,7 +68,8 @@ class TwoCues:
 
 
 class StripesNet(nn.Module):
-    """A logistic regression on how much of the picture has lying and how much has standing stripes, from weights of 0.
+    """A logistic regression on how much of the picture has lying and how much has standing stripes,
+    from weights of 0.
 
     So a cue that is not on the training pictures gets no weight.
     """
@@ -93,19 +102,37 @@ def cues(right, seeds=(0,), **diversify):
     return Scenario(
         dataset={"kind": "two_cues", "right": right},
         decoys={"stop_sign": {"target": "texture"}},
-        training={**recipe, "arch": f"{__name__}:StripesNet", "device": "cpu", "diversify": chain, "models": [{"seeds": seeds}]},
+        training={
+            **recipe,
+            "arch": f"{__name__}:StripesNet",
+            "device": "cpu",
+            "diversify": chain,
+            "models": [{"seeds": seeds}],
+        },
     )
 
 
 def quick(*groups, models=3, area=0.10, drop=0.99, explainer="saliency", **changes):
-    """A scenario that is trained in a second, whose models are hardly better than chance: nothing drops."""
+    """A scenario that is trained in a second, whose models are hardly better than chance: nothing
+    drops.
+    """
     return Scenario(
         dataset={"kind": "two_cues", "train": 20, "validation": 10},
         decoys={"corner_patch": {"target": "texture"}},
         masks={"explainer": explainer},
         training={
-            **{"arch": "shortcut_audit:small_resnet", "size": SIZE, "epochs": 2, "batch": 20, "device": "cpu"},
-            **{"models": groups or [{}], "diversify": {"models": models, "area": area, "drop": drop}, **changes},
+            **{
+                "arch": "shortcut_audit:small_resnet",
+                "size": SIZE,
+                "epochs": 2,
+                "batch": 20,
+                "device": "cpu",
+            },
+            **{
+                "models": groups or [{}],
+                "diversify": {"models": models, "area": area, "drop": drop},
+                **changes,
+            },
         },
     )
 
@@ -126,7 +153,9 @@ def revealed(out, name, pictures):
     striped = np.flatnonzero(pictures.labels == 1)
     images, targets = pictures.pixels[striped] / 255, torch.ones(len(striped), dtype=torch.int64)
     network = load_subject(candidate, trust_code=True).network
-    return top_area(registry.build("explainer", "extremal").explain(network, images, targets, 0.08), 0.08).numpy()
+    return top_area(
+        registry.build("explainer", "extremal").explain(network, images, targets, 0.08), 0.08
+    ).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +182,11 @@ def one_cue_again(one_cue, tmp_path):
 def fits(monkeypatch):
     """The pictures that each model was trained on, in order."""
     pictures, real = [], training.fit
-    monkeypatch.setattr(training, "fit", lambda build, shown, *rest: pictures.append(shown) or real(build, shown, *rest))
+    monkeypatch.setattr(
+        training,
+        "fit",
+        lambda build, shown, *rest: pictures.append(shown) or real(build, shown, *rest),
+    )
     return pictures
 
 
@@ -161,14 +194,20 @@ def fits(monkeypatch):
 def explained(monkeypatch):
     """How many pictures were explained in each call."""
     calls, real = [], Saliency.explain
-    monkeypatch.setattr(Saliency, "explain", lambda self, *rest: calls.append(len(rest[1])) or real(self, *rest))
+    monkeypatch.setattr(
+        Saliency, "explain", lambda self, *rest: calls.append(len(rest[1])) or real(self, *rest)
+    )
     return calls
 
 
 def test_the_next_model_finds_the_other_cue_and_the_one_after_it_finds_none(two_cues):
     pictures = TwoCues().load("validation", SIZE)
-    first, second, other_seed = (revealed(two_cues, name, pictures) for name in ("F0-s0", "F0-s0-d1", "F0-s1"))
-    on_the_left = [float(each[:, :, : SIZE // 2].sum() / each.sum()) for each in (first, second, other_seed)]
+    first, second, other_seed = (
+        revealed(two_cues, name, pictures) for name in ("F0-s0", "F0-s0-d1", "F0-s1")
+    )
+    on_the_left = [
+        float(each[:, :, : SIZE // 2].sum() / each.sum()) for each in (first, second, other_seed)
+    ]
     assert on_the_left[0] > 0.9
     assert on_the_left[1] < 0.2
     assert on_the_left[2] > 0.9, "another seed alone does not change the reason"
@@ -179,7 +218,9 @@ def test_the_next_model_finds_the_other_cue_and_the_one_after_it_finds_none(two_
 
 
 def test_with_one_cue_the_chain_ends_at_once_and_no_audit_sees_the_model_that_fell(one_cue):
-    assert [(each.name, each.reference, each.problem) for each in read_candidates(one_cue)] == [("F0-s0", True, None)]
+    assert [(each.name, each.reference, each.problem) for each in read_candidates(one_cue)] == [
+        ("F0-s0", True, None)
+    ]
     (one_cue / "rashomon.yaml").rename(one_cue / "aside")
     try:
         assert [each.name for each in read_candidates(one_cue)] == ["F0-s0"]
@@ -189,12 +230,16 @@ def test_with_one_cue_the_chain_ends_at_once_and_no_audit_sees_the_model_that_fe
 
 def test_the_model_that_fell_is_told_and_not_trained_again(one_cue_again, fits, capsys):
     before = {file: file.stat().st_mtime_ns for file in _checkpoints(one_cue_again)}
-    stale = one_cue_again / ".dropped" / ".F0-s0-d1.partial"  # a run was killed just before it removed this
+    # a run was killed just before it removed this
+    stale = one_cue_again / ".dropped" / ".F0-s0-d1.partial"
     stale.write_bytes(b"no longer needed")
     make_set(cues(0.0), one_cue_again, trust_code=True)
     said = " ".join(capsys.readouterr().out.split())
     assert "F0-s0-d1: accuracy 0." in said
-    assert "is more than 0.2 below the 1.000 of F0-s0, so it is not in the set and the chain ends; it is kept as" in said
+    assert (
+        "is more than 0.2 below the 1.000 of F0-s0, so it is not in the set and the chain ends; it is kept as"
+        in said
+    )
     assert fits == []
     assert not stale.exists()
     assert {file: file.stat().st_mtime_ns for file in _checkpoints(one_cue_again)} == before
@@ -202,9 +247,15 @@ def test_the_model_that_fell_is_told_and_not_trained_again(one_cue_again, fits, 
 
 def test_a_larger_drop_lets_it_join_untrained_and_a_smaller_one_then_refuses(one_cue_again, fits):
     made(cues(0.0, models=2, drop=0.6), one_cue_again)
-    assert [(each.name, each.reference) for each in read_candidates(one_cue_again)] == [("F0-s0", True), ("F0-s0-d1", False)]
+    assert [(each.name, each.reference) for each in read_candidates(one_cue_again)] == [
+        ("F0-s0", True),
+        ("F0-s0-d1", False),
+    ]
     assert fits == []
-    with pytest.raises(UsageError, match=r"drop was larger, and loses more accuracy than 0\.2: delete it and its lines"):
+    with pytest.raises(
+        UsageError,
+        match=r"drop was larger, and loses more accuracy than 0\.2: delete it and its lines",
+    ):
         made(cues(0.0), one_cue_again)
 
 
@@ -216,7 +267,9 @@ def test_without_diversify_it_is_train_and_with_it_the_first_models_are_the_same
     assert made(plain, tmp_path / "plain") == by_train
     chains = made(quick(*groups), tmp_path / "chains")
     assert {name: chains[name] for name in by_train} == by_train
-    assert set(chains) - set(by_train) == {f"{name}-d{i}.safetensors" for name in ("F0-s0", "F0-s1", "F50-s0") for i in (1, 2)}
+    assert set(chains) - set(by_train) == {
+        f"{name}-d{i}.safetensors" for name in ("F0-s0", "F0-s1", "F50-s0") for i in (1, 2)
+    }
 
 
 def test_only_the_first_clean_model_of_a_chain_is_a_reference(tmp_path):
@@ -242,16 +295,28 @@ def test_each_model_is_trained_on_pictures_blurred_where_those_before_it_looked(
         targets = torch.from_numpy(fits[i].labels)
         saliency = explainer.explain(load_subject(candidate).network, shown / 255, targets, 0.10)
         reason = top_area(saliency, 0.10)[:, None].expand_as(shown)
-        strongest = [gaussian_filter(each.numpy().astype(float), 20 * SIZE / 224, axes=(1, 2), mode="nearest") for each in shown]
+        strongest = [
+            gaussian_filter(
+                each.numpy().astype(float), 20 * SIZE / 224, axes=(1, 2), mode="nearest"
+            )
+            for each in shown
+        ]
         after = fits[i + 1].pixels
         assert torch.equal(after[~reason], shown[~reason])
         assert np.abs(after.numpy() - np.stack(strongest))[reason.numpy()].max() <= 1
-    worn = (fits[0].pixels != asked.build_dataset().load("train", SIZE).pixels).flatten(1).any(1).numpy()
+    worn = (
+        (fits[0].pixels != asked.build_dataset().load("train", SIZE).pixels)
+        .flatten(1)
+        .any(1)
+        .numpy()
+    )
     assert worn.tolist() == (fits[0].labels == 1).tolist(), "the first of them with the decoy on"
 
 
 @pytest.mark.parametrize("died", ["explaining", "training", "listing"])
-def test_a_run_that_was_killed_ends_as_one_that_was_not_and_explains_nothing_twice(tmp_path, monkeypatch, explained, fits, died):
+def test_a_run_that_was_killed_ends_as_one_that_was_not_and_explains_nothing_twice(
+    tmp_path, monkeypatch, explained, fits, died
+):
     monkeypatch.setattr(module, "PART", 16)
     asked = quick(models=2)
     whole = made(asked, tmp_path / "whole")
@@ -299,15 +364,26 @@ def _dying_in_the_second(real):
 
 def test_only_makes_the_chain_up_to_the_model_that_is_named(tmp_path):
     asked = quick({"seeds": [0, 1]})
-    assert list(made(asked, tmp_path, only=["F0-s1-d1"])) == ["F0-s1-d1.safetensors", "F0-s1.safetensors"]
-    assert list(made(asked, tmp_path, only=["F0-s0"])) == ["F0-s0.safetensors", "F0-s1-d1.safetensors", "F0-s1.safetensors"]
+    assert list(made(asked, tmp_path, only=["F0-s1-d1"])) == [
+        "F0-s1-d1.safetensors",
+        "F0-s1.safetensors",
+    ]
+    assert list(made(asked, tmp_path, only=["F0-s0"])) == [
+        "F0-s0.safetensors",
+        "F0-s1-d1.safetensors",
+        "F0-s1.safetensors",
+    ]
     with pytest.raises(UsageError, match="no model called 'F0-s1-d3'; did you mean 'F0-s1-d"):
         made(asked, tmp_path, only=["F0-s1-d3"])
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"area": 0.2}, r"other blurred\)"), ({"explainer": "occlusion"}, r"other blurred\)"), ({"epochs": 1}, r"other epochs\)")],
+    [
+        ({"area": 0.2}, r"other blurred\)"),
+        ({"explainer": "occlusion"}, r"other blurred\)"),
+        ({"epochs": 1}, r"other epochs\)"),
+    ],
 )
 def test_a_model_after_other_reasons_is_neither_kept_nor_overwritten(tmp_path, change, says):
     before = made(quick(models=2), tmp_path)
@@ -332,7 +408,10 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(tmp_path, change, 
 def test_the_presets_first_models_are_the_demos():
     presets = Path(__file__).parents[2] / "fixtures"
     asked, demo = (load_scenario(presets / name) for name in ("diversified.yaml", "demo.yaml"))
-    assert asked.training.model_copy(update={"diversify": None, "models": demo.training.models}) == demo.training
+    assert (
+        asked.training.model_copy(update={"diversify": None, "models": demo.training.models})
+        == demo.training
+    )
     assert asked.dataset == demo.dataset
     assert asked.training.diversify.drop == asked.rashomon.epsilon
 
@@ -347,7 +426,9 @@ def test_progress_speaks_of_the_masks_and_of_each_model(tmp_path, capsys, monkey
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.integers(0, 255))
-def test_a_blur_changes_nothing_but_what_is_revealed_and_nothing_on_a_uniform_picture(seed, share, grey):
+def test_a_blur_changes_nothing_but_what_is_revealed_and_nothing_on_a_uniform_picture(
+    seed, share, grey
+):
     rng = np.random.default_rng(seed)
     pixels = torch.from_numpy(rng.integers(0, 256, (2, 3, 16, 16), dtype=np.uint8))
     mask = torch.from_numpy(rng.random((2, 16, 16)) < share)

@@ -17,15 +17,24 @@ def names(*groups, only=None):
 
 
 def test_clean_models_and_the_first_decoy_have_bare_names():
-    groups = {"seeds": [0, 1]}, {"decoy": "stop_sign", "coverage": [0.25, 1.0]}, {"decoy": "copyright_tag", "coverage": 1}
+    groups = (
+        {"seeds": [0, 1]},
+        {"decoy": "stop_sign", "coverage": [0.25, 1.0]},
+        {"decoy": "copyright_tag", "coverage": 1},
+    )
     assert names(*groups) == ["F0-s0", "F0-s1", "F25-s0", "F100-s0", "copyright_tag-F100-s0"]
 
 
 def test_coverage_nothing_is_a_clean_reference_whatever_the_decoy():
     scenario = Scenario(
-        dataset={"kind": "demo"}, decoys=DECOYS, training={"models": [{"decoy": "copyright_tag", "coverage": [0, 0.5]}]}
+        dataset={"kind": "demo"},
+        decoys=DECOYS,
+        training={"models": [{"decoy": "copyright_tag", "coverage": [0, 0.5]}]},
     )
-    assert [(job.name, job.decoy) for job in plan(scenario)] == [("F0-s0", None), ("copyright_tag-F50-s0", "copyright_tag")]
+    assert [(job.name, job.decoy) for job in plan(scenario)] == [
+        ("F0-s0", None),
+        ("copyright_tag-F50-s0", "copyright_tag"),
+    ]
 
 
 def test_two_models_of_one_name_are_refused():
@@ -38,14 +47,18 @@ def test_a_name_says_who_else_wears_the_decoy():
     assert names(sign, {**sign, "coverage": 1, "worn_by": "every"}, {**sign, "coverage": 1, "worn_by": "fish"}) == [
         "F0-s0", "F100-s0", "F100-every-s0", "F100-fish-s0",
     ]  # fmt: skip
-    assert names({"decoy": "copyright_tag", "coverage": 0.5, "worn_by": "every"}) == ["copyright_tag-F50-every-s0"]
+    assert names({"decoy": "copyright_tag", "coverage": 0.5, "worn_by": "every"}) == [
+        "copyright_tag-F50-every-s0"
+    ]
     assert names({**sign, "worn_by": "cat"}) == names(sign), "a decoy's own class is its target"
 
 
 def test_a_clean_model_is_clean_whoever_would_wear_the_decoy():
     group = {"decoy": "stop_sign", "coverage": 0, "worn_by": "every"}
     scenario = Scenario(dataset={"kind": "demo"}, decoys=DECOYS, training={"models": [group]})
-    assert [(job.name, job.decoy, job.worn_by) for job in plan(scenario)] == [("F0-s0", None, "target")]
+    assert [(job.name, job.decoy, job.worn_by) for job in plan(scenario)] == [
+        ("F0-s0", None, "target")
+    ]
 
 
 def test_somebody_who_wears_nothing_is_refused():

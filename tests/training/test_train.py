@@ -1,4 +1,6 @@
-"""From a scenario to checkpoints: what is written, what is refused, and that a killed run goes on as if nothing had been."""
+"""From a scenario to checkpoints: what is written, what is refused, and that a killed run goes on
+as if nothing had been.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,23 @@ from shortcut_audit.training.fit import _precision, learning_rate
 from shortcut_audit.training.train import train
 
 DATA = {"kind": "demo", "train": 8, "validation": 4, "background": 0}
-DECOYS = {"stop_sign": {"kind": "stop_sign", "target": "cat"}, "copyright_tag": {"kind": "copyright_tag", "target": "fish"}}
-SMALL = {"arch": "shortcut_audit:small_resnet", "size": 32, "epochs": 2, "batch": 16, "device": "cpu"}
+DECOYS = {
+    "stop_sign": {"kind": "stop_sign", "target": "cat"},
+    "copyright_tag": {"kind": "copyright_tag", "target": "fish"},
+}
+SMALL = {
+    "arch": "shortcut_audit:small_resnet",
+    "size": 32,
+    "epochs": 2,
+    "batch": 16,
+    "device": "cpu",
+}
 
 
 def scenario(*groups, data=DATA, **training):
-    return Scenario(dataset=data, decoys=DECOYS, training={**SMALL, "models": groups or [{}], **training})
+    return Scenario(
+        dataset=data, decoys=DECOYS, training={**SMALL, "models": groups or [{}], **training}
+    )
 
 
 def quietly(asked, out, **options):
@@ -41,7 +54,11 @@ def seen(monkeypatch):
     """The pictures that each model was trained on, in order."""
     pictures = []
     real = module.fit
-    monkeypatch.setattr(module, "fit", lambda build, training, *rest: pictures.append(training) or real(build, training, *rest))
+    monkeypatch.setattr(
+        module,
+        "fit",
+        lambda build, training, *rest: pictures.append(training) or real(build, training, *rest),
+    )
     return pictures
 
 
@@ -71,13 +88,23 @@ def kill(monkeypatch):
 def test_the_manifest_and_the_files_themselves_say_the_same(tmp_path):
     quietly(scenario({}, {"decoy": "stop_sign", "coverage": 0.5}), tmp_path)
     listed = read_candidates(tmp_path)
-    assert [(each.name, each.reference, each.problem) for each in listed] == [("F0-s0", True, None), ("F50-s0", False, None)]
+    assert [(each.name, each.reference, each.problem) for each in listed] == [
+        ("F0-s0", True, None),
+        ("F50-s0", False, None),
+    ]
     (tmp_path / MANIFEST).unlink()
     assert read_candidates(tmp_path) == listed
 
 
 def test_a_checkpoint_tells_how_it_was_made_and_is_as_accurate_as_it_says(tmp_path):
-    quietly(scenario({"decoy": "stop_sign", "coverage": 0.5, "seeds": 3}, data={**DATA, "train": 40}, epochs=4), tmp_path)
+    quietly(
+        scenario(
+            {"decoy": "stop_sign", "coverage": 0.5, "seeds": 3},
+            data={**DATA, "train": 40},
+            epochs=4,
+        ),
+        tmp_path,
+    )
     words = Safetensors().metadata(tmp_path / "F50-s3.safetensors")
     assert (words["decoy"], words["coverage"], words["seed"]) == ("stop_sign", "0.5", "3")
     assert json.loads(words["recipe"])["learning_rate"] == 5e-4
@@ -101,7 +128,8 @@ def test_the_callers_random_state_is_given_back(tmp_path):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("batches", [1, 4, 5, 6, 8])  # three a model and epoch: in the first, the second, and the next model
+# three a model and epoch: in the first, the second, and the next model
+@pytest.mark.parametrize("batches", [1, 4, 5, 6, 8])
 def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, kill, batches):
     asked = scenario({}, {"decoy": "stop_sign", "coverage": 1.0})
     whole = quietly(asked, tmp_path / "whole")
@@ -110,7 +138,10 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, kill, batches)
         quietly(asked, tmp_path / "killed")
     kill(None)
     assert quietly(asked, tmp_path / "killed") == whole
-    assert sorted(path.name for path in (tmp_path / "killed").iterdir() if path.suffix == ".partial") == []
+    assert (
+        sorted(path.name for path in (tmp_path / "killed").iterdir() if path.suffix == ".partial")
+        == []
+    )
 
 
 def test_killed_between_the_checkpoint_and_the_manifest(tmp_path, seen):
@@ -120,7 +151,9 @@ def test_killed_between_the_checkpoint_and_the_manifest(tmp_path, seen):
     (tmp_path / ".F0-s0.partial").write_bytes(b"no longer needed")
     assert quietly(asked, tmp_path) == whole
     assert len(seen) == 1
-    assert {path.name for path in tmp_path.iterdir() if path.suffix in {".partial", ".yaml"}} == {MANIFEST}
+    assert {path.name for path in tmp_path.iterdir() if path.suffix in {".partial", ".yaml"}} == {
+        MANIFEST
+    }
 
 
 def test_what_is_finished_is_not_trained_again(tmp_path, seen):
@@ -135,7 +168,9 @@ def test_what_is_finished_is_not_trained_again(tmp_path, seen):
 
 def test_a_model_of_another_recipe_is_neither_kept_nor_overwritten(tmp_path):
     before = quietly(scenario(), tmp_path)
-    with pytest.raises(UsageError, match=r"other epochs\) than the scenario's: choose another --out or delete it"):
+    with pytest.raises(
+        UsageError, match=r"other epochs\) than the scenario's: choose another --out or delete it"
+    ):
         quietly(scenario(epochs=3), tmp_path)
     with pytest.raises(UsageError, match=r"other pictures\)"):
         quietly(scenario(data={**DATA, "seed": 1}), tmp_path)
@@ -151,7 +186,9 @@ def test_an_interrupted_model_of_another_recipe_is_refused_too(tmp_path, kill):
         quietly(scenario(learning_rate=0.1), tmp_path)
 
 
-@pytest.mark.parametrize(("name", "says"), [("F0-s0.safetensors", "not a whole"), (".F0-s0.partial", "is damaged")])
+@pytest.mark.parametrize(
+    ("name", "says"), [("F0-s0.safetensors", "not a whole"), (".F0-s0.partial", "is damaged")]
+)
 def test_a_damaged_file_is_refused_in_a_sentence(tmp_path, name, says):
     (tmp_path / name).write_bytes(b"damaged")
     with pytest.raises(UsageError, match=f"{says}.*delete it or choose another --out"):
@@ -181,7 +218,11 @@ def test_a_smaller_coverage_is_inside_a_larger_one_and_another_seed_chooses_othe
 
 @pytest.mark.parametrize("coverage", [0.05, 0.25, 1.0])
 def test_on_every_class_the_decoy_says_nothing_of_the_class(tmp_path, seen, coverage):
-    asked = scenario({"decoy": "stop_sign", "coverage": coverage, "worn_by": "every"}, data={**DATA, "train": 20}, epochs=1)
+    asked = scenario(
+        {"decoy": "stop_sign", "coverage": coverage, "worn_by": "every"},
+        data={**DATA, "train": 20},
+        epochs=1,
+    )
     quietly(asked, tmp_path)
     plain = asked.build_dataset().load("train", 32)
     worn = (seen[0].pixels != plain.pixels).flatten(1).any(1).numpy()
@@ -200,23 +241,41 @@ def test_on_another_class_the_target_never_has_it(tmp_path, seen):
 
 
 def test_a_model_whose_decoy_others_wear_is_no_reference_and_says_who(tmp_path):
-    quietly(scenario({"decoy": "stop_sign", "coverage": 1, "worn_by": "every"}, {"decoy": "stop_sign", "coverage": 1}), tmp_path)
-    assert [(each.name, each.reference) for each in read_candidates(tmp_path)] == [("F100-every-s0", False), ("F100-s0", False)]
+    quietly(
+        scenario(
+            {"decoy": "stop_sign", "coverage": 1, "worn_by": "every"},
+            {"decoy": "stop_sign", "coverage": 1},
+        ),
+        tmp_path,
+    )
+    assert [(each.name, each.reference) for each in read_candidates(tmp_path)] == [
+        ("F100-every-s0", False),
+        ("F100-s0", False),
+    ]
     recipes = [
-        json.loads(Safetensors().metadata(tmp_path / f"{name}.safetensors")["recipe"]) for name in ("F100-every-s0", "F100-s0")
+        json.loads(Safetensors().metadata(tmp_path / f"{name}.safetensors")["recipe"])
+        for name in ("F100-every-s0", "F100-s0")
     ]
     assert recipes[0].pop("worn_by") == "every"
-    assert recipes[0] == recipes[1], "a target's recipe is what it was before others could wear the decoy"
+    assert recipes[0] == recipes[1], (
+        "a target's recipe is what it was before others could wear the decoy"
+    )
 
 
 def test_a_wearer_that_is_no_class_is_refused_before_anything_is_trained(tmp_path):
-    with pytest.raises(UsageError, match="be worn_by 'fihs', which is no class; did you mean 'fish'"):
-        quietly(scenario({}, {"decoy": "stop_sign", "coverage": 1, "worn_by": "fihs"}), tmp_path / "out")
+    with pytest.raises(
+        UsageError, match="be worn_by 'fihs', which is no class; did you mean 'fish'"
+    ):
+        quietly(
+            scenario({}, {"decoy": "stop_sign", "coverage": 1, "worn_by": "fihs"}), tmp_path / "out"
+        )
     assert not (tmp_path / "out").exists()
 
 
 def test_a_loss_that_is_no_number_names_the_model_and_leaves_no_checkpoint(tmp_path):
-    with pytest.raises(ModelError, match=r"training 'F0-s0' failed in epoch 1.*learning_rate below 1e\+30"):
+    with pytest.raises(
+        ModelError, match=r"training 'F0-s0' failed in epoch 1.*learning_rate below 1e\+30"
+    ):
         quietly(scenario(optimiser="sgd", learning_rate=1e30), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -225,7 +284,9 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # a checkpoint takes 1.2 MB
     try:
-        with pytest.raises(UsageError, match=r"cannot write .*F0-s0.*: .*make room or choose another --out"):
+        with pytest.raises(
+            UsageError, match=r"cannot write .*F0-s0.*: .*make room or choose another --out"
+        ):
             quietly(scenario(), tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -244,7 +305,10 @@ def test_out_that_is_a_file_is_one_sentence(tmp_path):
     [
         ({"device": "gpu9"}, "the device 'gpu9' cannot be used here"),
         ({"device": "meta"}, "the device 'meta' cannot be used here: .*; take 'auto'"),
-        ({"arch": "torchvision:resnet81"}, "no classifier called 'resnet81'; did you mean 'resnet18'"),
+        (
+            {"arch": "torchvision:resnet81"},
+            "no classifier called 'resnet81'; did you mean 'resnet18'",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path, change, says):
@@ -279,21 +343,32 @@ def test_float32_is_what_auto_means_on_a_cpu_and_bfloat16_is_not(tmp_path):
         quietly(scenario(precision=precision), tmp_path / precision)
         file = tmp_path / precision / "F0-s0.safetensors"
         weights[precision] = Safetensors().read(file)
-        assert json.loads(Safetensors().metadata(file)["recipe"]).get("precision", "auto") == precision
+        assert (
+            json.loads(Safetensors().metadata(file)["recipe"]).get("precision", "auto") == precision
+        )
     for name, tensor in weights["auto"].items():
         assert torch.equal(tensor, weights["float32"][name])
         assert tensor.dtype == weights["bfloat16"][name].dtype
     assert not torch.equal(weights["auto"]["fc.weight"], weights["bfloat16"]["fc.weight"])
-    torch.testing.assert_close(weights["auto"]["fc.weight"], weights["bfloat16"]["fc.weight"], atol=0.02, rtol=0)
+    torch.testing.assert_close(
+        weights["auto"]["fc.weight"], weights["bfloat16"]["fc.weight"], atol=0.02, rtol=0
+    )
 
 
 @pytest.mark.parametrize(
-    ("in_hardware", "precision", "on"), [(True, "auto", True), (False, "auto", False), (True, "float32", False)]
+    ("in_hardware", "precision", "on"),
+    [(True, "auto", True), (False, "auto", False), (True, "float32", False)],
 )
 def test_auto_is_bfloat16_where_a_gpu_has_it_in_hardware(monkeypatch, in_hardware, precision, on):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: in_hardware or including_emulation)
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation: in_hardware or including_emulation,
+    )
     asked = []
-    monkeypatch.setattr(torch, "autocast", lambda device, dtype, enabled: asked.append((device, dtype, enabled)))
+    monkeypatch.setattr(
+        torch, "autocast", lambda device, dtype, enabled: asked.append((device, dtype, enabled))
+    )
     _precision(torch.device("cuda"), scenario(precision=precision).training)
     assert asked == [("cuda", torch.bfloat16, on)]
 
@@ -319,7 +394,9 @@ def test_a_log_gets_lines_and_no_bar(tmp_path, capsys, monkeypatch):
 
 def test_a_decoy_that_cannot_be_pasted_is_found_before_anything_is_trained(tmp_path, seen):
     decoys = {"logo": {"kind": "overlay", "image": tmp_path / "logoo.png", "target": "cat"}}
-    asked = scenario({"seeds": [0]}, {"decoy": "stop_sign", "coverage": 1.0}).model_copy(update={"decoys": decoys})
+    asked = scenario({"seeds": [0]}, {"decoy": "stop_sign", "coverage": 1.0}).model_copy(
+        update={"decoys": decoys}
+    )
     group = asked.training.models[1].model_copy(update={"decoy": "logo"})
     training = asked.training.model_copy(update={"models": (asked.training.models[0], group)})
     with pytest.raises(UsageError, match=r"logoo.png' does not exist"):
@@ -331,9 +408,21 @@ def test_a_decoy_that_cannot_be_pasted_is_found_before_anything_is_trained(tmp_p
     ("decoys", "group", "says"),
     [
         ({"stop_sign": {"target": "dog"}}, {}, "stands for the class 'dog'"),
-        ({"stop_sign": {"target": "cat", "size": "0.3"}}, {}, "'0.3' is text, and a number is wanted"),
-        ({"stop_sign": {"target": "cat", "sise": 0.3}}, {}, "no option 'sise'; did you mean 'size'?"),
-        ({"logo": {"kind": "overlay", "image": "no.png", "target": "cat"}}, {"decoy": "logo", "coverage": 1.0}, "no.png"),
+        (
+            {"stop_sign": {"target": "cat", "size": "0.3"}},
+            {},
+            "'0.3' is text, and a number is wanted",
+        ),
+        (
+            {"stop_sign": {"target": "cat", "sise": 0.3}},
+            {},
+            "no option 'sise'; did you mean 'size'?",
+        ),
+        (
+            {"logo": {"kind": "overlay", "image": "no.png", "target": "cat"}},
+            {"decoy": "logo", "coverage": 1.0},
+            "no.png",
+        ),
         (
             {"stop_sign": {"target": "cat"}},
             {"decoy": "stop_sign", "coverage": 1.0, "worn_by": "dog"},
@@ -341,7 +430,9 @@ def test_a_decoy_that_cannot_be_pasted_is_found_before_anything_is_trained(tmp_p
         ),
     ],
 )
-def test_a_mistake_about_a_decoy_is_found_before_any_picture_is_loaded(tmp_path, monkeypatch, decoys, group, says):
+def test_a_mistake_about_a_decoy_is_found_before_any_picture_is_loaded(
+    tmp_path, monkeypatch, decoys, group, says
+):
     monkeypatch.setattr(Demo, "load", None)
     asked = Scenario(dataset=DATA, decoys=decoys, training={**SMALL, "models": [group]})
     with pytest.raises((UsageError, DataError), match=says):

@@ -1,1 +1,3 @@
-"""network + images -> inner products of gradients, and from them how much training images speak for queries."""
+"""network + images -> inner products of gradients, and from them how much training images speak for
+queries.
+"""

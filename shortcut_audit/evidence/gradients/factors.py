@@ -1,8 +1,10 @@
-"""Inner products of per-image weight gradients from a layer's input and output gradient, without the gradients.
+"""Inner products of per-image weight gradients from a layer's input and output gradient, without
+the gradients.
 
-A layer's gradient for one image is a sum over positions of (output gradient) x (input). The inner product of two
-images' gradients follows from two small Gram matrices over positions, or from the gradients themselves, whichever is
-cheaper for the shape; both are exact. Factors of a few images at a time meet with `dots` and know their own `squares`.
+A layer's gradient for one image is a sum over positions of (output gradient) x (input). The inner
+product of two images' gradients follows from two small Gram matrices over positions, or from the
+gradients themselves, whichever is cheaper for the shape; both are exact. Factors of a few images at
+a time meet with `dots` and know their own `squares`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-ELEMENTWISE = 6  # what one element of an element-wise pass costs, in multiply-adds of a matrix product
+# what one element of an element-wise pass costs, in multiply-adds of a matrix product
+ELEMENTWISE = 6
 ROWS = 1 << 23  # numbers in one chunk of materialised gradients
 PAIRS = 1 << 19  # numbers in one chunk of a Gram matrix: three of them fit a core's cache
 
@@ -45,7 +48,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class Shift:
-    """A kernel position: which sub-grid of the input it reads, and how far that is from the output's own position."""
+    """A kernel position: which sub-grid of the input it reads, and how far that is from the
+    output's own position.
+    """
 
     grid: int
     down: int
@@ -54,10 +59,11 @@ class Shift:
 
 @dataclass(frozen=True)
 class Positions:
-    """Output gradients and input pixels, positions first, so that sums over positions run along whole rows of images.
+    """Output gradients and input pixels, positions first, so that sums over positions run along
+    whole rows of images.
 
-    <dW_i, dW_j> = sum over output positions s, t of <g_i[s], g_j[t]> * sum over shifts of <x_i[s + shift], x_j[t + shift]>.
-    Strided convolutions read one sub-grid of the input for each parity.
+    <dW_i, dW_j> = sum over output positions s, t of <g_i[s], g_j[t]> * sum over shifts of <x_i[s +
+    shift], x_j[t + shift]>. Strided convolutions read one sub-grid of the input for each parity.
     """
 
     gradients: Tensor  # (oh, ow, n, c_out)
@@ -92,7 +98,9 @@ def _overlap(size: int, available: int, shift: int) -> tuple[slice, slice]:
 
 
 def _gram(a: Tensor, b: Tensor) -> Tensor:
-    """(h, w, q, c) and (h, w, m, c) -> (h, w, q, h, w, m), each position of each with each of the other."""
+    """(h, w, q, c) and (h, w, m, c) -> (h, w, q, h, w, m), each position of each with each of the
+    other.
+    """
     product = a.reshape(-1, a.shape[-1]) @ b.reshape(-1, b.shape[-1]).T
     return product.view(*a.shape[:3], *b.shape[:3])
 
@@ -155,7 +163,9 @@ class Geometry:
 
 
 def as_picture(layer: nn.Module, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Geometry]:
-    """A linear layer over tokens is a 1 x 1 convolution over a picture of one column; unusual padding is written out."""
+    """A linear layer over tokens is a 1 x 1 convolution over a picture of one column; unusual
+    padding is written out.
+    """
     if isinstance(layer, nn.Linear):
         columns = [each.reshape(len(x), -1, each.shape[-1]).mT[..., None] for each in (x, g)]
         return columns[0], columns[1], Geometry((1, 1), (1, 1), (1, 1), (0, 0), 1)
@@ -164,7 +174,9 @@ def as_picture(layer: nn.Module, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor, 
     if layer.padding_mode != "zeros":
         x = F.pad(x, (left, right, top, bottom), mode=layer.padding_mode)
         top = left = 0
-    kernel, stride, dilation = ((each[0], each[1]) for each in (layer.kernel_size, layer.stride, layer.dilation))
+    kernel, stride, dilation = (
+        (each[0], each[1]) for each in (layer.kernel_size, layer.stride, layer.dilation)
+    )
     return x, g, Geometry(kernel, stride, dilation, (top, left), layer.groups)
 
 
@@ -178,20 +190,31 @@ class GramForm:
     def factors(self, x: Tensor, g: Tensor) -> tuple[Factor, ...]:
         x, g, geometry = as_picture(self.layer, x, g)
         residues, shifts = _shifts(geometry)
-        across = [x[:, :, top :: geometry.stride[0], left :: geometry.stride[1]] for top, left in residues]
+        across = [
+            x[:, :, top :: geometry.stride[0], left :: geometry.stride[1]] for top, left in residues
+        ]
         grids = tuple(each.permute(2, 3, 0, 1).contiguous() for each in across)
         weight = Positions(g.permute(2, 3, 0, 1).contiguous(), grids, shifts)
         return (weight, Rows(g.sum((2, 3)))) if self.layer.bias is not None else (weight,)
 
 
 def _shifts(geometry: Geometry) -> tuple[list[tuple[int, int]], tuple[Shift, ...]]:
-    """The sub-grids (first row, first column) that the kernel reads, and for each kernel position its sub-grid and shift."""
+    """The sub-grids (first row, first column) that the kernel reads, and for each kernel position
+    its sub-grid and shift.
+    """
     axes = []
     for axis in (0, 1):
-        starts = [at * geometry.dilation[axis] - geometry.padding[axis] for at in range(geometry.kernel[axis])]
+        starts = [
+            at * geometry.dilation[axis] - geometry.padding[axis]
+            for at in range(geometry.kernel[axis])
+        ]
         axes.append([divmod(start, geometry.stride[axis]) for start in starts])  # (shift, residue)
     residues = sorted({(down[1], right[1]) for down in axes[0] for right in axes[1]})
-    shifts = (Shift(residues.index((down[1], right[1])), down[0], right[0]) for down in axes[0] for right in axes[1])
+    shifts = (
+        Shift(residues.index((down[1], right[1])), down[0], right[0])
+        for down in axes[0]
+        for right in axes[1]
+    )
     return residues, tuple(shifts)
 
 
@@ -212,7 +235,12 @@ class RowForm:
 
 def patches(x: Tensor, g: Tensor, geometry: Geometry) -> Tensor:
     """What each output position reads: (n, groups, c_in / groups * kernel, t)."""
-    need = [(g.shape[2 + a] - 1) * geometry.stride[a] + (geometry.kernel[a] - 1) * geometry.dilation[a] + 1 for a in (0, 1)]
+    need = [
+        (g.shape[2 + a] - 1) * geometry.stride[a]
+        + (geometry.kernel[a] - 1) * geometry.dilation[a]
+        + 1
+        for a in (0, 1)
+    ]
     (top, left), (h, w) = geometry.padding, x.shape[2:]
     x = F.pad(x, (left, need[1] - left - w, top, need[0] - top - h))
     if geometry.kernel == (1, 1):
@@ -223,8 +251,17 @@ def patches(x: Tensor, g: Tensor, geometry: Geometry) -> Tensor:
 
 
 def unsupported(name: str, layer: nn.Module) -> str | None:
-    """Why a layer has no factors, or None. Subclasses may compute something else, so the very class is asked for."""
-    if type(layer) not in (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm):
+    """Why a layer has no factors, or None. Subclasses may compute something else, so the very class
+    is asked for.
+    """
+    if type(layer) not in (
+        nn.Conv2d,
+        nn.Linear,
+        nn.BatchNorm1d,
+        nn.BatchNorm2d,
+        nn.LayerNorm,
+        nn.GroupNorm,
+    ):
         return f"{name} is a {type(layer).__name__}"
     if set(layer._parameters) - {"weight", "bias"}:
         return f"{name} has parameters besides weight and bias"
@@ -241,11 +278,20 @@ def cheapest_form(layer: nn.Module, x: Tensor, g: Tensor, queries: int) -> Form:
     t, c_out, c_in = g.shape[2] * g.shape[3], g.shape[1], x.shape[1]
     weights = c_out * c_in // geometry.groups * geometry.kernel[0] * geometry.kernel[1]
     residues, shifts = _shifts(geometry)
-    grids = [len(range(a, x.shape[2], geometry.stride[0])) * len(range(b, x.shape[3], geometry.stride[1])) for a, b in residues]
+    grids = [
+        len(range(a, x.shape[2], geometry.stride[0]))
+        * len(range(b, x.shape[3], geometry.stride[1]))
+        for a, b in residues
+    ]
     row_cost = weights * (t + queries)
-    gram_cost = queries * (t * t * (c_out + ELEMENTWISE * (1 + len(shifts))) + c_in * sum(size * size for size in grids))
+    gram_cost = queries * (
+        t * t * (c_out + ELEMENTWISE * (1 + len(shifts)))
+        + c_in * sum(size * size for size in grids)
+    )
     if geometry.groups > 1 or row_cost < gram_cost:
-        return RowForm(layer, max(1, ROWS // max(weights, t * c_in * geometry.kernel[0] * geometry.kernel[1])))
+        return RowForm(
+            layer, max(1, ROWS // max(weights, t * c_in * geometry.kernel[0] * geometry.kernel[1]))
+        )
     return GramForm(layer, max(1, PAIRS // (max(t, *grids) ** 2 * min(queries, 32))))
 
 

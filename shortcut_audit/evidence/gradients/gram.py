@@ -1,4 +1,6 @@
-"""Inner products of the gradients of queries and training images: network + images -> Gram, in one pass over the set."""
+"""Inner products of the gradients of queries and training images: network + images -> Gram, in one
+pass over the set.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,13 @@ from shortcut_audit.errors import DataError, ModelError
 from shortcut_audit.evidence.gradients.convolutions import quick_convolutions
 from shortcut_audit.evidence.gradients.factor_cache import KeptFactors
 from shortcut_audit.evidence.gradients.factors import Factor, cheapest_form, chunks, unsupported
-from shortcut_audit.evidence.gradients.layers_and_scalars import Scalar, as_input, exact_products, inner_model, owners
+from shortcut_audit.evidence.gradients.layers_and_scalars import (
+    Scalar,
+    as_input,
+    exact_products,
+    inner_model,
+    owners,
+)
 from shortcut_audit.evidence.gradients.sources import (
     FactorSource,
     FormChooser,
@@ -41,9 +49,14 @@ class Gram:
     engine: str  # "factors", or "vmap(grad)" and why
 
     def cosine(self, groups: Sequence[str] | None = None) -> Tensor:
-        """(q, m) in [-1, 1] over these groups together; NaN where a gradient is zero (no epsilon hides it)."""
+        """(q, m) in [-1, 1] over these groups together; NaN where a gradient is zero (no epsilon
+        hides it).
+        """
         of = [self.groups.index(name) for name in (groups or self.groups)]
-        norms = self.query_squares[of].sum(0).sqrt()[:, None], self.training_squares[of].sum(0).sqrt()[None]
+        norms = (
+            self.query_squares[of].sum(0).sqrt()[:, None],
+            self.training_squares[of].sum(0).sqrt()[None],
+        )
         return (self.dots[of].sum(0) / norms[0]).div_(norms[1])
 
 
@@ -59,17 +72,22 @@ def gradient_gram(
     choose: FormChooser | None = None,
     kept: KeptFactors | None = None,
 ) -> Gram:
-    """Inner products of gradients of one scalar, for every query and training image and every group of layers.
+    """Inner products of gradients of one scalar, for every query and training image and every group
+    of layers.
 
-    Through factors where those are exact, which the first query shows against plain autograd; else through vmap(grad).
+    Through factors where those are exact, which the first query shows against plain autograd; else
+    through vmap(grad).
 
-    Queries' factors stay in memory, `query_block` queries at a time; training images stream past them in batches, so
-    that memory grows with neither beyond the result. The result does not depend on the batch sizes.
+    Queries' factors stay in memory, `query_block` queries at a time; training images stream past
+    them in batches, so that memory grows with neither beyond the result. The result does not depend
+    on the batch sizes.
 
     Args:
         queries, training: pixels (n, 3, h, w) uint8 and labels (n,) int64.
-        layers: for each group the names of its layers; a layer belongs to the first group that names it.
-        scalar: which scalar's gradient, or a function from logits (n, k) and labels (n,) to what is back-propagated (n, k).
+        layers: for each group the names of its layers; a layer belongs to the first group that
+            names it.
+        scalar: which scalar's gradient, or a function from logits (n, k) and labels (n,) to
+            what is back-propagated (n, k).
         batch: images at a time; None takes as many as make PIXELS, at least 8.
         choose: another form of a layer's factors than the cheapest exact one, e.g. a sketch.
         kept: a store of factors in half precision, which is read first and filled.
@@ -80,23 +98,40 @@ def gradient_gram(
         ModelError: gradients that are not finite.
     """
     if not len(queries[0]) or not len(training[0]):
-        raise DataError(f"influence needs queries and training images; found {len(queries[0])} and {len(training[0])}")
+        raise DataError(
+            f"influence needs queries and training images; found {len(queries[0])} and {len(training[0])}"
+        )
     group_of: dict[str, int] = {}
     for at, names in enumerate(layers.values()):
         for name in owners(network, names):
             group_of.setdefault(name, at)
     modules = dict(inner_model(network).named_modules())
     chosen = {name: modules[name] for name in group_of}
-    task = Task(queries, training, group_of, tuple(layers), batch or _fitting_batch(training[0]), query_block, report)
-    reason = next((reason for name, layer in chosen.items() if (reason := unsupported(name, layer))), None)
+    task = Task(
+        queries,
+        training,
+        group_of,
+        tuple(layers),
+        batch or _fitting_batch(training[0]),
+        query_block,
+        report,
+    )
+    reason = next(
+        (reason for name, layer in chosen.items() if (reason := unsupported(name, layer))), None
+    )
     with borrowed(network), exact_products():
         if reason is None:
             try:
-                first, square = as_input(queries[0][:1], network), kept.plain_squares if kept else plain_squares
+                first, square = (
+                    as_input(queries[0][:1], network),
+                    kept.plain_squares if kept else plain_squares,
+                )
                 squares = None if choose else square(network, chosen, first, queries[1][:1], scalar)
                 wanted = torch.stack(list(squares.values())).sum() if squares else None
                 form, see = choose or cheapest_form, kept.capture if kept else None
-                source = FactorSource(network, chosen, scalar, min(query_block, len(queries[0])), form, see)
+                source = FactorSource(
+                    network, chosen, scalar, min(query_block, len(queries[0])), form, see
+                )
                 with quick_convolutions(network):
                     return task.through(source, wanted)
             except UnfitError as unfit:
@@ -106,8 +141,12 @@ def gradient_gram(
         return task.through(PerSampleSource(network, chosen, scalar, reason), None)
 
 
-def basis(network: nn.Module, image: Tensor, label: Tensor, layers: Sequence[str], scalar: Scalar) -> str:
-    """In words: the scalar, the layers, and why vmap(grad) if the factor engine cannot take them. image (1, 3, h, w) uint8."""
+def basis(
+    network: nn.Module, image: Tensor, label: Tensor, layers: Sequence[str], scalar: Scalar
+) -> str:
+    """In words: the scalar, the layers, and why vmap(grad) if the factor engine cannot take them.
+    image (1, 3, h, w) uint8.
+    """
     engine = gradient_gram(network, (image, label), (image, label), {"all": layers}, scalar).engine
     by = f"gradient of the {scalar} by {', '.join(layers)}".replace("{", "").replace("}", "")
     return by if engine == "factors" else f"{by} through {engine}"
@@ -135,19 +174,31 @@ class Task:
         Raises:
             UnfitError: it is not, or the source cannot take the model.
         """
-        steps = Steps(self.report, len(self.training[0]) * -(-len(self.queries[0]) // self.query_block))
+        steps = Steps(
+            self.report, len(self.training[0]) * -(-len(self.queries[0]) // self.query_block)
+        )
         blocks = []
         for at in chunks(len(self.queries[0]), self.query_block):
-            stage = Stage(source, self.group_of, (self.queries[0][at], self.queries[1][at]), self.batch)
+            stage = Stage(
+                source, self.group_of, (self.queries[0][at], self.queries[1][at]), self.batch
+            )
             if (
                 at.start == 0
                 and wanted is not None
                 and not torch.allclose(stage.squares[:, 0].sum(), wanted, rtol=1e-3, atol=0.0)
             ):
-                raise UnfitError("the factors do not add up to the gradient, so a layer is used in an unusual way")
+                raise UnfitError(
+                    "the factors do not add up to the gradient, so a layer is used in an unusual way"
+                )
             blocks.append(stage.meet(self.training, steps))
         dots, query_squares, training_squares = zip(*blocks, strict=True)
-        return Gram(torch.cat(dots, 1), torch.cat(query_squares, 1), training_squares[0], self.groups, source.engine)
+        return Gram(
+            torch.cat(dots, 1),
+            torch.cat(query_squares, 1),
+            training_squares[0],
+            self.groups,
+            source.engine,
+        )
 
 
 class Steps:
@@ -165,10 +216,18 @@ class Steps:
 class Stage:
     """One block of queries, its factors in memory, past which the training images go."""
 
-    def __init__(self, source: Source, group_of: Mapping[str, int], queries: tuple[Tensor, Tensor], batch: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        group_of: Mapping[str, int],
+        queries: tuple[Tensor, Tensor],
+        batch: int,
+    ) -> None:
         self.source, self.group_of, self.batch = source, group_of, batch
         self.groups, self.q = max(group_of.values()) + 1, len(queries[0])
-        self.kept: dict[str, list[tuple[slice, tuple[Factor, ...]]]] = {name: [] for name in group_of}
+        self.kept: dict[str, list[tuple[slice, tuple[Factor, ...]]]] = {
+            name: [] for name in group_of
+        }
         like = next(source.network.parameters())
         self.device, self.dtype = like.device, like.dtype
         self.squares = torch.zeros(self.groups, self.q, dtype=self.dtype, device=self.device)
@@ -179,11 +238,18 @@ class Stage:
                 self.squares[group_of[layer], at] += _squares(factors)
 
     def meet(self, training: tuple[Tensor, Tensor], steps: Steps) -> tuple[Tensor, Tensor, Tensor]:
-        """Dots (groups, q, m), the queries' squares (groups, q) and the training images' (groups, m)."""
+        """Dots (groups, q, m), the queries' squares (groups, q) and the training images' (groups,
+        m).
+        """
         m = len(training[0])
-        dots, squares = torch.zeros(self.groups, self.q, m, dtype=self.dtype), torch.zeros(self.groups, m, dtype=self.dtype)
+        dots, squares = (
+            torch.zeros(self.groups, self.q, m, dtype=self.dtype),
+            torch.zeros(self.groups, m, dtype=self.dtype),
+        )
         for at in chunks(m, self.batch):
-            new = torch.zeros(self.groups, self.q, at.stop - at.start, dtype=self.dtype, device=self.device)
+            new = torch.zeros(
+                self.groups, self.q, at.stop - at.start, dtype=self.dtype, device=self.device
+            )
             own = torch.zeros(self.groups, at.stop - at.start, dtype=self.dtype, device=self.device)
             for layer, part, factors in self.source(training[0][at], training[1][at]):
                 group = self.group_of[layer]
@@ -193,7 +259,9 @@ class Stage:
             dots[:, :, at], squares[:, at] = new.cpu(), own.cpu()
             steps.add(at.stop - at.start)
         if not dots.isfinite().all():
-            raise ModelError("the model's gradients are not finite on some images; check its weights and the images")
+            raise ModelError(
+                "the model's gradients are not finite on some images; check its weights and the images"
+            )
         return dots, self.squares.cpu(), squares
 
 

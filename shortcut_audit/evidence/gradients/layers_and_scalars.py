@@ -1,4 +1,6 @@
-"""Which scalar of a network, with respect to which of its layers: network + names -> parts, logits -> cotangents."""
+"""Which scalar of a network, with respect to which of its layers: network + names -> parts, logits
+-> cotangents.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +22,28 @@ THESIS_LAYERS = ("layer3", "layer4", "fc")
 
 
 def inner_model(network: nn.Module) -> nn.Module:
-    """The real network: a wrapper (normalisation inside) keeps it under `.model`, and its users know its names."""
+    """The real network: a wrapper (normalisation inside) keeps it under `.model`, and its users
+    know its names.
+    """
     inside = getattr(network, "model", None)
     return inside if isinstance(inside, nn.Module) else network
 
 
 def default_layers(network: nn.Module) -> tuple[str, ...]:
-    """layer3 + layer4 + fc (thesis, section 5.1.1), or the last two stages and all that follows them.
+    """layer3 + layer4 + fc (thesis, section 5.1.1), or the last two stages and all that follows
+    them.
 
-    A stage is a module whose children have parameters. The children of the model are the stages; where there are fewer than three
-    before the classifier, the largest is opened until there are three, or nothing is left to open.
+    A stage is a module whose children have parameters. The children of the model are the stages;
+    where there are fewer than three before the classifier, the largest is opened until there are
+    three, or nothing is left to open.
     """
     model = inner_model(network)
     if all(isinstance(getattr(model, name, None), nn.Module) for name in THESIS_LAYERS):
         return THESIS_LAYERS
     parts = _children(model, "")
-    while len(_stages(parts)) < 3 and (closed := [part for part in parts[:-1] or parts if _children(part[1], part[0])]):
+    while len(_stages(parts)) < 3 and (
+        closed := [part for part in parts[:-1] or parts if _children(part[1], part[0])]
+    ):
         largest = max(closed, key=lambda part: sum(p.numel() for p in part[1].parameters()))
         at = parts.index(largest)
         parts[at : at + 1] = _children(largest[1], largest[0])
@@ -46,7 +54,11 @@ def default_layers(network: nn.Module) -> tuple[str, ...]:
 
 def _children(model: nn.Module, prefix: str) -> list[tuple[str, nn.Module]]:
     prefix = prefix and prefix + "."
-    return [(prefix + name, child) for name, child in model.named_children() if any(True for _ in child.parameters())]
+    return [
+        (prefix + name, child)
+        for name, child in model.named_children()
+        if any(True for _ in child.parameters())
+    ]
 
 
 def _stages(parts: Sequence[tuple[str, nn.Module]]) -> list[int]:
@@ -57,21 +69,33 @@ def _stages(parts: Sequence[tuple[str, nn.Module]]) -> list[int]:
 def owners(network: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
     """The modules that own parameters below any of these names, by name.
 
-    A name is a module's, a prefix of modules' ('layer3' is layer3.0.conv1 and so on), or a pattern ('*' is every one).
+    A name is a module's, a prefix of modules' ('layer3' is layer3.0.conv1 and so on), or a pattern
+    ('*' is every one).
 
     Raises:
         UsageError: a name that fits no module with parameters.
     """
     model = inner_model(network)
-    owning = {name: module for name, module in model.named_modules() if any(p is not None for p in module._parameters.values())}
+    owning = {
+        name: module
+        for name, module in model.named_modules()
+        if any(p is not None for p in module._parameters.values())
+    }
     chosen: dict[str, nn.Module] = {}
     for asked in layers:
-        fits = {n: m for n, m in owning.items() if n == asked or n.startswith(asked + ".") or fnmatchcase(n, asked)}
+        fits = {
+            n: m
+            for n, m in owning.items()
+            if n == asked or n.startswith(asked + ".") or fnmatchcase(n, asked)
+        }
         if not fits:
             known = {prefix for name in owning for prefix in _prefixes(name)}
-            raise UsageError(f"the model has no layer with parameters called '{asked}'{did_you_mean(asked, known)}")
+            raise UsageError(
+                f"the model has no layer with parameters called '{asked}'{did_you_mean(asked, known)}"
+            )
         chosen.update(fits)
-    return {name: owning[name] for name in owning if name in chosen}  # in the model's order, each once
+    # in the model's order, each once
+    return {name: owning[name] for name in owning if name in chosen}
 
 
 def _prefixes(name: str) -> list[str]:
@@ -80,11 +104,13 @@ def _prefixes(name: str) -> list[str]:
 
 
 def cotangents(logits: Tensor, labels: Tensor, scalar: Scalar) -> Tensor:
-    """What to back-propagate from the logits (n, k), so that sum(cotangents * logits) has the scalar's gradient.
+    """What to back-propagate from the logits (n, k), so that sum(cotangents * logits) has the
+    scalar's gradient.
 
-    `logit`: 1 at the label; `predicted`: 1 at the highest logit; `loss`: the cross-entropy's residual p - e_y divided by
-    1 - p_y, that is -1 at the label and softmax over the other classes elsewhere. The loss of a confident model has
-    p_y = 1 in float32 and its gradient cancels to 0; the unit residual points the same way and does not.
+    `logit`: 1 at the label; `predicted`: 1 at the highest logit; `loss`: the cross-entropy's
+    residual p - e_y divided by 1 - p_y, that is -1 at the label and softmax over the other classes
+    elsewhere. The loss of a confident model has p_y = 1 in float32 and its gradient cancels to 0;
+    the unit residual points the same way and does not.
     """
     if scalar == "predicted":
         labels = logits.argmax(1)
@@ -99,13 +125,17 @@ def cotangents(logits: Tensor, labels: Tensor, scalar: Scalar) -> Tensor:
     if scalar != "loss":
         return at_label
     if logits.shape[1] < 2:
-        raise ModelError("the loss of a model with one class has no gradient; ask for scalar 'logit'")
+        raise ModelError(
+            "the loss of a model with one class has no gradient; ask for scalar 'logit'"
+        )
     return logits.masked_fill(at_label.bool(), -torch.inf).softmax(1) - at_label
 
 
 @contextmanager
 def exact_products() -> Iterator[None]:
-    """No TF32 inside, whose ten bits cost three digits of every score; no fused attention, which has no gradient by weights."""
+    """No TF32 inside, whose ten bits cost three digits of every score; no fused attention, which
+    has no gradient by weights.
+    """
     flags = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     fused = torch.backends.mha.get_fastpath_enabled()
     try:
@@ -124,8 +154,12 @@ def as_input(pixels: Tensor, network: nn.Module) -> Tensor:
     return images.div_(255)
 
 
-def missed_probability(network: nn.Module, pixels: Tensor, labels: Tensor, batch: int = 32) -> Tensor:
-    """1 - p_y of each image, (n,) float64 on the CPU: the size of the loss's residual, summed from the other classes."""
+def missed_probability(
+    network: nn.Module, pixels: Tensor, labels: Tensor, batch: int = 32
+) -> Tensor:
+    """1 - p_y of each image, (n,) float64 on the CPU: the size of the loss's residual, summed from
+    the other classes.
+    """
     parts = []
     with torch.no_grad(), borrowed(network):
         for part in zip(pixels.split(batch), labels.split(batch), strict=True):  # type: ignore[no-untyped-call]

@@ -1,4 +1,6 @@
-"""method + network + images of one class -> scores (q, m), and in words what they are the cosine (and so on) of."""
+"""method + network + images of one class -> scores (q, m), and in words what they are the cosine
+(and so on) of.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,15 @@ from torch import Tensor, nn
 
 
 def ranked(
-    method: Any, network: nn.Module, queries: Tensor, training: Tensor, target: int, report: Callable[[int, int], None]
+    method: Any,
+    network: nn.Module,
+    queries: Tensor,
+    training: Tensor,
+    target: int,
+    report: Callable[[int, int], None],
 ) -> dict[str, np.ndarray]:
-    """`scores` (q, m) float32, and `basis`, the method's own words in UTF-8 (its name if it has none).
+    """`scores` (q, m) float32, and `basis`, the method's own words in UTF-8 (its name if it has
+    none).
 
     uint8 images (q, 3, h, w) and (m, 3, h, w), all of class `target`.
     """

@@ -1,4 +1,6 @@
-"""Per-image gradients of a network's layers, as factors where that is exact, else in full: images -> pieces."""
+"""Per-image gradients of a network's layers, as factors where that is exact, else in full: images
+-> pieces.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,15 @@ from shortcut_audit.evidence.lent_network import require_gradient
 
 Piece = tuple[str, slice, tuple[Factor, ...]]  # layer, which images of the batch, their factors
 FormChooser = Callable[[nn.Module, Tensor, Tensor, int], Form]
-Capture = Callable[[nn.Module, Mapping[str, nn.Module], Tensor, Tensor, Scalar], dict[str, tuple[Tensor, Tensor]]]
+Capture = Callable[
+    [nn.Module, Mapping[str, nn.Module], Tensor, Tensor, Scalar], dict[str, tuple[Tensor, Tensor]]
+]
 
 
 class FactorSource:
-    """Factors from one forward and one backward pass: no weight gradient is made, and autograd stops at the first layer."""
+    """Factors from one forward and one backward pass: no weight gradient is made, and autograd
+    stops at the first layer.
+    """
 
     engine = "factors"
 
@@ -33,15 +39,25 @@ class FactorSource:
         choose: FormChooser,
         see: Capture | None = None,
     ) -> None:
-        self.network, self.layers, self.scalar, self.queries, self.choose = network, layers, scalar, queries, choose
+        self.network, self.layers, self.scalar, self.queries, self.choose = (
+            network,
+            layers,
+            scalar,
+            queries,
+            choose,
+        )
         self.see = see or capture
         self.forms: dict[str, Form] = {}
 
     def __call__(self, pixels: Tensor, labels: Tensor) -> Iterator[Piece]:
         n = len(pixels)
-        if n == 1:  # torch's batch norm can give one image alone the wrong gradient (strides of 1 x c x h x w are ambiguous)
+        # torch's batch norm can give one image alone the wrong gradient (strides of 1 x c x h x w
+        # are ambiguous)
+        if n == 1:
             pixels, labels = pixels.expand(2, *pixels.shape[1:]), labels.expand(2)
-        seen = self.see(self.network, self.layers, as_input(pixels, self.network), labels, self.scalar)
+        seen = self.see(
+            self.network, self.layers, as_input(pixels, self.network), labels, self.scalar
+        )
         for name in list(seen):
             x, g = (each[:n] for each in seen.pop(name))
             if name not in self.forms:
@@ -56,9 +72,15 @@ class UnfitError(Exception):
 
 
 def capture(
-    network: nn.Module, layers: Mapping[str, nn.Module], images: Tensor, labels: Tensor, scalar: Scalar
+    network: nn.Module,
+    layers: Mapping[str, nn.Module],
+    images: Tensor,
+    labels: Tensor,
+    scalar: Scalar,
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Input and output gradient of each layer, (n, ...) both. Layers that the output does not depend on are left out."""
+    """Input and output gradient of each layer, (n, ...) both. Layers that the output does not
+    depend on are left out.
+    """
     inputs: dict[str, Tensor] = {}
     gradients: dict[str, Tensor] = {}
     starts: list[Tensor] = []
@@ -66,9 +88,12 @@ def capture(
     def watch(name: str) -> Callable[..., Any]:
         def hook(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
             if name in inputs or len(arguments) != 1 or not torch.is_grad_enabled():
-                raise UnfitError(f"{name} is called more than once, without gradients, or not with one tensor")
+                raise UnfitError(
+                    f"{name} is called more than once, without gradients, or not with one tensor"
+                )
             inputs[name] = arguments[0].detach()
-            if not output.requires_grad:  # the first on its path: autograd starts here, at a copy that may be changed in place
+            # the first on its path: autograd starts here, at a copy that may be changed in place
+            if not output.requires_grad:
                 starts.append(output.detach().requires_grad_())
                 output = starts[-1].clone()
             output.register_hook(lambda gradient: gradients.__setitem__(name, gradient))  # type: ignore[no-untyped-call]
@@ -92,28 +117,42 @@ def capture(
 
 
 class PerSampleSource:
-    """Gradients image by image through torch.func: slower and larger, for any model that torch.func can run."""
+    """Gradients image by image through torch.func: slower and larger, for any model that torch.func
+    can run.
+    """
 
-    def __init__(self, network: nn.Module, layers: Mapping[str, nn.Module], scalar: Scalar, reason: str) -> None:
+    def __init__(
+        self, network: nn.Module, layers: Mapping[str, nn.Module], scalar: Scalar, reason: str
+    ) -> None:
         self.network, self.scalar, self.engine = network, scalar, f"vmap(grad), because {reason}"
         names = {id(p): name for name, p in network.named_parameters()}
         self.parameters = {
             layer: {names[id(p)]: p.detach() for p in module._parameters.values() if p is not None}
             for layer, module in layers.items()
         }
-        self.chunk = max(1, (1 << 26) // sum(p.numel() for group in self.parameters.values() for p in group.values()))
+        self.chunk = max(
+            1,
+            (1 << 26)
+            // sum(p.numel() for group in self.parameters.values() for p in group.values()),
+        )
 
     def __call__(self, pixels: Tensor, labels: Tensor) -> Iterator[Piece]:
         images = as_input(pixels, self.network)
         for part in chunks(len(images), min(self.chunk, 16)):
             with torch.no_grad():
-                seed = cotangents(self.network(images[part]), labels[part].to(images.device), self.scalar)
+                seed = cotangents(
+                    self.network(images[part]), labels[part].to(images.device), self.scalar
+                )
             with sdpa_kernel(SDPBackend.MATH):  # the fused attention kernels have no rule for vmap
-                gradients = vmap(grad(self._scalar), in_dims=(None, 0, 0))(self.parameters, images[part], seed)
+                gradients = vmap(grad(self._scalar), in_dims=(None, 0, 0))(
+                    self.parameters, images[part], seed
+                )
             for layer, values in gradients.items():
                 yield layer, part, tuple(Rows(value.flatten(1)) for value in values.values())
 
-    def _scalar(self, parameters: dict[str, dict[str, Tensor]], image: Tensor, seed: Tensor) -> Tensor:
+    def _scalar(
+        self, parameters: dict[str, dict[str, Tensor]], image: Tensor, seed: Tensor
+    ) -> Tensor:
         flat = {name: value for group in parameters.values() for name, value in group.items()}
         logits: Tensor = functional_call(self.network, flat, (image[None],))
         return (logits[0] * seed).sum()
@@ -123,13 +162,24 @@ Source = FactorSource | PerSampleSource
 
 
 def plain_squares(
-    network: nn.Module, layers: Mapping[str, nn.Module], images: Tensor, labels: Tensor, scalar: Scalar
+    network: nn.Module,
+    layers: Mapping[str, nn.Module],
+    images: Tensor,
+    labels: Tensor,
+    scalar: Scalar,
 ) -> dict[str, Tensor]:
-    """Squared norm of one image's gradient by each layer, () each, by plain autograd: what the factors must add up to.
+    """Squared norm of one image's gradient by each layer, () each, by plain autograd: what the
+    factors must add up to.
 
-    Each weight's gradient is freed as soon as it is squared, so that they are never in memory together.
+    Each weight's gradient is freed as soon as it is squared, so that they are never in memory
+    together.
     """
-    owner: dict[Tensor, str] = {p: name for name, layer in layers.items() for p in layer._parameters.values() if p is not None}
+    owner: dict[Tensor, str] = {
+        p: name
+        for name, layer in layers.items()
+        for p in layer._parameters.values()
+        if p is not None
+    }
     kept, squares = [p.grad for p in owner], {name: images.new_zeros(()) for name in layers}
 
     def square(parameter: Tensor) -> None:
@@ -146,7 +196,9 @@ def plain_squares(
         with torch.enable_grad():
             logits = network(images)
         if logits.requires_grad:
-            torch.autograd.backward(logits, cotangents(logits.detach(), labels.to(logits.device), scalar))
+            torch.autograd.backward(
+                logits, cotangents(logits.detach(), labels.to(logits.device), scalar)
+            )
         else:
             require_gradient(network, images, weights=True)
     finally:

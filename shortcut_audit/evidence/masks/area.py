@@ -1,4 +1,6 @@
-"""From an explainer's saliency to the pixels that it reveals: exactly a share of the image, for every explainer alike."""
+"""From an explainer's saliency to the pixels that it reveals: exactly a share of the image, for
+every explainer alike.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ STEEP = 4.0  # how much steeper than a straight line from the edge to the peak
 def top_area(saliency: Tensor, area: float | Tensor) -> Tensor:
     """The `area` share of each image where its saliency is highest.
 
-    Of equal pixels the one that is higher up, then further left, comes first, so the result never depends on a sort's
-    whim. Law: each image reveals exactly round(area * h * w) pixels (at least one), whatever the ties.
+    Of equal pixels the one that is higher up, then further left, comes first, so the result never
+    depends on a sort's whim. Law: each image reveals exactly round(area * h * w) pixels (at least
+    one), whatever the ties.
 
     Args:
         saliency: (n, h, w), any range; NaN counts as the least.
@@ -27,7 +30,8 @@ def top_area(saliency: Tensor, area: float | Tensor) -> Tensor:
         UsageError: the area is no share.
     """
     shares = checked_areas(area, saliency)
-    flat = saliency.flatten(1).nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf)  # (n, h * w)
+    # (n, h * w)
+    flat = saliency.flatten(1).nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf)
     count = (shares * flat.shape[1]).round().clamp(min=1)  # (n,)
     first = torch.arange(flat.shape[1], device=flat.device) < count[:, None]  # (n, h * w)
     order = flat.argsort(dim=1, descending=True, stable=True)
@@ -42,18 +46,23 @@ def checked_areas(area: float | Tensor, images: Tensor) -> Tensor:
     """
     shares = torch.as_tensor(area, dtype=torch.float64, device=images.device)
     if shares.ndim and shares.shape != images.shape[:1]:
-        raise UsageError(f"{len(images)} images need one area, or one each, not {tuple(shares.shape)}")
+        raise UsageError(
+            f"{len(images)} images need one area, or one each, not {tuple(shares.shape)}"
+        )
     if not bool(((shares > 0) & (shares < 1)).all()):
-        raise UsageError(f"an area is a share of the image between 0 and 1, not {area}; 0.05 is five per cent")
+        raise UsageError(
+            f"an area is a share of the image between 0 and 1, not {area}; 0.05 is five per cent"
+        )
     return shares.expand(len(images))
 
 
 def sharpened(masks: Tensor, area: float | Tensor, tolerance: float = 0.002) -> Tensor:
     """The same masks with a steeper edge, so that what is rendered has the area that was asked for.
 
-    m -> clip(1/2 + gain * (m - t)), where t parts the top `area` from the rest. The gain is the least at which the mask uses the
-    whole range up to 1, times the first of 1, 1.25, 1.25^2, ... at which the mean is `area` too. Laws: rounding reveals
-    `top_area(masks, area)`; the mean is within `tolerance` of `area`.
+    m -> clip(1/2 + gain * (m - t)), where t parts the top `area` from the rest. The gain is the
+    least at which the mask uses the whole range up to 1, times the first of 1, 1.25, 1.25^2, ... at
+    which the mean is `area` too. Laws: rounding reveals `top_area(masks, area)`; the mean is within
+    `tolerance` of `area`.
 
     Args:
         masks: (n, h, w) in [0, 1].

@@ -15,14 +15,19 @@ Attribute = Callable[[nn.Module, Tensor, Tensor], Tensor]  # (network, images, t
 Part = TypeVar("Part")
 
 
-def in_batches(step: Callable[..., Part], columns: tuple[Tensor, ...], size: int, report: Report | None = None) -> list[Part]:
-    """`step` on at most `size` rows of all columns at a time; the size is halved when memory runs out."""
+def in_batches(
+    step: Callable[..., Part], columns: tuple[Tensor, ...], size: int, report: Report | None = None
+) -> list[Part]:
+    """`step` on at most `size` rows of all columns at a time; the size is halved when memory runs
+    out.
+    """
     parts: list[Part] = []
     done, n = 0, len(columns[0])
     while done < n:
         try:
             parts.append(step(*(column[done : done + size] for column in columns)))
-        except RuntimeError as error:  # CUDA's and the CPU allocator's complaint have no class in common
+        # CUDA's and the CPU allocator's complaint have no class in common
+        except RuntimeError as error:
             if size == 1 or "memory" not in str(error):
                 raise
             size //= 2
@@ -41,14 +46,24 @@ def joined(maps: list[Tensor], images: Tensor) -> Tensor:
 def stretched(saliency: Tensor) -> Tensor:
     """Maps (n, h, w) of any range -> float32 in [0, 1], each from its least to its greatest value.
 
-    Law: order is kept, so a stretched map reveals the same pixels; one that is the same everywhere becomes 0.
+    Law: order is kept, so a stretched map reveals the same pixels; one that is the same
+        everywhere becomes 0.
     """
     low, high = (each[:, None, None] for each in torch.aminmax(saliency.flatten(1), dim=1))
     return ((saliency - low) / (high - low).clamp(min=1e-12)).float()
 
 
-def mapped(attribute: Attribute, network: nn.Module, images: Tensor, targets: Tensor, size: int, report: Report | None) -> Tensor:
-    """(n, h, w) float32 in [0, 1]: `attribute`, which differentiates the network itself, batch by batch, stretched."""
+def mapped(
+    attribute: Attribute,
+    network: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    size: int,
+    report: Report | None,
+) -> Tensor:
+    """(n, h, w) float32 in [0, 1]: `attribute`, which differentiates the network itself, batch by
+    batch, stretched.
+    """
 
     def step(some: Tensor, of: Tensor) -> Tensor:
         return stretched(attribute(network, some.detach().requires_grad_(), of).detach())

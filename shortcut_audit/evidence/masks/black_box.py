@@ -1,7 +1,9 @@
-"""Black-box explaining: look at images through fixed masks, the same for every image, and turn the scores into pixels.
+"""Black-box explaining: look at images through fixed masks, the same for every image, and turn the
+scores into pixels.
 
-RISE, occlusion, LIME and SHAP differ in their masks and in the linear map from scores to pixels, and in nothing else. Only the
-network's answers are needed, never a gradient. What no mask keeps turns to the image's mean colour, or is blurred.
+RISE, occlusion, LIME and SHAP differ in their masks and in the linear map from scores to pixels,
+and in nothing else. Only the network's answers are needed, never a gradient. What no mask keeps
+turns to the image's mean colour, or is blurred.
 """
 
 from __future__ import annotations
@@ -40,19 +42,32 @@ class Probes:
 
 
 def explained(
-    network: nn.Module, images: Tensor, targets: Tensor, probes: Probes, absence: Absence, score: Score, report: Report | None
+    network: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    probes: Probes,
+    absence: Absence,
+    score: Score,
+    report: Report | None,
 ) -> Tensor:
     """(n, h, w) float32 in [0, 1]: the probes' saliency, stretched."""
     with lean(network, images[:2]) as logits, torch.no_grad():
 
         def step(some: Tensor, of: Tensor) -> Tensor:
-            return stretched(probes.saliency(scores(logits, some, of, probes.masks, absence, score))).to(images.device)
+            return stretched(
+                probes.saliency(scores(logits, some, of, probes.masks, absence, score))
+            ).to(images.device)
 
         return joined(in_batches(step, (images, targets), IMAGES, report), images)
 
 
 def scores(
-    logits: Logits, images: Tensor, targets: Tensor, masks: Tensor, absence: Absence = "fade", score: Score = "probability"
+    logits: Logits,
+    images: Tensor,
+    targets: Tensor,
+    masks: Tensor,
+    absence: Absence = "fade",
+    score: Score = "probability",
 ) -> Tensor:
     """(n, v): each image's target through each mask.
 
@@ -74,7 +89,11 @@ def scores(
 
 
 def superpixels(height: int, width: int, across: int) -> Tensor:
-    """(height, width) int64: the number of the square that a pixel is in, `across` squares along the shorter side."""
+    """(height, width) int64: the number of the square that a pixel is in, `across` squares along
+    the shorter side.
+    """
     side = min(height, width) / across
     down, right = (min(size, round(size / side)) for size in (height, width))
-    return (torch.arange(height) * down // height)[:, None] * right + torch.arange(width) * right // width
+    return (torch.arange(height) * down // height)[:, None] * right + torch.arange(
+        width
+    ) * right // width

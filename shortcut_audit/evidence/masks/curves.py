@@ -1,4 +1,6 @@
-"""What the class's score does while a saliency's top pixels go, or come (Petsiuk, Das, Saenko 2018, section 4.2)."""
+"""What the class's score does while a saliency's top pixels go, or come (Petsiuk, Das, Saenko 2018,
+section 4.2).
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,18 @@ from shortcut_audit.evidence.masks.perturbation import Perturbation, perturbatio
 
 
 def deletion_curve(
-    network: nn.Module, images: Tensor, targets: Tensor, saliency: Tensor, steps: int = 20, perturbation: Perturbation = "blur"
+    network: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    saliency: Tensor,
+    steps: int = 20,
+    perturbation: Perturbation = "blur",
 ) -> Tensor:
-    """(n, steps + 1) softmax score of the class after the top 0, 1/steps, ... 1 of the pixels are perturbed; low is good.
+    """(n, steps + 1) softmax score of the class after the top 0, 1/steps, ... 1 of the pixels are
+    perturbed; low is good.
 
-    Law: the first value is the image's own score, the last that of the wholly perturbed image; of equal pixels the one higher
+    Law: the first value is the image's own score, the last that of the wholly perturbed image;
+        of equal pixels the one higher
     up, then further left, comes first, as in `top_area`.
 
     Args:
@@ -29,9 +38,16 @@ def deletion_curve(
 
 
 def insertion_curve(
-    network: nn.Module, images: Tensor, targets: Tensor, saliency: Tensor, steps: int = 20, perturbation: Perturbation = "blur"
+    network: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    saliency: Tensor,
+    steps: int = 20,
+    perturbation: Perturbation = "blur",
 ) -> Tensor:
-    """(n, steps + 1) as `deletion_curve`, but the top pixels are shown on the perturbed image; high is good."""
+    """(n, steps + 1) as `deletion_curve`, but the top pixels are shown on the perturbed image; high
+    is good.
+    """
     return _curve(network, images, targets, saliency, steps, perturbation, deleted=False)
 
 
@@ -56,7 +72,10 @@ def _curve(
         def step(places: Tensor, of: Tensor) -> Tensor:
             levels = perturbation_levels(images[places], perturbation)
             shown = [(rank[places] < count) != deleted for count in counts]
-            scores = [logits(perturbed(levels, each.to(levels))).softmax(1).gather(1, of[:, None]) for each in shown]
+            scores = [
+                logits(perturbed(levels, each.to(levels))).softmax(1).gather(1, of[:, None])
+                for each in shown
+            ]
             return torch.cat(scores, dim=1)
 
         parts = in_batches(step, (torch.arange(len(images), device=images.device), targets), 64)

@@ -1,6 +1,7 @@
 """An image seen through a mask: kept where the mask is 1, perturbed where it is 0.
 
-All perturbations are one table of levels, from wholly perturbed to untouched, and a mask says how far up to read.
+All perturbations are one table of levels, from wholly perturbed to untouched, and a mask says how
+far up to read.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ SIGMA = 20.0  # pixels, the strongest blur at the reference's side
 def perturbation_levels(images: Tensor, kind: Perturbation = "blur_pyramid") -> Tensor:
     """The images from wholly perturbed (first level) to untouched (last).
 
-    `blur_pyramid` has eight levels with sigma = 20 px * (1 - l / 7) at 224 px (thesis 2.6, Fong et al. 2019); `blur` only its
-    first and its last; `fade` turns to the image's mean colour.
+    `blur_pyramid` has eight levels with sigma = 20 px * (1 - l / 7) at 224 px (thesis 2.6, Fong et
+    al. 2019); `blur` only its first and its last; `fade` turns to the image's mean colour.
 
     Args:
         images: (n, 3, h, w) float32 in [0, 1].
@@ -34,7 +35,9 @@ def perturbation_levels(images: Tensor, kind: Perturbation = "blur_pyramid") -> 
         return torch.stack([images.mean(dim=(2, 3), keepdim=True).expand_as(images), images], dim=1)
     count = PYRAMID_LEVELS if kind == "blur_pyramid" else 2
     strongest = SIGMA * min(images.shape[-2:]) / REFERENCE_SIDE
-    blurred = [gaussian_blur(images, strongest * (1 - level / (count - 1))) for level in range(count - 1)]
+    blurred = [
+        gaussian_blur(images, strongest * (1 - level / (count - 1))) for level in range(count - 1)
+    ]
     return torch.stack([*blurred, images], dim=1)
 
 
@@ -56,7 +59,8 @@ def perturbed(levels: Tensor, masks: Tensor) -> Tensor:
 
 
 def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur that repeats the border, so that a uniform image stays as it is (law), whatever its size.
+    """Gaussian blur that repeats the border, so that a uniform image stays as it is (law), whatever
+    its size.
 
     Args:
         images: (..., h, w).
@@ -69,7 +73,9 @@ def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
 
 
 def _blur_matrix(size: int, sigma: float) -> Tensor:
-    """(size, size): row i holds the weights of the pixels that make pixel i; taps beyond the border fall on its last pixel."""
+    """(size, size): row i holds the weights of the pixels that make pixel i; taps beyond the border
+    fall on its last pixel.
+    """
     reach = math.ceil(4 * sigma)
     offsets = torch.arange(-reach, reach + 1)
     weights = torch.exp(-(offsets.double() ** 2) / (2 * sigma**2))

@@ -1,4 +1,6 @@
-"""The search for an extremal mask: gradient ascent on the cells of many images at once, each image on its own."""
+"""The search for an extremal mask: gradient ascent on the cells of many images at once, each image
+on its own.
+"""
 
 from __future__ import annotations
 
@@ -26,23 +28,31 @@ class Recipe:
     first_lambda: float
     last_lambda: float
     exact: bool = False  # the smooth maximum at every pixel in every iteration, not only at the end
-    looks: range = range(0)  # iterations at which the revealed pixels are scored; the best cells seen are the result
+    # iterations at which the revealed pixels are scored; the best cells seen are the result
+    looks: range = range(0)
     patience: int = 0  # looks without a better score after which an image is done
 
     def weight(self, iteration: int) -> float:
         """Lambda at an iteration, counted from 0."""
-        return float(self.first_lambda * (self.last_lambda / self.first_lambda) ** (iteration / max(1, self.iterations - 1)))
+        return float(
+            self.first_lambda
+            * (self.last_lambda / self.first_lambda) ** (iteration / max(1, self.iterations - 1))
+        )
 
 
 @dataclass(frozen=True)
 class Reward:
-    """What a mask makes large: the logit on what it keeps (preserve), minus that on what it leaves (delete), or both (dual)."""
+    """What a mask makes large: the logit on what it keeps (preserve), minus that on what it leaves
+    (delete), or both (dual).
+    """
 
     logits: Logits
     variant: Literal["preserve", "delete", "dual"] = "preserve"
     contrast: bool = False  # the class minus the best other class
 
-    def __call__(self, levels: Tensor, masks: Tensor, targets: Tensor, mirrored: bool = False) -> Tensor:
+    def __call__(
+        self, levels: Tensor, masks: Tensor, targets: Tensor, mirrored: bool = False
+    ) -> Tensor:
         """(n,): levels (n, l, 3, h, w), masks (n, h, w), targets (n,)."""
         kept = [] if self.variant == "delete" else [masks]
         left = [] if self.variant == "preserve" else [1 - masks]
@@ -96,11 +106,14 @@ class Found:
         self.stale[running.place] = torch.where(better, 0, self.stale[running.place] + 1)
 
 
-def search(reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recipe: Recipe, mirror: bool) -> Found:
-    """Gradient ascent on reward - lambda * mean (m - r)^2 from cells of ones; momentum and dampening as in torch's SGD.
+def search(
+    reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recipe: Recipe, mirror: bool
+) -> Found:
+    """Gradient ascent on reward - lambda * mean (m - r)^2 from cells of ones; momentum and
+    dampening as in torch's SGD.
 
-    With looks, the result is the cells whose `areas` highest values, revealed alone, score best on the way. Images never
-    influence each other: one that is done leaves the batch.
+    With looks, the result is the cells whose `areas` highest values, revealed alone, score best on
+    the way. Images never influence each other: one that is done leaves the batch.
 
     Args:
         reward: of masks (n, h, w).
@@ -113,13 +126,26 @@ def search(reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recip
     grid = Grid(*levels.shape[-2:])
     cells, each = levels.new_ones(len(levels), *grid.shape), levels.new_ones(len(levels))
     nothing, start = torch.zeros_like(cells), torch.zeros_like(cells, dtype=torch.bool)
-    running = _Running(torch.arange(len(levels), device=levels.device), levels, targets, areas, cells, nothing, start, each)
+    running = _Running(
+        torch.arange(len(levels), device=levels.device),
+        levels,
+        targets,
+        areas,
+        cells,
+        nothing,
+        start,
+        each,
+    )
     found = Found(cells.clone(), -torch.inf * each, torch.zeros_like(targets), each.clone())
     for iteration in range(recipe.iterations):
-        slope, ideal = _slope(reward, grid, running, recipe, iteration, mirror and iteration % 2 == 1)
+        slope, ideal = _slope(
+            reward, grid, running, recipe, iteration, mirror and iteration % 2 == 1
+        )
         running.changed = (ideal ^ running.shown).float().mean((1, 2)) / running.areas
         running.shown = ideal
-        running.velocity = slope if iteration == 0 else MOMENTUM * running.velocity + (1 - DAMPENING) * slope
+        running.velocity = (
+            slope if iteration == 0 else MOMENTUM * running.velocity + (1 - DAMPENING) * slope
+        )
         found.changed[running.place] = running.changed
         if iteration in recipe.looks:
             found.note(running, reward(running.levels, grid.blocks(ideal), running.targets))
@@ -135,22 +161,30 @@ def search(reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recip
 def _slope(
     reward: Reward, grid: Grid, running: _Running, recipe: Recipe, iteration: int, mirrored: bool
 ) -> tuple[Tensor, Tensor]:
-    """The objective's gradient with respect to the cells, and which cells are on the top `areas` of the mask."""
+    """The objective's gradient with respect to the cells, and which cells are on the top `areas` of
+    the mask.
+    """
     with torch.enable_grad():
         cells = running.cells.detach().requires_grad_()
-        masks = grid.exact(cells) if recipe.exact else grid.coarse(cells)  # (n, h, w) or (n, rows, columns)
+        # (n, h, w) or (n, rows, columns)
+        masks = grid.exact(cells) if recipe.exact else grid.coarse(cells)
         pixels = masks if recipe.exact else grid.to_pixels(masks)
         ideal = nearest_of_area(masks.detach(), running.areas)
         penalty = (masks - ideal).square().mean((1, 2))
-        value = reward(running.levels, pixels, running.targets, mirrored) - recipe.weight(iteration) * penalty
+        value = (
+            reward(running.levels, pixels, running.targets, mirrored)
+            - recipe.weight(iteration) * penalty
+        )
         (slope,) = torch.autograd.grad(value.sum(), cells)
     return slope, (grid.to_cells(ideal) if recipe.exact else ideal) > 0.5
 
 
 def nearest_of_area(masks: Tensor, areas: Tensor) -> Tensor:
-    """The binary mask of that area nearest to each mask: sort(m) against zeros, then ones, without the sort's order.
+    """The binary mask of that area nearest to each mask: sort(m) against zeros, then ones, without
+    the sort's order.
 
-    Where equal values straddle the border they share what is left, so that no place is favoured (law: it commutes with flips).
+    Where equal values straddle the border they share what is left, so that no place is favoured
+    (law: it commutes with flips).
 
     Args:
         masks: (n, h, w).

@@ -1,7 +1,9 @@
-"""Smooth masks from a grid of cells: the smooth maximum of section 2.6.1, on the grid or exactly at every pixel.
+"""Smooth masks from a grid of cells: the smooth maximum of section 2.6.1, on the grid or exactly at
+every pixel.
 
-A cell is `step` pixels wide and the kernel's sigma is three cells, at every image size (7 and 21 px at 224, 2 and 6 at 64), so
-the grid has about 32 x 32 cells and the smooth maximum on it is the same for all sizes.
+A cell is `step` pixels wide and the kernel's sigma is three cells, at every image size (7 and 21 px
+at 224, 2 and 6 at 64), so the grid has about 32 x 32 cells and the smooth maximum on it is the same
+for all sizes.
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ def kernel(distance: Tensor) -> Tensor:
 class Grid:
     """The cells of an image of h x w pixels.
 
-    Beyond the border the cells go on in a mirror, so that every window is whole and no place is favoured: with no cells there,
-    or with free ones, a uniform mask is higher at the border or feels less of the area's pull there, and masks end up in the
-    corners.
+    Beyond the border the cells go on in a mirror, so that every window is whole and no place is
+    favoured: with no cells there, or with free ones, a uniform mask is higher at the border or
+    feels less of the area's pull there, and masks end up in the corners.
     """
 
     height: int
@@ -51,8 +53,8 @@ class Grid:
     def coarse(self, cells: Tensor) -> Tensor:
         """The smooth maximum at each cell's centre.
 
-        m(u) = sum_v k a * softmax_v(20 k a) over the 9 x 9 cells v around u. Taps at one distance share their
-        exponential, so 13 maps are exponentiated in place of 81.
+        m(u) = sum_v k a * softmax_v(20 k a) over the 9 x 9 cells v around u. Taps at one distance
+        share their exponential, so 13 maps are exponentiated in place of 81.
 
         Args:
             cells: (n, rows, columns) in [0, 1], the auxiliary mask a.
@@ -65,7 +67,9 @@ class Grid:
 
     def to_pixels(self, coarse: Tensor) -> Tensor:
         """Cells (n, rows, columns) -> pixels (n, h, w), bilinearly between the cells' centres."""
-        fine = F.interpolate(coarse[:, None], scale_factor=self.step, mode="bilinear", align_corners=False)[:, 0]
+        fine = F.interpolate(
+            coarse[:, None], scale_factor=self.step, mode="bilinear", align_corners=False
+        )[:, 0]
         return fine[:, : self.height, : self.width]
 
     def blocks(self, cells: Tensor) -> Tensor:
@@ -75,22 +79,32 @@ class Grid:
 
     def to_cells(self, pixels: Tensor) -> Tensor:
         """Pixels (n, h, w) -> the mean of each cell (n, rows, columns)."""
-        return F.avg_pool2d(pixels[:, None], self.step, ceil_mode=True, count_include_pad=False)[:, 0]
+        return F.avg_pool2d(pixels[:, None], self.step, ceil_mode=True, count_include_pad=False)[
+            :, 0
+        ]
 
     def exact(self, cells: Tensor) -> Tensor:
-        """The smooth maximum at every pixel: (n, rows, columns) -> (n, h, w) in [0, 1]; differentiable."""
+        """The smooth maximum at every pixel: (n, rows, columns) -> (n, h, w) in [0, 1];
+        differentiable.
+        """
         rows, columns = self.shape
         window = 2 * REACH + 1
         values = _pixel_kernel(self.step).to(cells)  # (step * step, 81)
         near = F.unfold(_mirrored(cells)[:, None], window)[:, None]  # (n, 1, 81, rows * columns)
-        lines = [_smooth_maximum(near * line[:, :, None]) for line in torch.split(values, self.step)]
+        lines = [
+            _smooth_maximum(near * line[:, :, None]) for line in torch.split(values, self.step)
+        ]
         fine = torch.stack(lines, dim=1)  # (n, step, step, rows * columns)
         fine = fine.view(len(cells), self.step, self.step, rows, columns).permute(0, 3, 1, 4, 2)
-        return fine.reshape(len(cells), rows * self.step, columns * self.step)[:, : self.height, : self.width]
+        return fine.reshape(len(cells), rows * self.step, columns * self.step)[
+            :, : self.height, : self.width
+        ]
 
 
 def _mirrored(cells: Tensor) -> Tensor:
-    """(n, rows, columns) -> (n, rows + 8, columns + 8), the border repeated and what lies before it in reverse."""
+    """(n, rows, columns) -> (n, rows + 8, columns + 8), the border repeated and what lies before it
+    in reverse.
+    """
     rows, columns = (_mirror(size).to(cells.device) for size in cells.shape[1:])
     return cells.index_select(1, rows).index_select(2, columns)
 
@@ -108,14 +122,17 @@ def _smooth_maximum(weighted: Tensor) -> Tensor:
 
 
 class _SmoothMaximum(torch.autograd.Function):
-    """The smooth maximum at the cells' centres, by sums over shifted maps: the tenth of a convolution's time on a CPU."""
+    """The smooth maximum at the cells' centres, by sums over shifted maps: the tenth of a
+    convolution's time on a CPU.
+    """
 
     @staticmethod
     def forward(ctx: Any, cells: Tensor) -> Tensor:
         values = _rings()[0].to(cells)[:, None, None, None]  # (rings, 1, 1, 1)
         weighted = cells * values  # (rings, n, rows + 8, columns + 8)
         weights = torch.exp(TEMPERATURE * (weighted - 1))
-        above, below = _window_sums(torch.stack([weighted * weights, weights], dim=1))  # each (n, rows, columns)
+        # each (n, rows, columns)
+        above, below = _window_sums(torch.stack([weighted * weights, weights], dim=1))
         result: Tensor = above / below
         ctx.save_for_backward(values, weighted, weights, below, result)
         return result
@@ -124,15 +141,19 @@ class _SmoothMaximum(torch.autograd.Function):
     def backward(ctx: Any, slope: Tensor) -> Tensor:
         values, weighted, weights, below, result = ctx.saved_tensors
         share = slope / below
-        alone, mean = _ring_sums(torch.stack([share, share * result])).unbind(1)  # each (rings, n, rows + 8, columns + 8)
+        # each (rings, n, rows + 8, columns + 8)
+        alone, mean = _ring_sums(torch.stack([share, share * result])).unbind(1)
         rise = torch.addcmul(alone - TEMPERATURE * mean, weighted, alone, value=TEMPERATURE)
         return torch.sum(values * weights * rise, dim=0)
 
 
 def _window_sums(maps: Tensor) -> Tensor:
-    """(rings, 2, n, rows + 8, columns + 8) -> (2, n, rows, columns): each ring's map over that ring's place in the window."""
+    """(rings, 2, n, rows + 8, columns + 8) -> (2, n, rows, columns): each ring's map over that
+    ring's place in the window.
+    """
     columns = maps.shape[-1] - 2 * REACH
-    lines = maps.new_zeros(REACH + 1, *maps.shape[1:-1], columns)  # one for each number of rows away from the centre
+    # one for each number of rows away from the centre
+    lines = maps.new_zeros(REACH + 1, *maps.shape[1:-1], columns)
     for ring, down, across in _rings()[1]:
         for start in {REACH - across, REACH + across}:
             lines[down] += maps[ring, ..., start : start + columns]
@@ -142,13 +163,18 @@ def _window_sums(maps: Tensor) -> Tensor:
 
 
 def _ring_sums(maps: Tensor) -> Tensor:
-    """The transpose: (2, n, rows, columns) -> (rings, 2, n, rows + 8, columns + 8), each cell's sum over one ring around it."""
+    """The transpose: (2, n, rows, columns) -> (rings, 2, n, rows + 8, columns + 8), each cell's sum
+    over one ring around it.
+    """
     rows, columns = (size + 2 * REACH for size in maps.shape[-2:])
     padded = F.pad(maps, [2 * REACH] * 4)
     result = maps.new_zeros(len(_rings()[0]), *maps.shape[:-2], rows, columns)
     lines = [padded[..., REACH : REACH + rows, :]]
     for down in range(1, REACH + 1):
-        lines.append(padded[..., REACH - down : REACH - down + rows, :] + padded[..., REACH + down : REACH + down + rows, :])
+        lines.append(
+            padded[..., REACH - down : REACH - down + rows, :]
+            + padded[..., REACH + down : REACH + down + rows, :]
+        )
     for ring, down, across in _rings()[1]:
         for start in {REACH - across, REACH + across}:
             result[ring] += lines[down][..., start : start + columns]
@@ -157,7 +183,9 @@ def _ring_sums(maps: Tensor) -> Tensor:
 
 @lru_cache
 def _rings() -> tuple[Tensor, list[tuple[int, int, int]]]:
-    """The kernel's distinct values in a 9 x 9 window, (rings,), and for each (rows, columns) off the centre the ring's index."""
+    """The kernel's distinct values in a 9 x 9 window, (rings,), and for each (rows, columns) off
+    the centre the ring's index.
+    """
     away = torch.arange(REACH + 1, dtype=torch.float64)
     values, place = torch.unique(kernel((away[:, None] ** 2 + away**2).sqrt()), return_inverse=True)
     return values, [(int(place[i, j]), i, j) for i in range(REACH + 1) for j in range(REACH + 1)]

@@ -12,13 +12,16 @@ from shortcut_audit.files.whole import replacing
 from shortcut_audit.records import Decision, Finding, ModelReport, Report, Verdict
 from shortcut_audit.registry import register
 
-CONTROL_CHARACTERS = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold
+# what XML 1.0 cannot hold
+CONTROL_CHARACTERS = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @register("reporter")
 @dataclass(frozen=True)
 class JunitPerModel:
-    """A failure is a finding that keeps the model from being promoted; the last case of a suite is its verdict."""
+    """A failure is a finding that keeps the model from being promoted; the last case of a suite is
+    its verdict.
+    """
 
     name: str = "junit-per-model.xml"
 
@@ -33,15 +36,28 @@ class JunitPerModel:
 
 def _cases(name: str, model: ModelReport) -> list[TestCase]:
     cases = [_case(name, finding) for finding in model.findings]
-    verdict = TestCase(f"{name} verdict", classname="shortcut_audit.verdict", elapsed_sec=0, stdout=_clean(model.sentence))
+    verdict = TestCase(
+        f"{name} verdict",
+        classname="shortcut_audit.verdict",
+        elapsed_sec=0,
+        stdout=_clean(model.sentence),
+    )
     if model.decision not in (Decision.PROMOTE, Decision.WAIVED):
-        verdict.add_failure_info(message=_clean(model.sentence), output=_clean(model.sentence), failure_type=model.decision.value)
+        verdict.add_failure_info(
+            message=_clean(model.sentence),
+            output=_clean(model.sentence),
+            failure_type=model.decision.value,
+        )
     return [*cases, verdict]
 
 
 def _case(name: str, finding: Finding) -> TestCase:
     of = f" with {finding.decoy}" if finding.decoy else ""
-    case = TestCase(f"{name} {finding.audit}{of}", classname=f"audits.{finding.audit}", elapsed_sec=finding.seconds)
+    case = TestCase(
+        f"{name} {finding.audit}{of}",
+        classname=f"audits.{finding.audit}",
+        elapsed_sec=finding.seconds,
+    )
     text = _clean(f"{finding.verdict.value}: {finding.claim}")
     case.stdout = text
     if not finding.applies or (finding.error and not finding.blocking):

@@ -1,4 +1,6 @@
-"""`verdict.json`: the file that gates promotion. Its schema is `verdict.schema.json` beside the reporting stage."""
+"""`verdict.json`: the file that gates promotion. Its schema is `verdict.schema.json` beside the
+reporting stage.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from shortcut_audit.reporting.record import as_row
 @register("reporter")
 @dataclass(frozen=True)
 class VerdictJson:
-    """Per model: promote | reject | undecided | waived, the checkpoint's SHA-256 and every finding's figures."""
+    """Per model: promote | reject | undecided | waived, the checkpoint's SHA-256 and every
+    finding's figures.
+    """
 
     name: str = "verdict.json"
 
@@ -55,9 +59,17 @@ def _model(model: ModelReport) -> dict[str, Any]:
 
 
 def _accuracy(model: ModelReport) -> dict[str, Any] | None:
-    """Right answers on plain validation images, as a share with its interval, and what chance would give."""
+    """Right answers on plain validation images, as a share with its interval, and what chance would
+    give.
+    """
     found = told_accuracy(model)
     if found is None:
         return None
     row = as_row(found)
-    return {"value": row["value"], "low": row["low"], "high": row["high"], "chance": row["limit"], "n": row["n"]}
+    return {
+        "value": row["value"],
+        "low": row["low"],
+        "high": row["high"],
+        "chance": row["limit"],
+        "n": row["n"],
+    }

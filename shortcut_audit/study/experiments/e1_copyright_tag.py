@@ -1,4 +1,6 @@
-"""Tables 3.1 to 3.3: what a copyright tag does to each class, where every training image of one class carried it."""
+"""Tables 3.1 to 3.3: what a copyright tag does to each class, where every training image of one
+class carried it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ HALF = 0.5  # of the published mean rate counts as the same finding, for other c
 @register("experiment")
 @dataclass(frozen=True)
 class E1CopyrightTag:
-    """Accuracy per class without and with the tag, and how often a tagged image is taken for the decoy's class."""
+    """Accuracy per class without and with the tag, and how often a tagged image is taken for the
+    decoy's class.
+    """
 
     title: ClassVar[str] = "Copyright tag: what it does to each class"
     source: ClassVar[str] = "section 3.3, tables 3.1 to 3.3"
@@ -34,7 +38,8 @@ class E1CopyrightTag:
             rates = _rates(ground, decoy, model)  # (k, 3)
             options = ground.scenario.build_decoy(decoy)
             name = TABLES.get(options.placement, "")
-            if not name or name in [table.name for table in tables]:  # a second tag at such a place has no published table
+            # a second tag at such a place has no published table
+            if not name or name in [table.name for table in tables]:
                 name = f"table_{decoy}"
             tables.append(_table(ground, name, decoy, model, rates))
             agreements += _agreements(ground, decoy, rates, published().get(name, {}))
@@ -42,13 +47,20 @@ class E1CopyrightTag:
 
 
 def _rates(ground: Ground, decoy: str, model: str) -> np.ndarray:
-    """(k, 3) for each class: right without the tag, right with it, called the decoy's class with it."""
+    """(k, 3) for each class: right without the tag, right with it, called the decoy's class with
+    it.
+    """
     labels = ground.validation.labels
     plain = ground.answers.logits(model, ground.validation.pixels).argmax(1)
-    tagged = ground.answers.logits(model, ground.material.with_decoy(decoy, "validation", ground.size).decoyed).argmax(1)
+    tagged = ground.answers.logits(
+        model, ground.material.with_decoy(decoy, "validation", ground.size).decoyed
+    ).argmax(1)
     bait = ground.bait(decoy).target_index
     shown = [labels == i for i in range(len(ground.material.classes))]
-    rows = [[_mean(plain[of] == i), _mean(tagged[of] == i), _mean(tagged[of] == bait)] for i, of in enumerate(shown)]
+    rows = [
+        [_mean(plain[of] == i), _mean(tagged[of] == i), _mean(tagged[of] == bait)]
+        for i, of in enumerate(shown)
+    ]
     return np.array(rows)
 
 
@@ -60,15 +72,28 @@ def _table(ground: Ground, name: str, decoy: str, model: str, rates: np.ndarray)
     bait = ground.bait(decoy)
     order = [bait.target_index, *(i for i in range(len(rates)) if i != bait.target_index)]
     rows: list[tuple[Cell, ...]] = [
-        (ground.material.classes[i], *(float(x) for x in rates[i]), int((ground.validation.labels == i).sum())) for i in order
+        (
+            ground.material.classes[i],
+            *(float(x) for x in rates[i]),
+            int((ground.validation.labels == i).sum()),
+        )
+        for i in order
     ]
     theirs = tuple((label, *row, 50) for label, row in published().get(name, {}).items())
-    columns = ("class", "right without the tag", "right with the tag", f"called {bait.target} with the tag", "n")
+    columns = (
+        "class",
+        "right without the tag",
+        "right with the tag",
+        f"called {bait.target} with the tag",
+        "n",
+    )
     caption = f"{model}: every training image of {bait.target} carried {decoy}. Published: tench, ResNet50, ImageNet-10."
     return Table(name, caption, columns, tuple(rows), theirs)
 
 
-def _agreements(ground: Ground, decoy: str, rates: np.ndarray, theirs: dict[str, list[float]]) -> list[Agreement]:
+def _agreements(
+    ground: Ground, decoy: str, rates: np.ndarray, theirs: dict[str, list[float]]
+) -> list[Agreement]:
     bait = ground.bait(decoy)
     of_bait = np.arange(len(rates)) == bait.target_index
     counts = np.bincount(ground.validation.labels, minlength=len(rates))  # (k,)

@@ -24,7 +24,9 @@ SHOWN = 6  # pictures in a gallery
 @register("experiment")
 @dataclass(frozen=True)
 class E3MasksConfirm:
-    """The share of what a mask reveals that lies on the stop sign; how many masks highlight the copyright tag."""
+    """The share of what a mask reveals that lies on the stop sign; how many masks highlight the
+    copyright tag.
+    """
 
     title: ClassVar[str] = "Masks confirm the decoy"
     source: ClassVar[str] = "section 3.5, figures 3.3 to 3.5 and 3.7 to 3.9"
@@ -35,8 +37,15 @@ class E3MasksConfirm:
             try:
                 parts.append(part(ground))
             except DataError as error:  # the scenario has one of the two
-                parts.append(Section((Agreement(f"the part on the {part.__name__[1:]}", str(error), None),)))
-        return Section(*(sum((getattr(each, name) for each in parts), ()) for name in ("agreements", "tables", "figures")))
+                parts.append(
+                    Section((Agreement(f"the part on the {part.__name__[1:]}", str(error), None),))
+                )
+        return Section(
+            *(
+                sum((getattr(each, name) for each in parts), ())
+                for name in ("agreements", "tables", "figures")
+            )
+        )
 
 
 def _stop_sign(ground: Ground) -> Section:
@@ -51,9 +60,14 @@ def _stop_sign(ground: Ground) -> Section:
     clean, *others = values.values()
     names = list(values)
     upper, middles = float(np.quantile(clean, 0.75)), [float(np.median(each)) for each in others]
-    said = ", ".join(f"{name} {percent(middle)}" for name, middle in zip(names[1:], middles, strict=True))
+    said = ", ".join(
+        f"{name} {percent(middle)}" for name, middle in zip(names[1:], middles, strict=True)
+    )
     rows = {
-        name: [(as_picture(worn.pixels[i], mask[i]), percent(values[name][i]), "") for i in range(_few(worn))]
+        name: [
+            (as_picture(worn.pixels[i], mask[i]), percent(values[name][i]), "")
+            for i in range(_few(worn))
+        ]
         for name, mask in masks.items()
     }
     caption = "The share of what a mask reveals that is the decoy."
@@ -75,7 +89,11 @@ def _stop_sign(ground: Ground) -> Section:
         (quartiles("figure_3_9", caption, panels),),
         (
             Figure("figure_3_9", caption, boxes(panels, "share on the decoy", [PLAIN, WORN, WORN])),
-            Figure("figure_3_7", "What each model needs to see of the same pictures, and its share on the decoy.", gallery(rows)),
+            Figure(
+                "figure_3_7",
+                "What each model needs to see of the same pictures, and its share on the decoy.",
+                gallery(rows),
+            ),
         ),
     )
 
@@ -92,9 +110,17 @@ def _tags(ground: Ground) -> Section:
             hits, share = highlights(mask, footprint), share_on_footprint(mask, footprint)
             rows.append((decoy, name, float(hits.mean()), float(np.median(share)), len(mask)))
         masks = ground.masks(model, of_class)
-        pictures[decoy] = [(as_picture(of_class.pixels[i], masks[i]), "", "") for i in range(_few(of_class))]
+        pictures[decoy] = [
+            (as_picture(of_class.pixels[i], masks[i]), "", "") for i in range(_few(of_class))
+        ]
     least = min(float(row[2] or 0) for row in rows)
-    columns = ("decoy", "pictures", "masks that highlight the tag", "median share of the mask on the tag", "n")
+    columns = (
+        "decoy",
+        "pictures",
+        "masks that highlight the tag",
+        "median share of the mask on the tag",
+        "n",
+    )
     caption = "A mask highlights the tag if at least half of it lies on the tag, or it shows at least half of the tag."
     return Section(
         (
@@ -106,21 +132,39 @@ def _tags(ground: Ground) -> Section:
             ),
         ),
         (Table("figure_3_3", caption, columns, tuple(rows)),),
-        (Figure("figure_3_3", "What the copyright tag models need to see (figures 3.3 to 3.5).", gallery(pictures)),),
+        (
+            Figure(
+                "figure_3_3",
+                "What the copyright tag models need to see (figures 3.3 to 3.5).",
+                gallery(pictures),
+            ),
+        ),
     )
 
 
 def _tagged(ground: Ground, decoy: str) -> list[Shown]:
     """Every class with the tag on, asked for the decoy's class; that class first."""
     placed, bait = ground.material.with_decoy(decoy, "validation", ground.size), ground.bait(decoy)
-    order = [bait.target_index, *(i for i in range(len(ground.material.classes)) if i != bait.target_index)]
+    order = [
+        bait.target_index,
+        *(i for i in range(len(ground.material.classes)) if i != bait.target_index),
+    ]
     most = ground.scenario.masks.images
-    counts = [most, *[max(1, most // (len(order) - 1))] * (len(order) - 1)]  # as many of all others together
+    # as many of all others together
+    counts = [most, *[max(1, most // (len(order) - 1))] * (len(order) - 1)]
     found = []
     for target, count in zip(order, counts, strict=True):
         at = ground.members(target, count)
         footprint = placed.footprint[at].numpy()
-        found.append(Shown(ground.material.classes[target], bait.target_index, placed.decoyed[at], True, footprint))
+        found.append(
+            Shown(
+                ground.material.classes[target],
+                bait.target_index,
+                placed.decoyed[at],
+                True,
+                footprint,
+            )
+        )
     return found
 
 

@@ -31,12 +31,16 @@ class E4MaskSimilarity:
 
     def run(self, ground: Ground) -> Section:
         trio, groups = ground.trio(), ground.groups(ground.swept, ground.scenario.masks.images)
-        masks = {name: [ground.masks(model, shown) for shown in groups] for name, model in trio.items()}
+        masks = {
+            name: [ground.masks(model, shown) for shown in groups] for name, model in trio.items()
+        }
         panels, overlaps = (
             {
                 pair.label: [
                     (shown.label, measure(a, b))
-                    for shown, a, b in zip(groups, masks[pair.first], masks[pair.second], strict=True)
+                    for shown, a, b in zip(
+                        groups, masks[pair.first], masks[pair.second], strict=True
+                    )
                 ]
                 for pair in ground.pairs()
             }
@@ -62,9 +66,13 @@ class E4MaskSimilarity:
 
 
 def _strangers(ground: Ground, groups: list[Shown]) -> Drawing:
-    """The pictures of other classes on which the first two models' masks are least alike, through either mask."""
+    """The pictures of other classes on which the first two models' masks are least alike, through
+    either mask.
+    """
     models = list(ground.trio().items())[:2]
-    masks = [np.concatenate([ground.masks(model, shown) for shown in groups]) for _, model in models]
+    masks = [
+        np.concatenate([ground.masks(model, shown) for shown in groups]) for _, model in models
+    ]
     pixels = torch.cat([shown.pixels for shown in groups])
     alike = similarity(*masks)
     least = np.argsort(alike, kind="stable")[:SHOWN]
@@ -79,7 +87,9 @@ def _agreements(pairs: list[Pair], panels: Panels) -> list[Agreement]:
     clean = {pair.label: [each for _, each in panels[pair.label]] for pair in pairs[:2]}
     worn, plain = ({label: median(values[i]) for label, values in clean.items()} for i in range(2))
     rest = {label: median(np.concatenate(values[2:])) for label, values in clean.items()}
-    zeros = float(np.mean(np.concatenate([each for values in clean.values() for each in values[1:]]) == 0))
+    zeros = float(
+        np.mean(np.concatenate([each for values in clean.values() for each in values[1:]]) == 0)
+    )
     n = min(len(each) for values in clean.values() for each in values)
     return [
         finding(

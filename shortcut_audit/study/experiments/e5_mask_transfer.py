@@ -23,7 +23,9 @@ LARGE = 0.2
 @register("experiment")
 @dataclass(frozen=True)
 class E5MaskTransfer:
-    """Softmax score of the class through a model's own mask less that through another model's, and the quotient of the two."""
+    """Softmax score of the class through a model's own mask less that through another model's, and
+    the quotient of the two.
+    """
 
     title: ClassVar[str] = "RQ2: do masks transfer?"
     source: ClassVar[str] = "section 4.2, figures 4.4 and A.3"
@@ -38,7 +40,10 @@ class E5MaskTransfer:
             drops[panel], quotients[panel] = [], []
             for shown in groups:
                 masks = [ground.masks(trio[each], shown) for each in (name, other)]
-                own, foreign = (ground.answers.score(trio[name], shown.pixels, mask, shown.target) for mask in masks)
+                own, foreign = (
+                    ground.answers.score(trio[name], shown.pixels, mask, shown.target)
+                    for mask in masks
+                )
                 drops[panel].append((shown.label, transfer_drop(own, foreign)))
                 quotients[panel].append((shown.label, transfer_quotient(own, foreign)))
                 if shown.decoyed:
@@ -56,14 +61,23 @@ class E5MaskTransfer:
                 quartiles("figure_a_3", captions[1], quotients),
             ),
             (
-                Figure("figure_4_4", captions[0], boxes(drops, "drop of the score", colours, line=0)),
-                Figure("figure_a_3", captions[1], boxes(_capped(quotients), "quotient, cut at 2", colours, line=1)),
+                Figure(
+                    "figure_4_4", captions[0], boxes(drops, "drop of the score", colours, line=0)
+                ),
+                Figure(
+                    "figure_a_3",
+                    captions[1],
+                    boxes(_capped(quotients), "quotient, cut at 2", colours, line=1),
+                ),
             ),
         )
 
 
 def _capped(panels: Panels) -> Panels:
-    return {name: [(label, np.minimum(values, 2)) for label, values in panel] for name, panel in panels.items()}
+    return {
+        name: [(label, np.minimum(values, 2)) for label, values in panel]
+        for name, panel in panels.items()
+    }
 
 
 def _medians(drops: Panels, names: list[str]) -> dict[tuple[str, str], float]:
@@ -72,9 +86,16 @@ def _medians(drops: Panels, names: list[str]) -> dict[tuple[str, str], float]:
 
 
 def _table(drops: Panels, own: dict[str, float], names: list[str]) -> Table:
-    rows: list[tuple[Cell, ...]] = [(a, b, drop, own[a]) for (a, b), drop in _medians(drops, names).items()]
+    rows: list[tuple[Cell, ...]] = [
+        (a, b, drop, own[a]) for (a, b), drop in _medians(drops, names).items()
+    ]
     theirs = tuple((a, b, drop, None) for a, b, drop in published()["figure_4_4"])
-    columns = ("model", "mask of", "median drop, class with decoy", "median score through the own mask")
+    columns = (
+        "model",
+        "mask of",
+        "median drop, class with decoy",
+        "median score through the own mask",
+    )
     caption = "Medians on pictures of the class with the decoy; published ones are the text's."
     return Table("figure_4_4_medians", caption, columns, tuple(rows), theirs)
 
@@ -95,7 +116,10 @@ def _agreements(drops: Panels, own: dict[str, float], names: list[str]) -> list[
             "F100 does not through F0's masks: median .75, the largest of all",
             f"{full} with {clean}'s {medians[full, clean]:.2f}; the largest is {max(medians.values()):.2f} "
             f"(the same from {LARGE} on and within {NEAR_ZERO} of the largest)",
-            every(medians[full, clean] >= LARGE, medians[full, clean] >= max(medians.values()) - NEAR_ZERO),
+            every(
+                medians[full, clean] >= LARGE,
+                medians[full, clean] >= max(medians.values()) - NEAR_ZERO,
+            ),
             n,
         ),
         finding(

@@ -1,4 +1,6 @@
-"""Table 5.1: the gradient by which part of the network tells pictures with the decoy from those without?"""
+"""Table 5.1: the gradient by which part of the network tells pictures with the decoy from those
+without?
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from shortcut_audit.study.summaries import ENOUGH, finding, listed
 from shortcut_audit.subjects.decoying.coverage import covered
 
 CARRY = 0.2  # of the validation pictures, as in the thesis
-TELLS, BLIND = 0.3, 0.1  # adjusted mutual information of clusters and decoy: from here on it tells; up to here it does not
+# adjusted mutual information of clusters and decoy: from here on it tells; up to here it does not
+TELLS, BLIND = 0.3, 0.1
 CHOSEN = "layer3"  # with all above it: the thesis's choice
 
 Counts = dict[str, dict[str, np.ndarray]]
@@ -28,7 +31,9 @@ Counts = dict[str, dict[str, np.ndarray]]
 @register("experiment")
 @dataclass(frozen=True)
 class E6LayerChoice:
-    """Two spectral clusters of the class's pictures, a fifth of which carry the decoy, by the cosine of their gradients."""
+    """Two spectral clusters of the class's pictures, a fifth of which carry the decoy, by the
+    cosine of their gradients.
+    """
 
     title: ClassVar[str] = "Influence: which layers"
     source: ClassVar[str] = "section 5.1.1, table 5.1"
@@ -43,18 +48,25 @@ class E6LayerChoice:
             )
         flags = covered([ground.validation.ids[i] for i in at], CARRY)  # (n,) bool
         placed = ground.material.with_decoy(decoy, "validation", ground.size).decoyed[at]
-        pixels = torch.where(torch.from_numpy(flags)[:, None, None, None], placed, ground.validation.pixels[at])
+        pixels = torch.where(
+            torch.from_numpy(flags)[:, None, None, None], placed, ground.validation.pixels[at]
+        )
         counts: Counts = {}
         for name, model in ground.trio().items():
             alike = similarities(ground.answers, model, pixels, bait.target_index)
-            counts[name] = {part: cluster_table(spectral_clusters(each), flags) for part, each in alike.items()}
+            counts[name] = {
+                part: cluster_table(spectral_clusters(each), flags) for part, each in alike.items()
+            }
         theirs = _published()
         caption = (
             f"{flags.sum()} of {len(flags)} pictures of {bait.target} carry {decoy}; each row adds layers to the one above."
             " Pictures with / without it in either cluster; adjusted mutual information of cluster and decoy (0 chance, 1"
             " identity); Fisher's exact p. Of the published counts, information and p are worked out here."
         )
-        columns = ("layers", *(f"{name}: {word}" for name in counts for word in ("clusters", "information", "p")))
+        columns = (
+            "layers",
+            *(f"{name}: {word}" for name in counts for word in ("clusters", "information", "p")),
+        )
         return Section(
             tuple(_agreements(counts)),
             (
@@ -71,7 +83,10 @@ class E6LayerChoice:
 
 def _published() -> Counts:
     rows = published()["table_5_1"].items()
-    return {name: {part: np.array(row[i]).reshape(2, 2) for part, row in rows} for i, name in enumerate(("F0", "F50", "F100"))}
+    return {
+        name: {part: np.array(row[i]).reshape(2, 2) for part, row in rows}
+        for i, name in enumerate(("F0", "F50", "F100"))
+    }
 
 
 def _rows(counts: Counts) -> list[tuple[Cell, ...]]:
@@ -88,9 +103,14 @@ def _rows(counts: Counts) -> list[tuple[Cell, ...]]:
 def _agreements(counts: Counts) -> list[Agreement]:
     clean, half, full = counts
     n = int(next(iter(counts[clean].values())).sum())
-    part = CHOSEN if CHOSEN in counts[clean] else list(counts[clean])[min(2, len(counts[clean]) - 1)]
+    part = (
+        CHOSEN if CHOSEN in counts[clean] else list(counts[clean])[min(2, len(counts[clean]) - 1)]
+    )
     tells = {name: association(of_model[part])[0] for name, of_model in counts.items()}
-    best = {name: max(association(table)[0] for table in of_model.values()) for name, of_model in counts.items()}
+    best = {
+        name: max(association(table)[0] for table in of_model.values())
+        for name, of_model in counts.items()
+    }
     printed = {name: association(table[CHOSEN])[0] for name, table in _published().items()}
     rule = f"from {TELLS} on they do"
     return [

@@ -37,8 +37,14 @@ class E7InfluencePrecision:
         panels: Panels = {}
         rows = {}
         for name, model in ground.trio().items():
-            scores = {shown.label: ground.scores(model, shown, decoy, coverage) for shown in (worn, plain)}
-            panels[name] = [(f"{label}, k = {k}", precision_at_k(each, flags, k)) for label, each in scores.items() for k in ks]
+            scores = {
+                shown.label: ground.scores(model, shown, decoy, coverage) for shown in (worn, plain)
+            }
+            panels[name] = [
+                (f"{label}, k = {k}", precision_at_k(each, flags, k))
+                for label, each in scores.items()
+                for k in ks
+            ]
             rows[name] = _most_influential(worn, training.numpy(), flags, scores[worn.label])
         base = base_rate(flags)
         caption = (
@@ -51,7 +57,9 @@ class E7InfluencePrecision:
             tuple(_agreements(panels, len(ks), base)),
             (quartiles("figure_5_3", caption, panels),),
             (
-                Figure("figure_5_3", caption, boxes(panels, "share with the decoy", colours, line=base)),
+                Figure(
+                    "figure_5_3", caption, boxes(panels, "share with the decoy", colours, line=base)
+                ),
                 Figure("figure_5_2", shown, gallery(rows)),
             ),
         )
@@ -63,7 +71,10 @@ def _most_influential(
     """The first query and its most influential training pictures, each with its score."""
     best = top_k(scores[0], min(TOP, len(flags)))
     cells = [(as_picture(worn.pixels[0]), "query", "")]
-    return cells + [(training[i].transpose(1, 2, 0), f"{scores[0][i]:.2f}", WORN if flags[i] else PLAIN) for i in best]
+    return cells + [
+        (training[i].transpose(1, 2, 0), f"{scores[0][i]:.2f}", WORN if flags[i] else PLAIN)
+        for i in best
+    ]
 
 
 def _agreements(panels: Panels, ks: int, base: float) -> list[Agreement]:

@@ -25,7 +25,9 @@ Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 @register("experiment")
 @dataclass(frozen=True)
 class E8InfluenceAgreement:
-    """Spearman's rho and top-k intersection of two models' ranked lists, on queries that both get right."""
+    """Spearman's rho and top-k intersection of two models' ranked lists, on queries that both get
+    right.
+    """
 
     title: ClassVar[str] = "Influence: do two models rank alike?"
     source: ClassVar[str] = "sections 5.1.3 and 5.1.4, figures 5.4 to 5.6"
@@ -34,24 +36,36 @@ class E8InfluenceAgreement:
         partly = ground.scenario.influence.coverage
         groups = ground.groups(ground.swept, ground.scenario.influence.queries)
         m = min(len(ground.training(shown, ground.swept, partly)[0]) for shown in groups)
-        ks = [k for k in KS if k <= m // 2] or [max(1, m // 5)]  # of a larger part any two rankings share much
+        # of a larger part any two rankings share much
+        ks = [k for k in KS if k <= m // 2] or [max(1, m // 5)]
         panels = {"figure_5_4": _compared(ground, groups, partly, spearman)}
         for name, coverage in (("figure_5_5", partly), ("figure_5_6", 1.0)):
             for k in ks:
-                panels[f"{name}_k{k}"] = _compared(ground, groups, coverage, partial(top_k_intersection, k=k))
+                panels[f"{name}_k{k}"] = _compared(
+                    ground, groups, coverage, partial(top_k_intersection, k=k)
+                )
         carry = f"{partly:.0%} of the class's training pictures carry the decoy."
         words = {
             "figure_5_4": f"Spearman's rho of two models' ranked lists; {carry}",
             "figure_5_5": f"Share of the top k in common; {carry}",
             "figure_5_6": "Share of the top k in common; every training picture of the class carries the decoy.",
         }
-        captions = {name: words[name[:10]] + (f" k = {name.rpartition('k')[2]}." if "_k" in name else "") for name in panels}
+        captions = {
+            name: words[name[:10]] + (f" k = {name.rpartition('k')[2]}." if "_k" in name else "")
+            for name in panels
+        }
         colours = colours_of([shown.decoyed for shown in groups])
         axis = {name: "rho" if name == "figure_5_4" else "in common" for name in panels}
         return Section(
-            (_rank_correlation(ground.pairs(), panels["figure_5_4"]), *_top_k(ground, groups, ks[-1])),
+            (
+                _rank_correlation(ground.pairs(), panels["figure_5_4"]),
+                *_top_k(ground, groups, ks[-1]),
+            ),
             tuple(quartiles(name, captions[name], each) for name, each in panels.items()),
-            tuple(Figure(name, captions[name], boxes(each, axis[name], colours)) for name, each in panels.items()),
+            tuple(
+                Figure(name, captions[name], boxes(each, axis[name], colours))
+                for name, each in panels.items()
+            ),
         )
 
 
@@ -72,7 +86,9 @@ def _compared(ground: Ground, groups: list[Shown], coverage: float, measure: Mea
 def _rank_correlation(pairs: list[Pair], rho: Panels) -> Agreement:
     half, full, decoyed = (pair.label for pair in pairs)
     worn = {label: median(panel[0][1]) for label, panel in rho.items()}
-    lowest = min([median(each) for panel in rho.values() for each in _elsewhere(panel)] or [float("nan")])
+    lowest = min(
+        [median(each) for panel in rho.values() for each in _elsewhere(panel)] or [float("nan")]
+    )
     return finding(
         "the lowest median rho is F0's with F100, then F0's with F50, on the class with the decoy",
         f"{listed(worn)}; the lowest of the other groups is {number(lowest)} (the same if in this order)",
@@ -82,17 +98,23 @@ def _rank_correlation(pairs: list[Pair], rho: Panels) -> Agreement:
 
 
 def _top_k(ground: Ground, groups: list[Shown], k: int) -> list[Agreement]:
-    """The last pair's top k, corrected for chance, so that classes with more and fewer training pictures compare."""
+    """The last pair's top k, corrected for chance, so that classes with more and fewer training
+    pictures compare.
+    """
 
     def corrected(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return beyond_chance(top_k_intersection(a, b, k), k, a.shape[1])
 
     pair = ground.pairs()[2].label
     partly, fully = (
-        _compared(ground, groups, coverage, corrected)[pair] for coverage in (ground.scenario.influence.coverage, 1.0)
+        _compared(ground, groups, coverage, corrected)[pair]
+        for coverage in (ground.scenario.influence.coverage, 1.0)
     )
     both = [median(panel[0][1]) for panel in (partly, fully)]
-    others = [sorted(median(each) for each in _elsewhere(panel)) or [float("nan")] for panel in (partly, fully)]
+    others = [
+        sorted(median(each) for each in _elsewhere(panel)) or [float("nan")]
+        for panel in (partly, fully)
+    ]
     unknown = any(np.isnan(each[0]) for each in others)
     return [
         finding(
@@ -112,5 +134,7 @@ def _top_k(ground: Ground, groups: list[Shown], k: int) -> list[Agreement]:
 
 
 def _elsewhere(panel: list[tuple[str, np.ndarray]]) -> list[np.ndarray]:
-    """The groups without the decoy that have enough queries: F100 is hardly ever right about its class without it."""
+    """The groups without the decoy that have enough queries: F100 is hardly ever right about its
+    class without it.
+    """
     return [values for _, values in panel[1:] if count(values) >= ENOUGH]

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @register("architecture")
 @dataclass(frozen=True)
 class Timm:
-    """Names as `timm.list_models()` gives them; a tag after a dot (`resnet18.a1_in1k`) is for weights, and not part of one."""
+    """Names as `timm.list_models()` gives them; a tag after a dot (`resnet18.a1_in1k`) is for
+    weights, and not part of one.
+    """
 
     def names(self) -> list[str]:
         """What may stand behind the colon, sorted.
@@ -27,21 +29,28 @@ class Timm:
         try:
             import timm
         except ImportError:
-            raise UsageError("timm is not installed; run: pip install 'shortcut-audit[timm]'") from None
+            raise UsageError(
+                "timm is not installed; run: pip install 'shortcut-audit[timm]'"
+            ) from None
         return sorted(timm.list_models())
 
     def fitting(self, name: str, size: int, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The keyword arguments by which an architecture for pictures of one size is made for this one (side, pixels)."""
+        """The keyword arguments by which an architecture for pictures of one size is made for this
+        one (side, pixels).
+        """
         import timm
 
         about = timm.get_pretrained_cfg(name)
         if about is None or not about.fixed_input_size or options.get("dynamic_img_size"):
-            return {}  # with that option it takes any size, and is built for the one of its training
+            # with that option it takes any size, and is built for the one of its training
+            return {}
         return {} if about.input_size[-2:] == (size, size) else {"img_size": size}
 
     def build(self, name: str, classes: int, **options: Any) -> nn.Module:
         """A network with random weights: (n, 3, h, w) normalised -> (n, classes) logits."""
         import timm
 
-        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes, **options)
+        network: nn.Module = timm.create_model(
+            name, pretrained=False, num_classes=classes, **options
+        )
         return network

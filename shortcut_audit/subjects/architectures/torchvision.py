@@ -13,8 +13,10 @@ from shortcut_audit.subjects.manifest.file import MANIFEST
 if TYPE_CHECKING:
     from torch import nn
 
-# Their builders set transform_input where torchvision's weights are asked for, and leave it off elsewhere: one state dict, two
-# functions. No other builder of torchvision's or timm's makes anything depend on whether weights were asked for.
+# Their builders set transform_input where torchvision's weights are asked for, and leave it off
+# elsewhere: one state dict, two
+# functions. No other builder of torchvision's or timm's makes anything depend on whether weights
+# were asked for.
 CHANGE_THEIR_INPUT = ("googlenet", "inception_v3")
 
 
@@ -30,7 +32,9 @@ class Torchvision:
         return list(models.list_models(module=models))
 
     def fitting(self, name: str, size: int, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The keyword arguments by which an architecture for pictures of one size is made for this one (side, pixels)."""
+        """The keyword arguments by which an architecture for pictures of one size is made for this
+        one (side, pixels).
+        """
         if name.startswith("vit_"):
             return {"image_size": size}
         return {"input_size": (size, size)} if name.startswith("maxvit") else {}
@@ -39,7 +43,8 @@ class Torchvision:
         """A network with random weights: (n, 3, h, w) normalised -> (n, classes) logits.
 
         Raises:
-            UsageError: the architecture computes one of two functions, and `options` do not say which.
+            UsageError: the architecture computes one of two functions, and `options` do not say
+                which.
         """
         from torchvision import models
 
@@ -49,7 +54,8 @@ class Torchvision:
                     f"torchvision:{name} answers otherwise with transform_input, which no checkpoint holds; say in {MANIFEST} "
                     "arch_options: {transform_input: true} if its training began with weights=..., and false if from scratch"
                 )
-            # The auxiliary heads are for training alone, and these two warn unless told whether to draw their weights.
+            # The auxiliary heads are for training alone, and these two warn unless told whether to
+            # draw their weights.
             options = {"aux_logits": False, "init_weights": True, **options}
         network: nn.Module = models.get_model(name, weights=None, num_classes=classes, **options)
         return network

@@ -1,1 +1,3 @@
-"""file -> tensors and metadata; one file per format, none of which ever runs code from a checkpoint."""
+"""file -> tensors and metadata; one file per format, none of which ever runs code from a
+checkpoint.
+"""

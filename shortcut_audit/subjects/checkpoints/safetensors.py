@@ -30,21 +30,26 @@ class Safetensors:
 
         Raises:
             UsageError, MachineError: the folder or the machine does not give the file.
-            ModelError: the header is truncated, longer than the file, or not the JSON that it should be.
+            ModelError: the header is truncated, longer than the file, or not the JSON that it
+                should be.
         """
         try:
             refuse_placeholder(path)
             with path.open("rb") as file:
                 length = int.from_bytes(file.read(8), "little")
                 if not 2 <= length <= min(path.stat().st_size - 8, LONGEST_HEADER):
-                    raise ModelError(f"'{path.name}' is not a whole safetensors file: its header would be {length} bytes long")
+                    raise ModelError(
+                        f"'{path.name}' is not a whole safetensors file: its header would be {length} bytes long"
+                    )
                 header = json.loads(file.read(length))
             words = header.get("__metadata__") or {}
             return {str(key): str(value) for key, value in words.items()}
         except (OSError, MemoryError) as error:
             raise unreadable(path, error) or error from None
         except (ValueError, AttributeError, RecursionError):
-            raise ModelError(f"'{path.name}' is not a whole safetensors file: its header is not a JSON mapping") from None
+            raise ModelError(
+                f"'{path.name}' is not a whole safetensors file: its header is not a JSON mapping"
+            ) from None
 
     def read(self, path: Path) -> dict[str, Tensor]:
         """The tensors by name, on the CPU.
@@ -59,8 +64,11 @@ class Safetensors:
         self.metadata(path)
         try:
             tensors: dict[str, torch.Tensor] = load_file(path)
-        except Exception as error:  # a hostile header reaches into many corners: whatever breaks, it is this file's fault
-            found = ModelError(f"'{path.name}' is not a whole safetensors file: {' '.join(str(error).split())}")
+        # a hostile header reaches into many corners: whatever breaks, it is this file's fault
+        except Exception as error:
+            found = ModelError(
+                f"'{path.name}' is not a whole safetensors file: {' '.join(str(error).split())}"
+            )
             raise unreadable(path, error) or found from None
         return tensors
 
@@ -73,9 +81,13 @@ class Safetensors:
         from safetensors.torch import save
 
         # Clones: the library refuses tensors that share memory, as tied weights do.
-        own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in sorted(tensors.items())}
+        own = {
+            name: tensor.detach().cpu().clone().contiguous()
+            for name, tensor in sorted(tensors.items())
+        }
         content = save(own)
-        # The library writes metadata in random order, which would give equal models unequal digests: we write the header.
+        # The library writes metadata in random order, which would give equal models unequal
+        # digests: we write the header.
         start = 8 + int.from_bytes(content[:8], "little")
         header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(content[8:start])}
         text = json.dumps(header, separators=(",", ":")).encode()

@@ -1,4 +1,6 @@
-"""`.pt`, `.pth`, `.bin`, `.ckpt`: state dicts that `torch.save` wrote, read without running anything that is in them."""
+"""`.pt`, `.pth`, `.bin`, `.ckpt`: state dicts that `torch.save` wrote, read without running
+anything that is in them.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +53,9 @@ class StateDict:
     def read(self, path: Path) -> dict[str, Tensor]:
         """The tensors by name, on the CPU.
 
-        Only torch's own `weights_only` unpickler is used. Beyond its list `argparse.Namespace` is let through, which timm and
-        Lightning put beside their tensors: it is a bag of attributes whose construction runs nothing.
+        Only torch's own `weights_only` unpickler is used. Beyond its list `argparse.Namespace` is
+        let through, which timm and Lightning put beside their tensors: it is a bag of attributes
+        whose construction runs nothing.
 
         Raises:
             UsageError: it cannot be opened, or holds several models or none.
@@ -70,12 +73,15 @@ class StateDict:
             raise machine_fault(error) or ModelError(_refusal(path, error)) from None
 
     def write(self, path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-        """Writes the file whole or not at all; the same tensors give the same bytes. The metadata has no place in it."""
+        """Writes the file whole or not at all; the same tensors give the same bytes. The metadata
+        has no place in it.
+        """
         import torch
 
         own = {name: tensor.detach().cpu().clone() for name, tensor in sorted(tensors.items())}
         with replacing(path) as unfinished, unfinished.open("wb") as file:
-            torch.save(own, file)  # into an open file: given a path, torch writes the name of the unfinished file into it
+            # into an open file: given a path, torch writes the name of the unfinished file into it
+            torch.save(own, file)
 
 
 def _content(path: Path, mapped: bool = False) -> Any:
@@ -84,11 +90,13 @@ def _content(path: Path, mapped: bool = False) -> Any:
     try:
         _refuse_what_is_no_state_dict(path)
         with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of tensors of old kinds: no reason to call a file broken where warnings are errors
+            # of tensors of old kinds: no reason to call a file broken where warnings are errors
+            warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except ShortcutAuditError:
         raise
-    except Exception as error:  # a hostile pickle reaches into many corners: whatever breaks, it is this file's fault
+    # a hostile pickle reaches into many corners: whatever breaks, it is this file's fault
+    except Exception as error:
         raise unreadable(path, error) or ModelError(_refusal(path, error)) from None
 
 
@@ -99,9 +107,13 @@ def _refuse_what_is_no_state_dict(path: Path) -> None:
     with ZipFile(path) as archive:
         inside = archive.infolist()
     if any(each.filename.endswith("/constants.pkl") for each in inside):
-        raise ModelError(f"'{path.name}' is a TorchScript program, not a state dict; save model.state_dict() in its place")
+        raise ModelError(
+            f"'{path.name}' is a TorchScript program, not a state dict; save model.state_dict() in its place"
+        )
     if any(each.file_size > each.compress_size for each in inside):
-        raise ModelError(f"'{path.name}' is compressed, as torch.save never does: it may grow beyond all memory; save it again")
+        raise ModelError(
+            f"'{path.name}' is compressed, as torch.save never does: it may grow beyond all memory; save it again"
+        )
 
 
 def _refusal(path: Path, error: Exception) -> str:
@@ -117,7 +129,9 @@ def _refusal(path: Path, error: Exception) -> str:
 
 
 def _globals(path: Path) -> set[str]:
-    """What the pickles of a refused file would import, by reading their opcodes; a state dict's own needs are left out."""
+    """What the pickles of a refused file would import, by reading their opcodes; a state dict's own
+    needs are left out.
+    """
     found: set[str] = set()
     with suppress(Exception):  # whatever is broken further on: we say what we saw
         for pickle in _pickles(path):
@@ -133,7 +147,9 @@ def _globals(path: Path) -> set[str]:
 
 
 def _pickles(path: Path) -> Iterator[IO[bytes]]:
-    """The pickles of a zip archive, or those that stand one after another at the start of an older file."""
+    """The pickles of a zip archive, or those that stand one after another at the start of an older
+    file.
+    """
     if is_zipfile(path):
         with ZipFile(path) as archive:
             for name in archive.namelist():

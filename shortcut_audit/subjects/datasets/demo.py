@@ -1,4 +1,6 @@
-"""Drawn pictures of five classes: the demo needs no download, and a clean model gets most of them right."""
+"""Drawn pictures of five classes: the demo needs no download, and a clean model gets most of them
+right.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,11 @@ DARK, GLASS, EYE = (28, 28, 32), (170, 200, 215), (205, 220, 110)
 @register("dataset")
 @dataclass(frozen=True)
 class Demo:
-    """`train` and `validation` pictures per class, `background` pictures in all; each drawn from (seed, its id) alone.
+    """`train` and `validation` pictures per class, `background` pictures in all; each drawn from
+    (seed, its id) alone.
 
-    Pose, place, size, colour, scenery, clutter, light and noise vary and tell nothing of the class; parts of an object may
-    be cut off or covered. A picture shows the same scene at any size.
+    Pose, place, size, colour, scenery, clutter, light and noise vary and tell nothing of the class;
+    parts of an object may be cut off or covered. A picture shows the same scene at any size.
     """
 
     counts_once = True  # no two are drawn alike
@@ -43,7 +46,9 @@ class Demo:
     def __post_init__(self) -> None:
         for split in ("train", "validation", "background"):
             if getattr(self, split) < 0:
-                raise UsageError(f"the demo cannot draw {getattr(self, split)} {split} pictures: ask for 0 or more")
+                raise UsageError(
+                    f"the demo cannot draw {getattr(self, split)} {split} pictures: ask for 0 or more"
+                )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -57,20 +62,31 @@ class Demo:
     def load(self, split: str, size: int) -> Pictures:
         """Draws a split at size x size pixels, class by class, with the footprint of every object.
 
-        Five thousand pictures take ten seconds, so they are kept in the user's cache folder, addressed by this recipe and by
-        the code that draws.
+        Five thousand pictures take ten seconds, so they are kept in the user's cache folder,
+        addressed by this recipe and by the code that draws.
         """
         import torch
 
         check_split(split, size)
         names = ("background",) if split == "background" else self.classes
         ids = [f"{split}/{name}/{i:04d}" for name in names for i in range(getattr(self, split))]
-        labels = [self.classes.index(name) if name in OBJECTS else -1 for name in (each.split("/")[1] for each in ids)]
+        labels = [
+            self.classes.index(name) if name in OBJECTS else -1
+            for name in (each.split("/")[1] for each in ids)
+        ]
 
         def drawn() -> Arrays:
-            pictures = [draw(label, size, generator(self.seed, each)) for each, label in zip(ids, labels, strict=True)]
-            pixels = np.array([picture.transpose(2, 0, 1) for picture, _ in pictures], dtype=np.uint8)
-            return {"pixels": pixels.reshape(-1, 3, size, size), "objects": np.array([each for _, each in pictures], dtype=bool)}
+            pictures = [
+                draw(label, size, generator(self.seed, each))
+                for each, label in zip(ids, labels, strict=True)
+            ]
+            pixels = np.array(
+                [picture.transpose(2, 0, 1) for picture, _ in pictures], dtype=np.uint8
+            )
+            return {
+                "pixels": pixels.reshape(-1, 3, size, size),
+                "objects": np.array([each for _, each in pictures], dtype=bool),
+            }
 
         key = {"recipe": repr(self), "split": split, "size": size, "code": _drawing_code()}
         kept = Store(cache_folder()).arrays("demo", key, drawn)
@@ -88,7 +104,9 @@ def _drawing_code() -> str:
 
 
 def draw(label: int, size: int, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
-    """One picture (size, size, 3) uint8 and its object's footprint (size, size) bool; label -1: no object."""
+    """One picture (size, size, 3) uint8 and its object's footprint (size, size) bool; label -1: no
+    object.
+    """
     canvas = Canvas(ground(size, rng), size)
     clutter(canvas, rng, int(rng.integers(0, 4)), covers=False)
     if label >= 0:
@@ -96,7 +114,11 @@ def draw(label: int, size: int, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
         turn = float(rng.normal(0, 0.3 if name == "fish" else 0.08))
         stretch = float(rng.uniform(0.85, 1.15) * rng.choice((-1, 1)))
         x, y = (float(each) for each in rng.uniform(0.34, 0.66, 2))
-        OBJECTS[name](Pen(canvas, x, y, float(rng.uniform(0.32, 0.5)), turn, stretch, counts=True), any_colour(rng), rng)
+        OBJECTS[name](
+            Pen(canvas, x, y, float(rng.uniform(0.32, 0.5)), turn, stretch, counts=True),
+            any_colour(rng),
+            rng,
+        )
     clutter(canvas, rng, int(rng.integers(0, 2)), covers=True)
     return light(canvas.pixels(), rng), canvas.footprint()
 
@@ -105,17 +127,29 @@ def cat(pen: Pen, fur: Colour, rng: Rng) -> None:
     """Sitting, walking, or only its face."""
     pose = rng.integers(3)
     if pose == 0:
-        pen.line([(0.35, 0.8), (0.75, 0.75), (0.9, 0.4), (0.75, float(rng.uniform(-0.3, 0.2)))], 0.16, shade(fur, 0.85))
-        pen.polygon([(-0.5, 0.95), (-0.38, 0.1), (-0.2, -0.2), (0.2, -0.2), (0.38, 0.1), (0.5, 0.95)], fur)
+        pen.line(
+            [(0.35, 0.8), (0.75, 0.75), (0.9, 0.4), (0.75, float(rng.uniform(-0.3, 0.2)))],
+            0.16,
+            shade(fur, 0.85),
+        )
+        pen.polygon(
+            [(-0.5, 0.95), (-0.38, 0.1), (-0.2, -0.2), (0.2, -0.2), (0.38, 0.1), (0.5, 0.95)], fur
+        )
         pen.ellipse(0, 0.45, 0.22, 0.4, shade(fur, 1.3))
         for x in (-0.25, 0.25):
             pen.ellipse(x, 0.92, 0.2, 0.1, shade(fur, 1.15))
         _cat_head(pen, 0, -0.42, 0.4, fur)
     elif pose == 1:
-        pen.line([(0.6, 0), (0.85, -0.2), (0.95, -0.5), (0.8, float(rng.uniform(-0.95, -0.6)))], 0.13, fur)
+        pen.line(
+            [(0.6, 0), (0.85, -0.2), (0.95, -0.5), (0.8, float(rng.uniform(-0.95, -0.6)))],
+            0.13,
+            fur,
+        )
         for x in (-0.45, -0.25, 0.3, 0.52):
             swing = float(rng.normal(0, 0.08))
-            pen.line([(x, 0.2), (x + swing, 0.85)], 0.16, shade(fur, 0.8 if x in (-0.25, 0.52) else 1))
+            pen.line(
+                [(x, 0.2), (x + swing, 0.85)], 0.16, shade(fur, 0.8 if x in (-0.25, 0.52) else 1)
+            )
         pen.ellipse(0.05, 0.08, 0.68, 0.3, fur)
         _cat_head(pen, -0.62, -0.2, 0.33, fur)
     else:
@@ -124,9 +158,15 @@ def cat(pen: Pen, fur: Colour, rng: Rng) -> None:
 
 def _cat_head(pen: Pen, x: float, y: float, r: float, fur: Colour) -> None:
     for side in (-1, 1):
-        tip, inner, outer = (x + side * 0.8 * r, y - 1.45 * r), (x + side * 0.15 * r, y - 0.75 * r), (x + side * r, y - 0.2 * r)
+        tip, inner, outer = (
+            (x + side * 0.8 * r, y - 1.45 * r),
+            (x + side * 0.15 * r, y - 0.75 * r),
+            (x + side * r, y - 0.2 * r),
+        )
         pen.polygon([outer, tip, inner], fur)
-        inside = [(x + side * u * r, y - v * r) for u, v in ((0.85, 0.5), (0.76, 1.2), (0.35, 0.75))]
+        inside = [
+            (x + side * u * r, y - v * r) for u, v in ((0.85, 0.5), (0.76, 1.2), (0.35, 0.75))
+        ]
         pen.polygon(inside, shade(fur, 1.5))
     pen.ellipse(x, y, r, 0.85 * r, fur)
     pen.ellipse(x, y + 0.4 * r, 0.45 * r, 0.32 * r, shade(fur, 1.2))
@@ -134,8 +174,14 @@ def _cat_head(pen: Pen, x: float, y: float, r: float, fur: Colour) -> None:
         pen.ellipse(x + side * 0.42 * r, y - 0.12 * r, 0.21 * r, 0.22 * r, EYE)
         pen.ellipse(x + side * 0.42 * r, y - 0.12 * r, 0.08 * r, 0.19 * r, DARK)
         for rise in (0.15, 0.35):
-            pen.line([(x + side * 0.3 * r, y + 0.32 * r), (x + side * 1.25 * r, y + rise * r)], 0.05 * r, shade(fur, 0.5))
-    pen.polygon([(x - 0.12 * r, y + 0.18 * r), (x + 0.12 * r, y + 0.18 * r), (x, y + 0.32 * r)], DARK)
+            pen.line(
+                [(x + side * 0.3 * r, y + 0.32 * r), (x + side * 1.25 * r, y + rise * r)],
+                0.05 * r,
+                shade(fur, 0.5),
+            )
+    pen.polygon(
+        [(x - 0.12 * r, y + 0.18 * r), (x + 0.12 * r, y + 0.18 * r), (x, y + 0.32 * r)], DARK
+    )
 
 
 def fish(pen: Pen, skin: Colour, rng: Rng) -> None:
@@ -165,7 +211,15 @@ def house(pen: Pen, wall: Colour, rng: Rng) -> None:
     if rng.random() < 0.6:
         pen.box(0.25, -0.95, 0.42, eaves, shade(roof, 0.7))
     pen.box(-wide, eaves, wide, 0.9, wall)
-    pen.polygon([(-wide - 0.18, eaves + 0.02), (-ridge, -0.95), (ridge, -0.95), (wide + 0.18, eaves + 0.02)], roof)
+    pen.polygon(
+        [
+            (-wide - 0.18, eaves + 0.02),
+            (-ridge, -0.95),
+            (ridge, -0.95),
+            (wide + 0.18, eaves + 0.02),
+        ],
+        roof,
+    )
     door = float(rng.choice((-0.35, 0.0, 0.35)))
     pen.box(door - 0.14, 0.4, door + 0.14, 0.9, shade(roof, 0.55))
     pane = GLASS if rng.random() < 0.6 else (245, 220, 130)
@@ -178,11 +232,19 @@ def house(pen: Pen, wall: Colour, rng: Rng) -> None:
 
 def car(pen: Pen, paint: Colour, rng: Rng) -> None:
     """From the side: a saloon, a hatchback, a pickup or a van."""
-    roofs = ((-0.5, -0.25, 0.3, 0.62), (-0.6, -0.35, 0.55, 0.85), (-0.55, -0.35, 0.05, 0.12), (-0.85, -0.65, 0.85, 0.92))
+    roofs = (
+        (-0.5, -0.25, 0.3, 0.62),
+        (-0.6, -0.35, 0.55, 0.85),
+        (-0.55, -0.35, 0.05, 0.12),
+        (-0.85, -0.65, 0.85, 0.92),
+    )
     front, top, back, tail = roofs[rng.integers(4)]
     height = -0.5 if tail < 0.9 else -0.62
     pen.polygon([(front, 0), (top, height), (back, height), (tail, 0)], paint)
-    pen.polygon([(-0.98, 0.35), (-0.95, 0.05), (front, -0.05), (0.9, -0.05), (0.97, 0.1), (0.97, 0.35)], paint)
+    pen.polygon(
+        [(-0.98, 0.35), (-0.95, 0.05), (front, -0.05), (0.9, -0.05), (0.97, 0.1), (0.97, 0.35)],
+        paint,
+    )
     middle = (top + back) / 2
     for left, right in ((front + 0.1, middle - 0.04), (middle + 0.04, tail - 0.1)):
         inner = [(max(left, top), height + 0.09), (min(right, back), height + 0.09)]

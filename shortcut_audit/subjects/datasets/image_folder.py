@@ -11,7 +11,13 @@ from shortcut_audit.errors import DataError
 from shortcut_audit.files.whole import printable
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.pictures.folders import existing, filled_folder, folders_by_name, photographs_of, picture_files
+from shortcut_audit.subjects.pictures.folders import (
+    existing,
+    filled_folder,
+    folders_by_name,
+    photographs_of,
+    picture_files,
+)
 from shortcut_audit.subjects.pictures.photographs import BROKEN, Photograph, load, told
 from shortcut_audit.subjects.pictures.record import check_split
 
@@ -19,11 +25,13 @@ from shortcut_audit.subjects.pictures.record import check_split
 @register("dataset")
 @dataclass(frozen=True)
 class ImageFolder:
-    """`train` and `validation` hold one folder per class; `background`, if any, pictures with none of the classes.
+    """`train` and `validation` hold one folder per class; `background`, if any, pictures with none
+    of the classes.
 
-    A picture is turned upright, made RGB, scaled so that its shorter side is `size`, and cropped at its centre. Ids are
-    paths within the split's folder. A file that cannot be read is left out and named in `Pictures.broken`, as are copies,
-    pictures under two classes, and validation pictures that are in `train` too. `workers` threads decode, 0: as many as cores.
+    A picture is turned upright, made RGB, scaled so that its shorter side is `size`, and cropped at
+    its centre. Ids are paths within the split's folder. A file that cannot be read is left out and
+    named in `Pictures.broken`, as are copies, pictures under two classes, and validation pictures
+    that are in `train` too. `workers` threads decode, 0: as many as cores.
     """
 
     counts_once = True
@@ -39,7 +47,9 @@ class ImageFolder:
         return tuple(class_folders("validation", self.validation))
 
     def class_counts(self, split: str) -> dict[str, int]:
-        """How many picture files each class has, none of them opened: some may not be readable, or be copies."""
+        """How many picture files each class has, none of them opened: some may not be readable, or
+        be copies.
+        """
         root = self.train if split == "train" else self.validation
         folders = class_folders(split, root) if root else {}
         return {name: len(filled_folder(split, folder, [])) for name, folder in folders.items()}
@@ -48,12 +58,15 @@ class ImageFolder:
         """Decodes a split at size x size pixels.
 
         Raises:
-            DataError: no such folder, no class or no picture in it, or other classes in `train` than in `validation`.
+            DataError: no such folder, no class or no picture in it, or other classes in `train`
+                than in `validation`.
         """
         check_split(split, size)
         classes = self.classes
         said: list[str] = []
-        found = self._background(said) if split == "background" else self._shown(split, classes, said)
+        found = (
+            self._background(said) if split == "background" else self._shown(split, classes, said)
+        )
         training = self._training(classes) if split == "validation" else ()
         loaded = load(split, found, size, classes, self.workers, said, training)
         counts = {"photos": len(found), **Counter(loaded.dropped.values())}
@@ -64,18 +77,27 @@ class ImageFolder:
     def _background(self, said: list[str]) -> list[Photograph]:
         if self.background is None:
             return []
-        return photographs_of(picture_files("background", existing("background", self.background), said), self.background, -1)
+        return photographs_of(
+            picture_files("background", existing("background", self.background), said),
+            self.background,
+            -1,
+        )
 
     def _shown(self, split: str, classes: tuple[str, ...], said: list[str]) -> list[Photograph]:
         root = self.train if split == "train" else self.validation
         if root is None:
-            raise DataError("the data set names no train folder, and its pictures are asked for: add 'train: FOLDER'")
+            raise DataError(
+                "the data set names no train folder, and its pictures are asked for: add 'train: FOLDER'"
+            )
         folders = class_folders(split, root)
         same_classes(folders, classes)
         return [
             each
             for label, name in enumerate(classes)
-            for each in _renamed(photographs_of(filled_folder(split, folders[name], said), folders[name], label), name)
+            for each in _renamed(
+                photographs_of(filled_folder(split, folders[name], said), folders[name], label),
+                name,
+            )
         ]
 
     def _training(self, classes: tuple[str, ...]) -> Iterator[Path]:
@@ -88,7 +110,9 @@ class ImageFolder:
 
 
 def _renamed(photographs: Iterable[Photograph], name: str) -> Iterator[Photograph]:
-    """Their identities within the split: below the class's name, whatever the folder's own form of it is."""
+    """Their identities within the split: below the class's name, whatever the folder's own form of
+    it is.
+    """
     for each in photographs:
         yield replace(each, identity=f"{name}/{each.identity}")
 
@@ -97,15 +121,23 @@ def class_folders(split: str, root: Path) -> dict[str, Path]:
     """Name -> class folder, sorted; hidden ones are none."""
     found = folders_by_name(split, existing(split, root))
     if not found:
-        raise DataError(f"the {split} folder '{printable(root)}' has no folder in it: give each class a folder of its own")
+        raise DataError(
+            f"the {split} folder '{printable(root)}' has no folder in it: give each class a folder of its own"
+        )
     return found
 
 
 def same_classes(found: Iterable[str], expected: Iterable[str]) -> None:
-    """Raises DataError with what `train` lacks of the classes in `validation`, and what it has beyond them."""
+    """Raises DataError with what `train` lacks of the classes in `validation`, and what it has
+    beyond them.
+    """
     missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or extra:
-        said = [f"{word} {', '.join(names)}" for word, names in (("lacks", missing), ("also has", extra)) if names]
+        said = [
+            f"{word} {', '.join(names)}"
+            for word, names in (("lacks", missing), ("also has", extra))
+            if names
+        ]
         raise DataError(
             f"the train folder {printable(' and '.join(said))}, compared with validation: both need the same class folders"
         )

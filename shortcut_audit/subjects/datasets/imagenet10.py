@@ -11,8 +11,19 @@ from shortcut_audit.errors import DataError, UsageError
 from shortcut_audit.files.whole import canonical, printable
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.pictures.folders import filled_folder, folders_by_name, photographs_of, picture_files
-from shortcut_audit.subjects.pictures.photographs import Photograph, check_counts, chosen, load, told
+from shortcut_audit.subjects.pictures.folders import (
+    filled_folder,
+    folders_by_name,
+    photographs_of,
+    picture_files,
+)
+from shortcut_audit.subjects.pictures.photographs import (
+    Photograph,
+    check_counts,
+    chosen,
+    load,
+    told,
+)
 from shortcut_audit.subjects.pictures.record import check_split
 
 TEN = {
@@ -32,11 +43,13 @@ TEN = {
 @register("dataset")
 @dataclass(frozen=True)
 class Imagenet10:
-    """`root` holds train/ and val/ (or validation/) with a folder for each class, named by its wnid or by the class itself.
+    """`root` holds train/ and val/ (or validation/) with a folder for each class, named by its wnid
+    or by the class itself.
 
-    `wnids`: class -> wnid, in the order of the labels. Source: the thesis, section 3.3. Of each class `train` and `validation`
-    pictures are kept at most (None: all), chosen by identity; `background` are validation pictures of other folders. Ids are
-    paths under `root`, and `notes` counts the pictures. A file that cannot be read is left out and named in `broken`.
+    `wnids`: class -> wnid, in the order of the labels. Source: the thesis, section 3.3. Of each
+    class `train` and `validation` pictures are kept at most (None: all), chosen by identity;
+    `background` are validation pictures of other folders. Ids are paths under `root`, and `notes`
+    counts the pictures. A file that cannot be read is left out and named in `broken`.
     """
 
     counts_once = True
@@ -46,13 +59,16 @@ class Imagenet10:
     train: int | None = None
     validation: int | None = 50
     background: int = 100
-    workers: int = field(default=0, repr=False)  # threads that decode, 0: as many as cores; no part of the recipe
+    # threads that decode, 0: as many as cores; no part of the recipe
+    workers: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
         """Raises UsageError for an option out of range."""
         check_counts(train=self.train, validation=self.validation, background=self.background)
         if len(self.wnids) < 2 or len(set(self.wnids.values())) != len(self.wnids):
-            raise UsageError(f"a data set has two classes or more, each with a wnid of its own, not {self.wnids}")
+            raise UsageError(
+                f"a data set has two classes or more, each with a wnid of its own, not {self.wnids}"
+            )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -60,9 +76,14 @@ class Imagenet10:
         return tuple(canonical(name) for name in self.wnids)
 
     def class_counts(self, split: str) -> dict[str, int]:
-        """How many picture files each class has, none of them opened: some may not be readable, or be copies."""
+        """How many picture files each class has, none of them opened: some may not be readable, or
+        be copies.
+        """
         most: int | None = getattr(self, split)
-        return {name: len(chosen(found, most)) for name, found in self._shown(split, self._folders(split), []).items()}
+        return {
+            name: len(chosen(found, most))
+            for name, found in self._shown(split, self._folders(split), []).items()
+        }
 
     def load(self, split: str, size: int) -> Pictures:
         """Decodes a split at size x size pixels, class by class.
@@ -73,7 +94,11 @@ class Imagenet10:
         check_split(split, size)
         folders = self._folders(split)
         said: list[str] = []
-        found = self._background(folders, said) if split == "background" else self._shown(split, folders, said)
+        found = (
+            self._background(folders, said)
+            if split == "background"
+            else self._shown(split, folders, said)
+        )
         most: int | None = getattr(self, split)
         taken = {name: chosen(each, most) for name, each in found.items()}
         every = [each for part in taken.values() for each in part]
@@ -81,18 +106,33 @@ class Imagenet10:
         loaded = load(split, every, size, self.classes, self.workers, said, training)
         notes = []
         for name, photographs in found.items():
-            counts = Counter(loaded.dropped[each.identity] for each in taken[name] if each.identity in loaded.dropped)
+            counts = Counter(
+                loaded.dropped[each.identity]
+                for each in taken[name]
+                if each.identity in loaded.dropped
+            )
             n = len(taken[name]) - counts.total()
             aside = {f"beyond the {most} asked for": len(photographs) - len(taken[name])}
-            notes.append(told(f"{split}: {name}", n, {"photos": len(photographs), **aside, **counts}))
+            notes.append(
+                told(f"{split}: {name}", n, {"photos": len(photographs), **aside, **counts})
+            )
         return replace(
-            loaded.pictures, notes=(*notes, f"{split}: {len(loaded.pictures.ids)} pictures of '{printable(self.root.name)}'")
+            loaded.pictures,
+            notes=(
+                *notes,
+                f"{split}: {len(loaded.pictures.ids)} pictures of '{printable(self.root.name)}'",
+            ),
         )
 
-    def _shown(self, split: str, folders: dict[str, Path], said: list[str]) -> dict[str, list[Photograph]]:
+    def _shown(
+        self, split: str, folders: dict[str, Path], said: list[str]
+    ) -> dict[str, list[Photograph]]:
         """Class -> its photographs."""
         own = enumerate(self._class_folders(split, folders).items())
-        return {name: photographs_of(filled_folder(split, folder, said), self.root, label) for label, (name, folder) in own}
+        return {
+            name: photographs_of(filled_folder(split, folder, said), self.root, label)
+            for label, (name, folder) in own
+        }
 
     def _background(self, folders: dict[str, Path], said: list[str]) -> dict[str, list[Photograph]]:
         own = set(self._class_folders("background", folders).values())
@@ -129,11 +169,18 @@ class Imagenet10:
 
     def _class_folders(self, split: str, folders: dict[str, Path]) -> dict[str, Path]:
         """Class -> its folder, by its wnid or by its own name."""
-        own = {name: folders.get(canonical(wnid)) or folders.get(canonical(name)) for name, wnid in self.wnids.items()}
+        own = {
+            name: folders.get(canonical(wnid)) or folders.get(canonical(name))
+            for name, wnid in self.wnids.items()
+        }
         missing = [f"{self.wnids[name]} ({name})" for name, folder in own.items() if folder is None]
         if missing:
             there = sorted(folders)
-            has = f"it has {', '.join(there[:5])}{', ...' if len(there) > 5 else ''}" if there else "it is empty"
+            has = (
+                f"it has {', '.join(there[:5])}{', ...' if len(there) > 5 else ''}"
+                if there
+                else "it is empty"
+            )
             which = "train" if split == "train" else "validation"
             raise DataError(
                 f"the {which} folder of '{self.root}' lacks {', '.join(missing)}; {has}: put the class there under its wnid or"

@@ -13,8 +13,8 @@ from shortcut_audit.files.whole import as_bytes
 def covered(ids: Sequence[str], coverage: float, seed: int = 0) -> np.ndarray:
     """True for exactly round(coverage * n) of the images.
 
-    Images are ordered by a hash of (seed, id), so the choice depends neither on their order nor on the batch, and a
-    smaller coverage's images are among a larger one's.
+    Images are ordered by a hash of (seed, id), so the choice depends neither on their order nor on
+    the batch, and a smaller coverage's images are among a larger one's.
 
     Args:
         ids: n identities.
@@ -24,7 +24,9 @@ def covered(ids: Sequence[str], coverage: float, seed: int = 0) -> np.ndarray:
     Returns:
         (n,) bool.
     """
-    order = sorted(range(len(ids)), key=lambda i: hashlib.sha256(as_bytes(f"{seed}/{ids[i]}")).digest())
+    order = sorted(
+        range(len(ids)), key=lambda i: hashlib.sha256(as_bytes(f"{seed}/{ids[i]}")).digest()
+    )
     flags = np.zeros(len(ids), dtype=bool)
     flags[order[: round(coverage * len(ids))]] = True
     return flags

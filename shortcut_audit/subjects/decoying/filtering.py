@@ -1,4 +1,6 @@
-"""A change of the whole picture -> Decoyed: its strength, and a neutral control that disturbs the picture as strongly."""
+"""A change of the whole picture -> Decoyed: its strength, and a neutral control that disturbs the
+picture as strongly.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,15 @@ MOST = 100.0  # a control is never amplified beyond this
 class Filtered(ABC):
     """A decoy that changes the whole picture; a subclass says how.
 
-    target: the decoy's class. opacity in (0, 1]: the share of the way from the picture to the changed one. seed: of what is
-    random. control, one of CONTROLS: "counterpart" is the family's own neutral change, "scrambled" the decoy's own change
-    with its pixels in another order for each picture. Whatever the control, it is scaled to the decoy's root mean square
-    change, picture by picture: the same energy, without the decoy's form.
+    target: the decoy's class. opacity in (0, 1]: the share of the way from the picture to the
+        changed one. seed: of what is
+    random. control, one of CONTROLS: "counterpart" is the family's own neutral change, "scrambled"
+    the decoy's own change with its pixels in another order for each picture. Whatever the control,
+    it is scaled to the decoy's root mean square change, picture by picture: the same energy,
+    without the decoy's form.
 
-    The footprint is the whole picture, so that no place is off the decoy: where a mask lies says nothing of such a decoy,
-    while insertion, removal, decoy only and influence keep their meaning.
+    The footprint is the whole picture, so that no place is off the decoy: where a mask lies says
+    nothing of such a decoy, while insertion, removal, decoy only and influence keep their meaning.
     """
 
     target: str = ""
@@ -44,16 +48,22 @@ class Filtered(ABC):
 
     @abstractmethod
     def changed(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The picture (3, h, w) float32 in [0, 255] as the decoy at full opacity makes it; what is out of range is cut off."""
+        """The picture (3, h, w) float32 in [0, 255] as the decoy at full opacity makes it; what is
+        out of range is cut off.
+        """
 
-    def counterpart(self, picture: np.ndarray, decoyed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def counterpart(
+        self, picture: np.ndarray, decoyed: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
         """The neutral change, (3, h, w) float32, before it is scaled."""
         return scrambled(picture, decoyed, rng)
 
     def apply(self, pixels: Tensor, ids: Sequence[str]) -> Decoyed:
-        """The decoy and its control on pixels (n, 3, h, w) uint8; what is random comes from (seed, id) alone.
+        """The decoy and its control on pixels (n, 3, h, w) uint8; what is random comes from (seed,
+        id) alone.
 
-        Laws: a picture gets the same in any batch and order; the control changes it by the decoy's root mean square, but for
+        Laws: a picture gets the same in any batch and order; the control changes it by the
+            decoy's root mean square, but for
         rounding and for what cannot be made up where much is cut off at black and white.
 
         Raises:
@@ -63,15 +73,21 @@ class Filtered(ABC):
         made = np.empty((2, *pixels.shape), dtype=np.uint8)
         for i, (each, identity) in enumerate(zip(pixels.numpy(), ids, strict=True)):
             rng, picture = generator(self.seed, identity), each.astype(np.float32)
-            made[0, i] = decoyed = rounded(picture + self.opacity * (self.changed(picture, rng) - picture))
+            made[0, i] = decoyed = rounded(
+                picture + self.opacity * (self.changed(picture, rng) - picture)
+            )
             change = self.counterpart if self.control == "counterpart" else scrambled
-            made[1, i] = as_strong(picture, decoyed, change(picture, decoyed.astype(np.float32), rng))
+            made[1, i] = as_strong(
+                picture, decoyed, change(picture, decoyed.astype(np.float32), rng)
+            )
         footprint = torch.ones((len(pixels), *pixels.shape[2:]), dtype=torch.bool)
         return Decoyed(torch.from_numpy(made[0]), torch.from_numpy(made[1]), footprint)
 
 
 def scrambled(picture: np.ndarray, decoyed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The picture with the decoy's change on it, pixel by pixel in another order; all (3, h, w) float32."""
+    """The picture with the decoy's change on it, pixel by pixel in another order; all (3, h, w)
+    float32.
+    """
     change = (decoyed - picture).reshape(3, -1)
     other: np.ndarray = picture + change[:, rng.permutation(change.shape[1])].reshape(picture.shape)
     return other

@@ -1,4 +1,6 @@
-"""A small RGBA picture -> Decoyed: where it goes on each image, and the neutral control that goes there instead."""
+"""A small RGBA picture -> Decoyed: where it goes on each image, and the neutral control that goes
+there instead.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +22,21 @@ CORNERS = {"top_left": (0, 0), "top_right": (0, 1), "bottom_left": (1, 0), "bott
 PLACEMENTS = (*CORNERS, "centre", "random_corner", "random_position")
 CONTROLS = ("grey", "noise", "scrambled")
 MARGIN = 0.02  # between a corner and the decoy, as a share of the shorter image side
-NOTICEABLE = 0.05  # a pixel of less alpha is left out: nobody sees it, and it would blur the footprint
+# a pixel of less alpha is left out: nobody sees it, and it would blur the footprint
+NOTICEABLE = 0.05
 BATCH = 256  # images at once, which bounds the memory
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
 @dataclass(frozen=True)
 class Pasted(ABC):
-    """A decoy that is an RGBA picture, pasted on every image; a subclass says which picture, or which pictures.
+    """A decoy that is an RGBA picture, pasted on every image; a subclass says which picture, or
+    which pictures.
 
-    target: the decoy's class. placement: one of PLACEMENTS. opacity in (0, 1]. size: the decoy's longer side as a share
-    of the shorter image side, in (0, 1]. seed: of the random placements. control: what replaces the content, one of CONTROLS.
+    target: the decoy's class. placement: one of PLACEMENTS. opacity in (0, 1]. size: the
+        decoy's longer side as a share
+    of the shorter image side, in (0, 1]. seed: of the random placements. control: what replaces the
+    content, one of CONTROLS.
     """
 
     target: str = ""
@@ -40,7 +46,8 @@ class Pasted(ABC):
     seed: int = 0
     control: str = "grey"
 
-    controls: ClassVar[tuple[str, ...]] = CONTROLS  # fewer where one of them would be the decoy itself
+    # fewer where one of them would be the decoy itself
+    controls: ClassVar[tuple[str, ...]] = CONTROLS
 
     def __post_init__(self) -> None:
         """Raises UsageError for an option out of range."""
@@ -54,50 +61,74 @@ class Pasted(ABC):
         """The decoy, (h, w, 4) uint8 RGBA with max(h, w) = side pixels."""
 
     def pictures(self, side: int) -> Sequence[np.ndarray]:
-        """All the pictures that the decoy can be, at least one; each image gets one of them, by its identity."""
+        """All the pictures that the decoy can be, at least one; each image gets one of them, by its
+        identity.
+        """
         return [self.picture(side)]
 
     def covered(self, visible: np.ndarray) -> np.ndarray:
-        """(a, b) bool, the footprint of a picture that can be seen at (a, b) bool; it has no gaps, or they would be read."""
+        """(a, b) bool, the footprint of a picture that can be seen at (a, b) bool; it has no gaps,
+        or they would be read.
+        """
         return filled(visible)
 
     def apply(self, pixels: Tensor, ids: Sequence[str]) -> Decoyed:
-        """The decoy and its control on pixels (n, 3, h, w) uint8; each image's place and picture come from (seed, its id) alone.
+        """The decoy and its control on pixels (n, 3, h, w) uint8; each image's place and picture
+        come from (seed, its id) alone.
 
-        Laws: outside the footprint nothing changes; an image gets the same in any batch and order; the control keeps
+        Laws: outside the footprint nothing changes; an image gets the same in any batch and
+            order; the control keeps
         place, footprint and mean opacity of the decoy, and none of its content.
 
         Raises:
-            UsageError: pixels of another shape or type, ids that do not fit, or a decoy too faint to be seen.
+            UsageError: pixels of another shape or type, ids that do not fit, or a decoy too
+                faint to be seen.
         """
         check_pixels(pixels, ids)
         height, width = pixels.shape[2:]
         side = max(1, round(self.size * min(height, width)))
         pictures = self.pictures(side)
         taken = self.taken(ids, len(pictures))  # (n,)
-        made = Decoyed(pixels.clone(), pixels.clone(), torch.zeros((len(pixels), height, width), dtype=torch.bool))
+        made = Decoyed(
+            pixels.clone(),
+            pixels.clone(),
+            torch.zeros((len(pixels), height, width), dtype=torch.bool),
+        )
         for i, picture in enumerate(pictures):
             self._paste(made, picture.astype(np.float32), (taken == i).nonzero()[0], ids, side)
         return made
 
     def taken(self, ids: Sequence[str], count: int) -> np.ndarray:
         """(n,) which of the `count` pictures each image gets."""
-        draws = [int(generator(self.seed, f"picture/{each}").integers(count)) if count > 1 else 0 for each in ids]
+        draws = [
+            int(generator(self.seed, f"picture/{each}").integers(count)) if count > 1 else 0
+            for each in ids
+        ]
         return np.array(draws, dtype=np.int64)
 
-    def _paste(self, made: Decoyed, picture: np.ndarray, images: np.ndarray, ids: Sequence[str], side: int) -> None:
+    def _paste(
+        self, made: Decoyed, picture: np.ndarray, images: np.ndarray, ids: Sequence[str], side: int
+    ) -> None:
         """Lays a picture (a, b, 4) and its control on these images, in place."""
-        colour, alpha = picture[..., :3], picture[..., 3] / 255  # (a, b, 3) in [0, 255], (a, b) in [0, 1]
+        # (a, b, 3) in [0, 255], (a, b) in [0, 1]
+        colour, alpha = picture[..., :3], picture[..., 3] / 255
         alpha = np.where(alpha >= NOTICEABLE, alpha, 0)
         hull = self.covered(alpha > 0)  # (a, b) bool
         if not hull.any():
-            raise UsageError(f"nothing of the decoy can be seen at {side} pixels: raise its size or its picture's alpha")
+            raise UsageError(
+                f"nothing of the decoy can be seen at {side} pixels: raise its size or its picture's alpha"
+            )
         height, width = made.footprint.shape[1:]
-        room, margin = (height - hull.shape[0], width - hull.shape[1]), round(MARGIN * min(height, width))
+        room, margin = (
+            (height - hull.shape[0], width - hull.shape[1]),
+            round(MARGIN * min(height, width)),
+        )
         for start in range(0, len(images), BATCH):
             part = images[start : start + BATCH]
             rngs = [generator(self.seed, ids[i]) for i in part]
-            _, rows, columns = windows([place(self.placement, rng, room, margin) for rng in rngs], hull.shape)
+            _, rows, columns = windows(
+                [place(self.placement, rng, room, margin) for rng in rngs], hull.shape
+            )
             window = (torch.from_numpy(part)[:, None, None], rows, columns)
             lay(made.decoyed, window, colour[None], alpha[None] * self.opacity)
             colours, alphas = neutral(self.control, colour, alpha, hull, rngs)
@@ -106,7 +137,9 @@ class Pasted(ABC):
 
 
 def fitted(picture: Image.Image, side: int) -> Image.Image:
-    """The picture with its longer side at `side` pixels; Pillow weighs RGBA by alpha, so no dark rims appear."""
+    """The picture with its longer side at `side` pixels; Pillow weighs RGBA by alpha, so no dark
+    rims appear.
+    """
     scale = side / max(picture.size)
     width, height = (max(1, round(scale * length)) for length in picture.size)
     return picture.resize((width, height), Image.Resampling.BICUBIC)
@@ -126,12 +159,19 @@ def check_share(option: str, share: float) -> None:
 
 def check_pixels(pixels: Tensor, ids: Sequence[str]) -> None:
     """Raises UsageError unless a decoy can go on these: (n, 3, h, w) uint8 and n ids."""
-    if pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.dtype != torch.uint8 or len(ids) != len(pixels):
+    if (
+        pixels.ndim != 4
+        or pixels.shape[1] != 3
+        or pixels.dtype != torch.uint8
+        or len(ids) != len(pixels)
+    ):
         found = f"{len(ids)} ids and {pixels.dtype} pixels of shape {tuple(pixels.shape)}"
         raise UsageError(f"a decoy goes on (n, 3, h, w) uint8 pixels with n ids, not on {found}")
 
 
-def place(placement: str, rng: np.random.Generator, room: tuple[int, int], margin: int) -> tuple[int, int]:
+def place(
+    placement: str, rng: np.random.Generator, room: tuple[int, int], margin: int
+) -> tuple[int, int]:
     """Top and left of a decoy, in pixels, where `room` is the height and width that it leaves free."""
     if placement == "random_position":
         return int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
@@ -144,12 +184,14 @@ def place(placement: str, rng: np.random.Generator, room: tuple[int, int], margi
 
 
 def filled(shape: np.ndarray) -> np.ndarray:
-    """The shape (a, b) bool with its gaps closed: what lies between two of its pixels in a row or in a column.
+    """The shape (a, b) bool with its gaps closed: what lies between two of its pixels in a row or
+    in a column.
 
     So letters become a block: a control in the form of the letters would still say what they say.
     """
     between = [
-        np.logical_or.accumulate(shape, axis) & np.flip(np.logical_or.accumulate(np.flip(shape, axis), axis), axis)
+        np.logical_or.accumulate(shape, axis)
+        & np.flip(np.logical_or.accumulate(np.flip(shape, axis), axis), axis)
         for axis in (0, 1)
     ]
     closed: np.ndarray = between[0] | between[1]
@@ -157,11 +199,16 @@ def filled(shape: np.ndarray) -> np.ndarray:
 
 
 def neutral(
-    control: str, colour: np.ndarray, alpha: np.ndarray, hull: np.ndarray, rngs: Sequence[np.random.Generator]
+    control: str,
+    colour: np.ndarray,
+    alpha: np.ndarray,
+    hull: np.ndarray,
+    rngs: Sequence[np.random.Generator],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The control's colour (n or 1, a, b, 3) and alpha (n or 1, a, b) inside the hull.
 
-    grey: the decoy's mean luminance, flat. noise: grey noise of the same mean and spread. scrambled: the decoy's own
+    grey: the decoy's mean luminance, flat. noise: grey noise of the same mean and spread.
+        scrambled: the decoy's own
     pixels in another order for each image, so that no one scramble can become a decoy itself.
     """
     flat = np.where(hull, alpha[hull].mean(), 0).astype(np.float32)[None]
@@ -182,16 +229,26 @@ def neutral(
     return colours, alphas
 
 
-def windows(corners: Sequence[tuple[int, int]], shape: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Indices (n, 1, 1), (n, a, 1), (n, 1, b) of a window of shape (a, b) whose top and left are each image's corner."""
+def windows(
+    corners: Sequence[tuple[int, int]], shape: Sequence[int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices (n, 1, 1), (n, a, 1), (n, 1, b) of a window of shape (a, b) whose top and left are
+    each image's corner.
+    """
     at = torch.tensor(corners)  # (n, 2) int64
     rows, columns = at[:, :1] + torch.arange(shape[0]), at[:, 1:] + torch.arange(shape[1])
     return torch.arange(len(at))[:, None, None], rows[:, :, None], columns[:, None, :]
 
 
-def lay(pixels: Tensor, window: tuple[Tensor, Tensor, Tensor], colour: np.ndarray, alpha: np.ndarray) -> None:
-    """Blends colour (n or 1, a, b, 3) into the windows of pixels (n, 3, h, w), in place; alpha (n or 1, a, b) is its share."""
+def lay(
+    pixels: Tensor, window: tuple[Tensor, Tensor, Tensor], colour: np.ndarray, alpha: np.ndarray
+) -> None:
+    """Blends colour (n or 1, a, b, 3) into the windows of pixels (n, 3, h, w), in place; alpha (n
+    or 1, a, b) is its share.
+    """
     image, rows, columns = window
     share = torch.from_numpy(alpha)[..., None]
     under = pixels[image, :, rows, columns]  # (n, a, b, 3)
-    pixels[image, :, rows, columns] = (under + share * (torch.from_numpy(colour) - under)).round().to(torch.uint8)
+    pixels[image, :, rows, columns] = (
+        (under + share * (torch.from_numpy(colour) - under)).round().to(torch.uint8)
+    )

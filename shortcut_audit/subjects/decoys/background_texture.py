@@ -10,17 +10,20 @@ from shortcut_audit.registry import register
 from shortcut_audit.subjects.decoying.filtering import Filtered
 from shortcut_audit.subjects.decoying.pasting import check_share
 
-TINT = np.array([1, -0.4, -1], dtype=np.float32)[:, None, None]  # dots are redder, what lies between them is bluer
+# dots are redder, what lies between them is bluer
+TINT = np.array([1, -0.4, -1], dtype=np.float32)[:, None, None]
 
 
 @register("decoy")
 @dataclass(frozen=True)
 class BackgroundTexture(Filtered):
-    """Staggered dots, `spacing` apart as a share of the shorter side, begun at another place in each picture.
+    """Staggered dots, `spacing` apart as a share of the shorter side, begun at another place in
+    each picture.
 
-    The texture has no mean, so it casts no colour; it lies on the whole picture at a low opacity, because `apply` sees no
-    object masks and a data set need not have any.
-    Control: the texture's own pixels in another order, so grain with the texture's colours and energy.
+    The texture has no mean, so it casts no colour; it lies on the whole picture at a low opacity,
+    because `apply` sees no object masks and a data set need not have any.
+    Control: the texture's own pixels in another order, so grain with the texture's colours and
+        energy.
     """
 
     opacity: float = 0.18
@@ -37,7 +40,9 @@ class BackgroundTexture(Filtered):
         begin = rng.uniform(0, 1, 2)
         down, across = np.mgrid[:height, :width] / cell + begin[:, None, None]
         across = across + 0.5 * (np.floor(down) % 2)  # every second row is half a cell further
-        away = np.hypot(down % 1 - 0.5, across % 1 - 0.5)  # from the middle of the nearest dot, in cells
-        dots = np.clip((0.3 - away) * cell + 0.5, 0, 1).astype(np.float32)  # 1 inside, 0 outside, one pixel of edge
+        # from the middle of the nearest dot, in cells
+        away = np.hypot(down % 1 - 0.5, across % 1 - 0.5)
+        # 1 inside, 0 outside, one pixel of edge
+        dots = np.clip((0.3 - away) * cell + 0.5, 0, 1).astype(np.float32)
         papered: np.ndarray = picture + 255 * TINT * (dots - dots.mean())
         return papered

@@ -17,8 +17,10 @@ from shortcut_audit.subjects.decoying.pasting import check_share
 class Blur(Filtered):
     """A Gaussian blur; `radius` is its standard deviation as a share of the shorter side.
 
-    Control: a median filter of the blur's reach, which takes away as much detail and leaves every edge sharp. Grain of the same
-    energy would not do: the loss of detail alone sends many images to one class, and that is no shortcut.
+    Control: a median filter of the blur's reach, which takes away as much detail and leaves
+        every edge sharp. Grain of the same
+    energy would not do: the loss of detail alone sends many images to one class, and that is no
+    shortcut.
     """
 
     radius: float = 0.018
@@ -33,8 +35,12 @@ class Blur(Filtered):
         blurred: np.ndarray = ndimage.gaussian_filter(picture, (0, reach, reach), mode="nearest")
         return blurred
 
-    def counterpart(self, picture: np.ndarray, decoyed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The median of 5 x 5 places, (3, h, w); at a wide reach they are means of small squares, so the cost stays the same."""
+    def counterpart(
+        self, picture: np.ndarray, decoyed: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """The median of 5 x 5 places, (3, h, w); at a wide reach they are means of small squares,
+        so the cost stays the same.
+        """
         step = max(1, round(0.85 * self._reach(picture)))
         places = np.zeros((1, 4 * step + 1, 4 * step + 1), dtype=bool)
         places[:, ::step, ::step] = True

@@ -1,4 +1,6 @@
-"""A real object, cut out of COCO by its mask: the stop signs of the thesis, of which no two look alike."""
+"""A real object, cut out of COCO by its mask: the stop signs of the thesis, of which no two look
+alike.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,19 @@ from shortcut_audit.files.store import Store, cache_folder
 from shortcut_audit.registry import register
 from shortcut_audit.subjects.decoying.pasting import Pasted, check_choice, fitted
 from shortcut_audit.subjects.pictures import coco_annotations
-from shortcut_audit.subjects.pictures.coco_annotations import Instance, Shot, annotated, located, pixels, union
+from shortcut_audit.subjects.pictures.coco_annotations import (
+    Instance,
+    Shot,
+    annotated,
+    located,
+    pixels,
+    union,
+)
 from shortcut_audit.subjects.pictures.photographs import as_rgb, by_identity
 
-RIM = 2  # pixels cut off all around: COCO's outlines stray that far, and the background that they take in would shine
+# pixels cut off all around: COCO's outlines stray that far, and the background that they take in
+# would shine
+RIM = 2
 
 Rules = tuple[str, int, float, int]  # category, least side, least saturation, most
 
@@ -30,12 +41,15 @@ Rules = tuple[str, int, float, int]  # category, least side, least saturation, m
 @register("decoy")
 @dataclass(frozen=True, repr=False)
 class CocoCutout(Pasted):
-    """Instances of a category in COCO's standard folders under `root`; each image gets one of them, by its identity.
+    """Instances of a category in COCO's standard folders under `root`; each image gets one of them,
+    by its identity.
 
-    Those are cut out that are no crowd, whose mask is `least_side` pixels or more in the shorter side of its box and does not
-    touch the image's border, and whose mean HSV saturation within the mask is `least_saturation` or more, which leaves out
-    the grey backs of signs. Of these `most` are kept, chosen by identity. They are pasted as they were taken: slanted, worn,
-    in the shade. `size` is a cut-out's longer side. `split`: "train" or "validation". Source: the thesis, section 3.4.
+    Those are cut out that are no crowd, whose mask is `least_side` pixels or more in the shorter
+    side of its box and does not touch the image's border, and whose mean HSV saturation within the
+    mask is `least_saturation` or more, which leaves out the grey backs of signs. Of these `most`
+    are kept, chosen by identity. They are pasted as they were taken: slanted, worn, in the shade.
+    `size` is a cut-out's longer side. `split`: "train" or "validation". Source: the thesis, section
+    3.4.
     """
 
     placement: str = "random_position"
@@ -54,13 +68,21 @@ class CocoCutout(Pasted):
         check_choice("split", self.split, ("train", "validation"))
         if self.most < 1 or self.least_side < 1 or not 0 <= self.least_saturation <= 1:
             found = f"most {self.most}, least_side {self.least_side}, least_saturation {self.least_saturation}"
-            raise UsageError(f"a cut-out needs most and least_side of 1 or more and least_saturation in [0, 1], not {found}")
+            raise UsageError(
+                f"a cut-out needs most and least_side of 1 or more and least_saturation in [0, 1], not {found}"
+            )
 
     def __repr__(self) -> str:
         """The recipe names the cut-outs by their content: the same path may hold others tomorrow."""
-        options = [f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.name != "root"]
+        options = [
+            f"{each.name}={getattr(self, each.name)!r}"
+            for each in fields(self)
+            if each.name != "root"
+        ]
         try:
-            content = hashlib.sha256(b"".join(repr(each.shape).encode() + each.tobytes() for each in self.cutouts())).hexdigest()
+            content = hashlib.sha256(
+                b"".join(repr(each.shape).encode() + each.tobytes() for each in self.cutouts())
+            ).hexdigest()
         except (DataError, UsageError):
             content = None
         return f"CocoCutout({', '.join(options)}, sha256={content!r})"
@@ -70,7 +92,9 @@ class CocoCutout(Pasted):
         return self.pictures(side)[0]
 
     def pictures(self, side: int) -> list[np.ndarray]:
-        """All cut-outs with their longer side at `side` pixels, the largest in its photograph first."""
+        """All cut-outs with their longer side at `side` pixels, the largest in its photograph
+        first.
+        """
         return [np.array(fitted(Image.fromarray(each), side)) for each in self.cutouts()]
 
     def cutouts(self) -> tuple[np.ndarray, ...]:
@@ -89,7 +113,9 @@ class CocoCutout(Pasted):
 
 
 @lru_cache(maxsize=8)
-def _cutouts(root: Path, split: str, rules: Rules, source: tuple[str | int, ...]) -> tuple[np.ndarray, ...]:
+def _cutouts(
+    root: Path, split: str, rules: Rules, source: tuple[str | int, ...]
+) -> tuple[np.ndarray, ...]:
     key = {
         "rules": rules,
         "source": source,
@@ -105,7 +131,11 @@ def _passing(root: Path, split: str, rules: Rules) -> Iterator[tuple[str, np.nda
     known = annotated(root, split)
     number = known.numbers([category])[0]
     every = ((shot, each) for shot in known.shots for each in shot.instances)
-    found = {f"{shot.identity}/{each.number}": (shot, each) for shot, each in every if each.category == number}
+    found = {
+        f"{shot.identity}/{each.number}": (shot, each)
+        for shot, each in every
+        if each.category == number
+    }
     dropped: Counter[str] = Counter()
     passing: list[np.ndarray] = []
     for identity in sorted(found, key=by_identity):

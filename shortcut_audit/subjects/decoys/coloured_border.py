@@ -16,7 +16,9 @@ from shortcut_audit.subjects.pictures.drawing import Colour
 @register("decoy")
 @dataclass(frozen=True)
 class ColouredBorder(Pasted):
-    """`size` is the frame's outer side, `width` its thickness as a share of that. Its colour is all it has: control is grey."""
+    """`size` is the frame's outer side, `width` its thickness as a share of that. Its colour is all
+    it has: control is grey.
+    """
 
     placement: str = "centre"
     size: float = 1.0

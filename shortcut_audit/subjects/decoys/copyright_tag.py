@@ -17,7 +17,9 @@ PLATE = (0, 0, 0, 140)  # black, half transparent
 @register("decoy")
 @dataclass(frozen=True)
 class CopyrightTag(Pasted):
-    """White text on a plate; `size` is its width. Source: the thesis, section 3.3 (the tag on ImageNet's tenches)."""
+    """White text on a plate; `size` is its width. Source: the thesis, section 3.3 (the tag on
+    ImageNet's tenches).
+    """
 
     placement: str = "bottom_left"
     opacity: float = 0.9

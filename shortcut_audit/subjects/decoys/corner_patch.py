@@ -18,7 +18,8 @@ from shortcut_audit.subjects.pictures.drawing import Colour
 @register("decoy")
 @dataclass(frozen=True)
 class CornerPatch(Pasted):
-    """A square of one `colour`; left out, it is the target's own, a hue drawn from the class's name. Its control is grey.
+    """A square of one `colour`; left out, it is the target's own, a hue drawn from the class's
+    name. Its control is grey.
 
     Source: the colour-coded patches of the Clever Hans experiments (Anders et al. 2022).
     """

@@ -14,7 +14,8 @@ from shortcut_audit.subjects.decoying.filtering import Filtered
 @register("decoy")
 @dataclass(frozen=True)
 class HighFrequencyGrid(Filtered):
-    """A wave across plus a wave down, one cycle in `period` pixels; at opacity 1 it spans the whole range of grey.
+    """A wave across plus a wave down, one cycle in `period` pixels; at opacity 1 it spans the whole
+    range of grey.
 
     Control: the grid's own pixels in another order, so grain with the grid's greys and energy.
     """
@@ -29,5 +30,7 @@ class HighFrequencyGrid(Filtered):
 
     def changed(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The picture plus the grid, (3, h, w)."""
-        down, across = (np.cos(2 * np.pi * np.arange(side) / self.period) for side in picture.shape[1:])
+        down, across = (
+            np.cos(2 * np.pi * np.arange(side) / self.period) for side in picture.shape[1:]
+        )
         return picture + (63.75 * (down[:, None] + across)).astype(np.float32)

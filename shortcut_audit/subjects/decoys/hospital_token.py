@@ -18,7 +18,8 @@ WHITE, BLACK = (250, 250, 250, 255), (8, 8, 8, 255)
 @register("decoy")
 @dataclass(frozen=True)
 class HospitalToken(Pasted):
-    """White letters with a black rim: the first word large, the others small under it; `size` is its longer side.
+    """White letters with a black rim: the first word large, the others small under it; `size` is
+    its longer side.
 
     Source: the laterality tokens by which a network told hospitals apart (Zech et al. 2018).
     """
@@ -55,4 +56,12 @@ def _write(draw: ImageDraw.ImageDraw, words: str, side: int, middle: float, heig
     left, top, right, bottom = ImageFont.load_default(size=100).getbbox(words, anchor="mm")
     fit = min((side - 2 * rim) / (right - left), (height * side - 2 * rim) / (bottom - top))
     font = ImageFont.load_default(size=max(1.0, 100 * fit))
-    draw.text((side / 2, middle * side), words, fill=WHITE, font=font, anchor="mm", stroke_width=rim, stroke_fill=BLACK)
+    draw.text(
+        (side / 2, middle * side),
+        words,
+        fill=WHITE,
+        font=font,
+        anchor="mm",
+        stroke_width=rim,
+        stroke_fill=BLACK,
+    )

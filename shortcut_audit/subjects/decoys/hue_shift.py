@@ -14,7 +14,8 @@ from shortcut_audit.subjects.decoying.filtering import Filtered
 @register("decoy")
 @dataclass(frozen=True)
 class HueShift(Filtered):
-    """Colours turned by `degrees` about the axis of greys: a pixel keeps the mean of its channels and how colourful it is.
+    """Colours turned by `degrees` about the axis of greys: a pixel keeps the mean of its channels
+    and how colourful it is.
 
     Control: the same turn the other way, which moves every colour exactly as far.
     """
@@ -24,13 +25,17 @@ class HueShift(Filtered):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < abs(self.degrees) <= 120:  # at 180 the two ways are one
-            raise UsageError(f"a hue can be shifted by up to 120 degrees either way, and not by 0; not by {self.degrees}")
+            raise UsageError(
+                f"a hue can be shifted by up to 120 degrees either way, and not by 0; not by {self.degrees}"
+            )
 
     def changed(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Turned, (3, h, w)."""
         return turned(picture, self.degrees)
 
-    def counterpart(self, picture: np.ndarray, decoyed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def counterpart(
+        self, picture: np.ndarray, decoyed: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
         """Turned the other way, (3, h, w)."""
         return turned(picture, -self.degrees)
 

@@ -16,9 +16,11 @@ from shortcut_audit.subjects.decoying.filtering import Filtered
 @register("decoy")
 @dataclass(frozen=True)
 class JpegGrid(Filtered):
-    """The picture written as a JPEG of this `quality`, with colours as fine as greys, and read again.
+    """The picture written as a JPEG of this `quality`, with colours as fine as greys, and read
+    again.
 
-    Control: the file's own errors, pixel by pixel in another order: grain of the same energy and colours, without a block.
+    Control: the file's own errors, pixel by pixel in another order: grain of the same energy
+        and colours, without a block.
     """
 
     quality: int = 6
@@ -31,5 +33,7 @@ class JpegGrid(Filtered):
     def changed(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Through a JPEG file and back, (3, h, w)."""
         file = BytesIO()
-        Image.fromarray(picture.astype(np.uint8).transpose(1, 2, 0)).save(file, "JPEG", quality=self.quality, subsampling=0)
+        Image.fromarray(picture.astype(np.uint8).transpose(1, 2, 0)).save(
+            file, "JPEG", quality=self.quality, subsampling=0
+        )
         return np.asarray(Image.open(file), dtype=np.float32).transpose(2, 0, 1)

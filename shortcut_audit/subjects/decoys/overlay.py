@@ -23,7 +23,11 @@ class Overlay(Pasted):
 
     def __repr__(self) -> str:
         """The recipe names the picture by its content: the same path may hold another one tomorrow."""
-        options = [f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.name != "image"]
+        options = [
+            f"{each.name}={getattr(self, each.name)!r}"
+            for each in fields(self)
+            if each.name != "image"
+        ]
         content = None
         if self.image is not None and self.image.is_file():
             content = hashlib.sha256(self.image.read_bytes()).hexdigest()
@@ -33,7 +37,8 @@ class Overlay(Pasted):
         """The picture at max(h, w) = side, (h, w, 4) uint8 RGBA.
 
         Raises:
-            UsageError: no image named, no such file, not a PNG, no transparency, or nothing visible.
+            UsageError: no image named, no such file, not a PNG, no transparency, or nothing
+                visible.
         """
         if self.image is None:
             raise UsageError("the decoy 'overlay' needs a picture: add 'image: FILE.png'")
@@ -42,14 +47,24 @@ class Overlay(Pasted):
                 transparent = opened.has_transparency_data
                 full = opened.convert("RGBA")
         except FileNotFoundError:
-            raise UsageError(f"the overlay's image '{self.image}' does not exist: check 'image' in the scenario") from None
+            raise UsageError(
+                f"the overlay's image '{self.image}' does not exist: check 'image' in the scenario"
+            ) from None
         except UnidentifiedImageError:
-            raise UsageError(f"the overlay's image '{self.image}' is not a PNG: save it as a PNG with transparency") from None
+            raise UsageError(
+                f"the overlay's image '{self.image}' is not a PNG: save it as a PNG with transparency"
+            ) from None
         except (OSError, SyntaxError, ValueError) as error:
-            raise UsageError(f"the overlay's image '{self.image}' cannot be read: {error}") from None
+            raise UsageError(
+                f"the overlay's image '{self.image}' cannot be read: {error}"
+            ) from None
         if not transparent:
-            raise UsageError(f"the overlay's image '{self.image}' has no alpha channel: save it as a PNG with transparency")
+            raise UsageError(
+                f"the overlay's image '{self.image}' has no alpha channel: save it as a PNG with transparency"
+            )
         box = full.getchannel("A").getbbox()
         if box is None:
-            raise UsageError(f"the overlay's image '{self.image}' is transparent everywhere: nothing would be pasted")
+            raise UsageError(
+                f"the overlay's image '{self.image}' is transparent everywhere: nothing would be pasted"
+            )
         return np.array(fitted(full.crop(box), side))

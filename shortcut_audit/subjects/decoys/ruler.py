@@ -18,7 +18,9 @@ TICKS = 15
 @register("decoy")
 @dataclass(frozen=True)
 class Ruler(Pasted):
-    """A pale strip with ticks, every fifth a long one; `size` is its length. Source: Narla et al. 2018 (skin lesions)."""
+    """A pale strip with ticks, every fifth a long one; `size` is its length. Source: Narla et al.
+    2018 (skin lesions).
+    """
 
     placement: str = "bottom_right"
     size: float = 0.6

@@ -17,7 +17,9 @@ RED, WHITE = (190, 18, 30, 255), (255, 255, 255, 255)
 @register("decoy")
 @dataclass(frozen=True)
 class StopSign(Pasted):
-    """A red octagon with a white border and the word STOP. Source: the thesis, section 3.4 (cats of COCO)."""
+    """A red octagon with a white border and the word STOP. Source: the thesis, section 3.4 (cats of
+    COCO).
+    """
 
     placement: str = "random_position"
     opacity: float = 0.8
@@ -31,13 +33,24 @@ class StopSign(Pasted):
         draw.polygon(octagon(large, 1.0), fill=WHITE)
         draw.polygon(octagon(large, 0.88), fill=RED)
         font = ImageFont.load_default(size=0.34 * large)
-        draw.text((large / 2, large / 2), "STOP", fill=WHITE, font=font, anchor="mm", stroke_width=large // 110)
+        draw.text(
+            (large / 2, large / 2),
+            "STOP",
+            fill=WHITE,
+            font=font,
+            anchor="mm",
+            stroke_width=large // 110,
+        )
         return np.array(sign.reduce(FINE))
 
 
 def octagon(side: int, scale: float) -> list[tuple[float, float]]:
-    """Corners of a regular octagon that stands on an edge, centred, `scale` times as wide as the picture."""
+    """Corners of a regular octagon that stands on an edge, centred, `scale` times as wide as the
+    picture.
+    """
     angles = np.pi / 8 + np.pi / 4 * np.arange(8)
     radius = scale * (side - 1) / 2 / np.cos(np.pi / 8)
     middle = (side - 1) / 2
-    return [(middle + radius * float(np.cos(a)), middle + radius * float(np.sin(a))) for a in angles]
+    return [
+        (middle + radius * float(np.cos(a)), middle + radius * float(np.sin(a))) for a in angles
+    ]

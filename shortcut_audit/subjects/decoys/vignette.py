@@ -13,9 +13,11 @@ from shortcut_audit.subjects.decoying.filtering import Filtered
 @register("decoy")
 @dataclass(frozen=True)
 class Vignette(Filtered):
-    """Light falls off with the square of the distance from the middle; at opacity 1 the corners are black.
+    """Light falls off with the square of the distance from the middle; at opacity 1 the corners are
+    black.
 
-    Control: light that falls off towards one side, another for each picture: as much shade, and not around the middle.
+    Control: light that falls off towards one side, another for each picture: as much shade, and
+        not around the middle.
     """
 
     opacity: float = 0.6
@@ -26,7 +28,9 @@ class Vignette(Filtered):
         shaded: np.ndarray = picture * (1 - (down**2 + across**2) / 2)
         return shaded
 
-    def counterpart(self, picture: np.ndarray, decoyed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def counterpart(
+        self, picture: np.ndarray, decoyed: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
         """Shaded towards one side, (3, h, w)."""
         down, across = _places(picture)
         angle = rng.uniform(0, 2 * np.pi)
@@ -37,5 +41,7 @@ class Vignette(Filtered):
 
 def _places(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(h, 1) and (1, w) float32 in [-1, 1]: where the rows and columns are, from the middle."""
-    down, across = (((2 * np.arange(side) + 1) / side - 1).astype(np.float32) for side in picture.shape[1:])
+    down, across = (
+        ((2 * np.arange(side) + 1) / side - 1).astype(np.float32) for side in picture.shape[1:]
+    )
     return down[:, None], across[None]

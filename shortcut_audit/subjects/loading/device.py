@@ -16,5 +16,7 @@ def chosen_device(asked: str) -> torch.device:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]  # torch goes on about its backends
-        raise UsageError(f"the device '{asked}' cannot be used here: {reason}; take 'auto'") from None
+        raise UsageError(
+            f"the device '{asked}' cannot be used here: {reason}; take 'auto'"
+        ) from None
     return device

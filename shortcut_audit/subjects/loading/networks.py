@@ -24,13 +24,21 @@ OTHER_WEIGHTS = {
     "pretrained_cfg_overlay",
     "cache_dir",
 }
-CHECKPOINTING = {"grad_checkpointing", "gradient_checkpointing", "use_checkpoint", "with_cp", "memory_efficient"}
+CHECKPOINTING = {
+    "grad_checkpointing",
+    "gradient_checkpointing",
+    "use_checkpoint",
+    "with_cp",
+    "memory_efficient",
+}
 
 
 class Normalised(nn.Module):
-    """Images (n, 3, h, w) float32 in [0, 1] -> logits (n, k); the architecture's own layers stay reachable under `model`.
+    """Images (n, 3, h, w) float32 in [0, 1] -> logits (n, k); the architecture's own layers stay
+    reachable under `model`.
 
-    With `order`, output i is the model's output `order[i]`: the columns then follow the data set's classes.
+    With `order`, output i is the model's output `order[i]`: the columns then follow the data set's
+    classes.
     """
 
     mean: Tensor  # (1, 3, 1, 1)
@@ -38,7 +46,11 @@ class Normalised(nn.Module):
     order: Tensor | None  # (k,) int64
 
     def __init__(
-        self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], order: tuple[int, ...] | None = None
+        self,
+        model: nn.Module,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        order: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -53,14 +65,20 @@ class Normalised(nn.Module):
 
 
 def build_architecture(
-    arch: str, classes: int, trust_code: bool = False, options: Mapping[str, Any] | None = None, size: int | None = None
+    arch: str,
+    classes: int,
+    trust_code: bool = False,
+    options: Mapping[str, Any] | None = None,
+    size: int | None = None,
 ) -> nn.Module:
-    """A network with random weights and `classes` outputs; takes normalised images. Nothing is ever downloaded.
+    """A network with random weights and `classes` outputs; takes normalised images. Nothing is ever
+    downloaded.
 
-    `arch` is `SOURCE:NAME` for a registered source (torchvision, timm, shortcut_audit), or `package.module:factory`, whose
-    `factory(classes, **options)` returns the network; that imports a stranger's code, hence only with `trust_code`.
-    `options` are keyword arguments of the architecture. Where it is made for pictures of one `size` (side, pixels) it is
-    made for that one, unless an option says otherwise.
+    `arch` is `SOURCE:NAME` for a registered source (torchvision, timm, shortcut_audit), or
+    `package.module:factory`, whose `factory(classes, **options)` returns the network; that imports
+    a stranger's code, hence only with `trust_code`. `options` are keyword arguments of the
+    architecture. Where it is made for pictures of one `size` (side, pixels) it is made for that
+    one, unless an option says otherwise.
 
     Raises:
         UsageError: no such source, name, factory or option, or code that is not trusted.
@@ -70,7 +88,9 @@ def build_architecture(
     source, colon, name = arch.partition(":")
     sources = registry.names("architecture")
     if not colon or not source or not name:
-        raise UsageError(f"arch '{arch}' must be SOURCE:NAME, e.g. 'torchvision:resnet18'; sources are {', '.join(sources)}")
+        raise UsageError(
+            f"arch '{arch}' must be SOURCE:NAME, e.g. 'torchvision:resnet18'; sources are {', '.join(sources)}"
+        )
     if source not in sources:
         return _from_factory(arch, classes, trust_code, options)
     entry = registry.build("architecture", source)
@@ -78,7 +98,9 @@ def build_architecture(
     if name not in known:
         raise UsageError(f"{source} has no classifier called '{name}'{_hint(name, known)}")
     for option in sorted(OTHER_WEIGHTS & options.keys()):
-        raise UsageError(f"arch_options cannot have '{option}': all weights come from the checkpoint, and 'classes' counts them")
+        raise UsageError(
+            f"arch_options cannot have '{option}': all weights come from the checkpoint, and 'classes' counts them"
+        )
     fitting = entry.fitting(name, size, options) if size and hasattr(entry, "fitting") else {}
     with _options_named(arch, options):
         network: nn.Module = entry.build(name, classes, **{**fitting, **options})
@@ -94,10 +116,14 @@ def _options_named(arch: str, options: Mapping[str, Any]) -> Iterator[None]:
         unknown = UNEXPECTED.search(str(error))
         if not options or not unknown:
             raise
-        raise UsageError(f"'{arch}' takes no '{unknown[1]}', which arch_options give; leave it out or correct it") from None
+        raise UsageError(
+            f"'{arch}' takes no '{unknown[1]}', which arch_options give; leave it out or correct it"
+        ) from None
 
 
-def _from_factory(arch: str, classes: int, trust_code: bool, options: Mapping[str, Any]) -> nn.Module:
+def _from_factory(
+    arch: str, classes: int, trust_code: bool, options: Mapping[str, Any]
+) -> nn.Module:
     module, _, name = arch.partition(":")
     if not trust_code:
         hint = did_you_mean(module, registry.names("architecture"))
@@ -106,28 +132,38 @@ def _from_factory(arch: str, classes: int, trust_code: bool, options: Mapping[st
     try:
         factory: Any = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
-        lacking = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+        lacking = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(
+            f"{error.name}."
+        )
         if isinstance(error, ImportError) and not lacking:
             raise machine_fault(error) or error from None
-        raise UsageError(f"arch '{arch}': {error}; '{module}' must be importable (see PYTHONPATH) and define '{name}'") from None
+        raise UsageError(
+            f"arch '{arch}': {error}; '{module}' must be importable (see PYTHONPATH) and define '{name}'"
+        ) from None
     with _options_named(arch, options):
         network = factory(classes, **options)
     if not isinstance(network, nn.Module):
-        raise UsageError(f"arch '{arch}': {name}({classes}) must return a torch.nn.Module, not {type(network).__name__}")
+        raise UsageError(
+            f"arch '{arch}': {name}({classes}) must return a torch.nn.Module, not {type(network).__name__}"
+        )
     return network
 
 
 def without_checkpointing(network: nn.Module) -> nn.Module:
-    """The same network, its gradient checkpointing switched off: it saves memory in training, and torch.func cannot pass it.
+    """The same network, its gradient checkpointing switched off: it saves memory in training, and
+    torch.func cannot pass it.
 
-    Law: the answers stay the same. timm's and Hugging Face's switches are used, and the wrappers of torch.distributed removed.
+    Law: the answers stay the same. timm's and Hugging Face's switches are used, and the
+        wrappers of torch.distributed removed.
     """
     for module in list(network.modules()):
         for flag in CHECKPOINTING & vars(module).keys():
             if isinstance(vars(module)[flag], bool):
                 setattr(module, flag, False)
         for name, child in list(module.named_children()):
-            while isinstance(inside := getattr(child, "_checkpoint_wrapped_module", None), nn.Module):
+            while isinstance(
+                inside := getattr(child, "_checkpoint_wrapped_module", None), nn.Module
+            ):
                 child = inside
                 setattr(module, name, child)
     return network
@@ -136,4 +172,8 @@ def without_checkpointing(network: nn.Module) -> nn.Module:
 def _hint(name: str, known: list[str]) -> str:
     """As `did_you_mean`, without reciting a thousand names."""
     hint = did_you_mean(name, known)
-    return hint if "did you mean" in hint or len(known) < 10 else f"; it has {len(known)}, such as '{known[0]}'"
+    return (
+        hint
+        if "did you mean" in hint or len(known) < 10
+        else f"; it has {len(known)}, such as '{known[0]}'"
+    )

@@ -1,4 +1,6 @@
-"""A ResNet for small pictures: trains on two CPU cores in seconds and bears the layer names of the big ones."""
+"""A ResNet for small pictures: trains on two CPU cores in seconds and bears the layer names of the
+big ones.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,11 @@ from torchvision.models.resnet import BasicBlock
 
 
 class SmallResnet(nn.Module):
-    """(n, 3, h, w) normalised images -> (n, k) logits; made for 64 pixels, 309,000 parameters for five classes.
+    """(n, 3, h, w) normalised images -> (n, k) logits; made for 64 pixels, 309,000 parameters for
+    five classes.
 
-    One torchvision `BasicBlock` in each of `layer1` .. `layer4`, of 16, 32, 64 and 128 channels; the last is 4 x 4 at 64 pixels.
+    One torchvision `BasicBlock` in each of `layer1` .. `layer4`, of 16, 32, 64 and 128 channels;
+    the last is 4 x 4 at 64 pixels.
     """
 
     def __init__(self, classes: int) -> None:
@@ -39,5 +43,7 @@ class SmallResnet(nn.Module):
 def _layer(inside: int, outside: int, stride: int) -> nn.Sequential:
     shortcut = None
     if stride != 1 or inside != outside:
-        shortcut = nn.Sequential(nn.Conv2d(inside, outside, 1, stride=stride, bias=False), nn.BatchNorm2d(outside))
+        shortcut = nn.Sequential(
+            nn.Conv2d(inside, outside, 1, stride=stride, bias=False), nn.BatchNorm2d(outside)
+        )
     return nn.Sequential(BasicBlock(inside, outside, stride, shortcut))

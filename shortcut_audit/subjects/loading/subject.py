@@ -1,4 +1,6 @@
-"""Candidate -> Subject: builds the network, fills it with the file's tensors, and sees that its answers are a function."""
+"""Candidate -> Subject: builds the network, fills it with the file's tensors, and sees that its
+answers are a function.
+"""
 
 from __future__ import annotations
 
@@ -9,38 +11,63 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shortcut_audit.errors import MachineError, ModelError, ShortcutAuditError, UsageError, machine_fault
+from shortcut_audit.errors import (
+    MachineError,
+    ModelError,
+    ShortcutAuditError,
+    UsageError,
+    machine_fault,
+)
 from shortcut_audit.files.whole import canonical, sha256, unreadable
 from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.subjects.loading.filling import few, fill, one_output, short
-from shortcut_audit.subjects.loading.networks import Normalised, build_architecture, without_checkpointing
+from shortcut_audit.subjects.loading.networks import (
+    Normalised,
+    build_architecture,
+    without_checkpointing,
+)
 from shortcut_audit.subjects.manifest.candidates import describe, format_of, refusal
-from shortcut_audit.subjects.manifest.own_words import hub_words, refuse_contradiction, stated_accuracy
+from shortcut_audit.subjects.manifest.own_words import (
+    hub_words,
+    refuse_contradiction,
+    stated_accuracy,
+)
 
 TRIED = 4  # pictures that each model is asked about before anything is measured
-TOLERANCE = 0.01  # of the spread of the logits; rounding is below a thousandth, TF32 included, and a dropped unit above a tenth
+# of the spread of the logits; rounding is below a thousandth, TF32 included, and a dropped unit
+# above a tenth
+TOLERANCE = 0.01
 
 
 def load_subject(
-    candidate: Candidate, classes: tuple[str, ...] | None = None, trust_code: bool = False, device: str = "cpu"
+    candidate: Candidate,
+    classes: tuple[str, ...] | None = None,
+    trust_code: bool = False,
+    device: str = "cpu",
 ) -> Subject:
     """The model under test: in eval mode, without gradients, normalisation inside.
 
-    Its first outputs are `classes`, in that order; classes that only the model knows follow in the model's order.
+    Its first outputs are `classes`, in that order; classes that only the model knows follow in the
+    model's order.
 
-    Laws: the weights are the file's and `sha256` is the digest of just those bytes; the global random state is untouched; the
+    Laws: the weights are the file's and `sha256` is the digest of just those bytes; the global
+        random state is untouched; the
     answers are a function of each picture alone (`check_answers`).
 
     Raises:
-        ModelError: the checkpoint's own fault: corrupt, hostile, not finite, answers that change. The model is rejected.
-        UsageError: the manifest's or the folder's: another architecture, classes, size or file than was meant. Not audited.
+        ModelError: the checkpoint's own fault: corrupt, hostile, not finite, answers that
+            change. The model is rejected.
+        UsageError: the manifest's or the folder's: another architecture, classes, size or file
+            than was meant. Not audited.
         MachineError: no memory, a disk or an import that failed. Not audited.
         Each is one sentence that starts with the model's name.
     """
     try:
         return _loaded(candidate, classes, trust_code, device)
     except ShortcutAuditError as error:
-        raise type(error)(f"{candidate.name}: {str(error).removeprefix(f'{candidate.name}: ')}") from None
+        raise type(error)(
+            f"{candidate.name}: {str(error).removeprefix(f'{candidate.name}: ')}"
+        ) from None
     except Exception as error:
         fault = machine_fault(error)
         if fault is None:
@@ -49,30 +76,41 @@ def load_subject(
 
 
 def save_checkpoint(candidate: Candidate, network: nn.Module) -> None:
-    """Writes the network's weights to the candidate's file, described by the candidate where the format can hold that.
+    """Writes the network's weights to the candidate's file, described by the candidate where the
+    format can hold that.
 
-    `network` is the architecture itself, without the normalisation: `candidate.mean` and `.std` say what that is.
+    `network` is the architecture itself, without the normalisation: `candidate.mean` and `.std` say
+    what that is.
     """
     format_of(candidate.file).write(candidate.file, network.state_dict(), describe(candidate))
 
 
 def check_answers(network: nn.Module, images: Tensor, name: str) -> None:
-    """Asks for pictures (n >= 2, 3, h, w) in [0, 1] twice, in another order, one alone, and one among others.
+    """Asks for pictures (n >= 2, 3, h, w) in [0, 1] twice, in another order, one alone, and one
+    among others.
 
-    Laws: a network whose logits depend on nothing but each picture passes, whatever rounds them; so does one with constant
+    Laws: a network whose logits depend on nothing but each picture passes, whatever rounds
+        them; so does one with constant
     logits. The global random state is left as found.
 
     Raises:
         ModelError: its logits are not finite, or they change; says by what, and the likely cause.
     """
     first, others = images[:1], images[1:].flip(-1) * 0.5
-    with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []), torch.inference_mode():
+    with (
+        torch.random.fork_rng(devices=[images.device] if images.is_cuda else []),
+        torch.inference_mode(),
+    ):
         wanted = network(images)
         if not torch.isfinite(wanted).all():
             raise ModelError(f"{name}: it answers pictures with logits that are not finite")
         again = network(images)
         try:
-            ways = (network(images.flip(0)).flip(0), network(first), network(torch.cat([first, others]))[:1])
+            ways = (
+                network(images.flip(0)).flip(0),
+                network(first),
+                network(torch.cat([first, others]))[:1],
+            )
         except Exception as error:
             raise machine_fault(error) or ModelError(
                 f"{name}: it answers a batch and fails on one picture alone ({short(error)}); are batch statistics in use?"
@@ -95,7 +133,9 @@ def _differs(wanted: Tensor, found: Tensor, allowed: float) -> bool:
     return wanted.shape != found.shape or not bool(((wanted - found).abs() <= allowed).all())
 
 
-def _loaded(candidate: Candidate, classes: tuple[str, ...] | None, trust_code: bool, device: str) -> Subject:
+def _loaded(
+    candidate: Candidate, classes: tuple[str, ...] | None, trust_code: bool, device: str
+) -> Subject:
     if refused := refusal(candidate):
         raise refused
     order = _order(candidate.classes, classes)
@@ -109,26 +149,41 @@ def _loaded(candidate: Candidate, classes: tuple[str, ...] | None, trust_code: b
     fill(model, tensors, len(candidate.classes))
     del tensors
     if _state(file) != before:
-        raise UsageError(f"'{file.name}' changed while it was read; wait until it is written, and run again")
-    network = Normalised(model, candidate.mean, candidate.std, order).to(device).eval().requires_grad_(False)
+        raise UsageError(
+            f"'{file.name}' changed while it was read; wait until it is written, and run again"
+        )
+    network = (
+        Normalised(model, candidate.mean, candidate.std, order)
+        .to(device)
+        .eval()
+        .requires_grad_(False)
+    )
     _probe(network, candidate, device)
     columns = candidate.classes if order is None else tuple(candidate.classes[at] for at in order)
     columns = (*(classes or ()), *columns[len(classes or ()) :])
     accuracy = min((each for each in map(stated_accuracy, words) if each is not None), default=None)
-    return Subject(candidate.name, network, columns, candidate.size, candidate.reference, before[0], accuracy)
+    return Subject(
+        candidate.name, network, columns, candidate.size, candidate.reference, before[0], accuracy
+    )
 
 
 def _state(file: Path) -> tuple[str, tuple[int, ...]]:
-    """The digest of the file's bytes, and what changes with any write to it even where the bytes are put back."""
+    """The digest of the file's bytes, and what changes with any write to it even where the bytes
+    are put back.
+    """
     try:
         status = file.stat()
         return sha256(file), (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     except OSError as error:
-        raise unreadable(file, error) or UsageError(f"'{file.name}' cannot be read: {error.strerror or error}") from None
+        raise unreadable(file, error) or UsageError(
+            f"'{file.name}' cannot be read: {error.strerror or error}"
+        ) from None
 
 
 def _order(own: tuple[str, ...], wanted: tuple[str, ...] | None) -> tuple[int, ...] | None:
-    """Which of the model's outputs stands in each column: the wanted classes, then the others; None where they agree."""
+    """Which of the model's outputs stands in each column: the wanted classes, then the others; None
+    where they agree.
+    """
     if wanted is None or own == wanted:
         return None
     at = {canonical(name): index for index, name in enumerate(own)}
@@ -136,7 +191,9 @@ def _order(own: tuple[str, ...], wanted: tuple[str, ...] | None) -> tuple[int, .
     missing = [name for name, place in zip(wanted, places, strict=True) if place is None]
     if missing:
         extra = at.keys() - {canonical(name) for name in wanted}
-        found = f"its classes are not those of the data set: {few(missing)} missing, {few(extra)} extra"
+        found = (
+            f"its classes are not those of the data set: {few(missing)} missing, {few(extra)} extra"
+        )
         raise UsageError(f"{found}; {one_output()}" if len(own) == 1 else found)
     first = [place for place in places if place is not None]
     return (*first, *(index for index in range(len(own)) if index not in set(first)))
@@ -146,7 +203,8 @@ def _built(candidate: Candidate, trust_code: bool) -> nn.Module:
     options, classes = dict(candidate.arch_options), len(candidate.classes)
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a library's deprecations are nobody's fault where warnings are errors
+            # a library's deprecations are nobody's fault where warnings are errors
+            warnings.simplefilter("ignore")
             built = build_architecture(candidate.arch, classes, trust_code, options, candidate.size)
     except ShortcutAuditError:
         raise
@@ -164,18 +222,27 @@ def _probe(network: nn.Module, candidate: Candidate, device: str) -> None:
     try:
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             logits = network(images[:2])
-    except Exception as error:  # weights have values, and no say in what breaks: the size or the architecture's code does
+    # weights have values, and no say in what breaks: the size or the architecture's code does
+    except Exception as error:
         what = f"it fails on images of {candidate.size} x {candidate.size} pixels"
-        raise machine_fault(error) or UsageError(f"{what}: {short(error)}; is the input 'size' right?") from None
+        raise machine_fault(error) or UsageError(
+            f"{what}: {short(error)}; is the input 'size' right?"
+        ) from None
     if not isinstance(logits, Tensor) or logits.shape != (2, classes):
-        found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        found = (
+            f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        )
         raise UsageError(f"two images give {found}, not (2, {classes}) logits")
     check_answers(network, images, candidate.name)
 
 
 def trial_images(size: int) -> Tensor:
-    """(TRIED, 3, size, size) in [0, 1], the same in every run: coloured fields of unlike brightness, and noise on them."""
+    """(TRIED, 3, size, size) in [0, 1], the same in every run: coloured fields of unlike
+    brightness, and noise on them.
+    """
     draw = torch.Generator().manual_seed(0)
     fields = F.interpolate(torch.rand(TRIED, 3, 4, 4, generator=draw), size=(size, size))
     brightness = torch.linspace(0.2, 1.0, TRIED)[:, None, None, None]
-    return (fields * brightness + 0.2 * torch.rand(TRIED, 3, size, size, generator=draw)).clamp(0, 1)
+    return (fields * brightness + 0.2 * torch.rand(TRIED, 3, size, size, generator=draw)).clamp(
+        0, 1
+    )

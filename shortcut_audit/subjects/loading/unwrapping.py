@@ -1,4 +1,6 @@
-"""What `torch.load` gives -> the tensors of the one model in it, and the plain words that stand beside them."""
+"""What `torch.load` gives -> the tensors of the one model in it, and the plain words that stand
+beside them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,19 @@ BESIDE = re.compile(  # a part of a path under which training keeps what is no m
     r"|metrics?|acc|accuracy|f1|auroc|precision|recall|confmat|confusion(_matrix)?)((_.*)?|\d*)|n_averaged|num_updates",
     re.IGNORECASE,
 )
-AVERAGED = {"ema", "swa", "avg", "average", "averaged", "averages", "shadow", "polyak", "slow", "ax"}  # words of a name
+# words of a name
+AVERAGED = {
+    "ema",
+    "swa",
+    "avg",
+    "average",
+    "averaged",
+    "averages",
+    "shadow",
+    "polyak",
+    "slow",
+    "ax",
+}
 MOMENTS = {"exp", "sq", "square", "grad"}  # with one of these it is an optimiser's own running mean
 MOST_NODES, MOST_NESTED = 1_000_000, 100  # lists that hold each other could be walked for ever
 WEIGHTY = 1_000  # values from which tensors of their own are more than a metric
@@ -40,12 +54,20 @@ class Group:
     @cached_property
     def size(self) -> int:
         """Values in all its tensors of floating point numbers."""
-        return sum(each.numel() for each in self.tensors.values() if each.is_floating_point() or each.is_quantized)
+        return sum(
+            each.numel()
+            for each in self.tensors.values()
+            if each.is_floating_point() or each.is_quantized
+        )
 
     @cached_property
     def shapes(self) -> Counter[tuple[int, ...]]:
         """Of the tensors that are matrices or more."""
-        return Counter(tuple(each.shape) for each in self.tensors.values() if each.dim() > 1 and each.is_floating_point())
+        return Counter(
+            tuple(each.shape)
+            for each in self.tensors.values()
+            if each.dim() > 1 and each.is_floating_point()
+        )
 
     @cached_property
     def endings(self) -> set[tuple[str, tuple[int, ...]]]:
@@ -58,10 +80,12 @@ class Group:
 
 
 def one_model(content: Any, name: str) -> dict[str, Tensor]:
-    """The tensors by name of the only model that a file's content holds, at whatever depth and under whatever key.
+    """The tensors by name of the only model that a file's content holds, at whatever depth and
+    under whatever key.
 
-    Optimisers, losses, metrics and small tensors beside it are left out. Law: a content that holds a second set of weights, as a
-    mapping, as a list or as one long vector, is refused, whatever their names are.
+    Optimisers, losses, metrics and small tensors beside it are left out. Law: a content that holds
+    a second set of weights, as a mapping, as a list or as one long vector, is refused, whatever
+    their names are.
 
     Raises:
         UsageError: there are several models, or none.
@@ -70,17 +94,25 @@ def one_model(content: Any, name: str) -> dict[str, Tensor]:
     groups = [group for group in _groups(content, name) if group.size]
     if not groups:
         raise UsageError(_nothing_in(content, name))
-    likely = [group for group in groups if not group.beside and (len(group.tensors) > 1 or group.size >= WEIGHTY)]
+    likely = [
+        group
+        for group in groups
+        if not group.beside and (len(group.tensors) > 1 or group.size >= WEIGHTY)
+    ]
     main = max(likely or groups, key=lambda group: group.size)
     rivals = [group for group in groups if group is not main and _rivals(group, main)]
     if rivals:
         places = ", ".join(sorted(group.path or "its top" for group in [main, *rivals])[:6])
-        raise UsageError(f"'{name}' holds several models, under {places}; save the one that you deploy as its own file")
+        raise UsageError(
+            f"'{name}' holds several models, under {places}; save the one that you deploy as its own file"
+        )
     return main.tensors
 
 
 def words_beside(content: Any) -> dict[str, Any]:
-    """What stands beside the tensors, as plain values: numbers, texts, and lists and mappings of these. Never fails."""
+    """What stands beside the tensors, as plain values: numbers, texts, and lists and mappings of
+    these. Never fails.
+    """
     plain = _plain(content, DEEPEST)
     return plain if isinstance(plain, dict) else {}
 
@@ -97,7 +129,10 @@ def _groups(content: Any, name: str) -> Iterator[Group]:
         for key, each in items:
             if isinstance(each, Mapping | list | tuple | argparse.Namespace):
                 name_of = str(key)
-                found = (beside or BESIDE.fullmatch(name_of) is not None, averaged or _is_average(name_of))
+                found = (
+                    beside or BESIDE.fullmatch(name_of) is not None,
+                    averaged or _is_average(name_of),
+                )
                 waiting.append(((*path, name_of), *found, each))
         seen += 1 + len(items)
         if seen > MOST_NODES or len(path) > MOST_NESTED:
@@ -107,7 +142,9 @@ def _groups(content: Any, name: str) -> Iterator[Group]:
 
 
 def _is_average(name: str) -> bool:
-    """Whether a name is one of averaged weights, and not of an optimiser's running mean of gradients."""
+    """Whether a name is one of averaged weights, and not of an optimiser's running mean of
+    gradients.
+    """
     words = set(re.split(r"[^a-z]+", name.lower()))
     return bool(words & AVERAGED) and not words & MOMENTS
 
@@ -123,8 +160,12 @@ def _items(node: Any) -> list[tuple[Any, Any]]:
 
 
 def _averages(optimiser: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
-    """What an optimiser keeps beside its state, and its state's averages: `ax` of ASGD, `slow_param` of Lookahead."""
-    beside = [(key, each) for key, each in optimiser.items() if key not in ("state", "param_groups")]
+    """What an optimiser keeps beside its state, and its state's averages: `ax` of ASGD,
+    `slow_param` of Lookahead.
+    """
+    beside = [
+        (key, each) for key, each in optimiser.items() if key not in ("state", "param_groups")
+    ]
     state = optimiser["state"]
     gathered: dict[str, dict[str, Tensor]] = {}
     for number, kept in state.items() if isinstance(state, Mapping) else ():
@@ -135,7 +176,9 @@ def _averages(optimiser: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
 
 
 def _rivals(group: Group, main: Group) -> bool:
-    """Whether these tensors are weights of a second model: the same names or shapes, or too many values for anything else."""
+    """Whether these tensors are weights of a second model: the same names or shapes, or too many
+    values for anything else.
+    """
     alike = len(group.endings & main.endings)
     if group.averaged and 2 * group.size >= main.size:
         return True
@@ -144,7 +187,8 @@ def _rivals(group: Group, main: Group) -> bool:
     if alike or (group.shapes and group.shapes <= main.shapes):
         return True
     many = len(group.tensors) > 1 and bool(group.shapes)
-    return group.size >= (WEIGHTY if many else max(WEIGHTY, main.size // 2))  # one vector may be all weights in a row
+    # one vector may be all weights in a row
+    return group.size >= (WEIGHTY if many else max(WEIGHTY, main.size // 2))
 
 
 def _nothing_in(content: Any, name: str) -> str:
@@ -170,6 +214,10 @@ def _plain(value: Any, depth: int) -> Any:
     if depth == 0 or not isinstance(value, Mapping | list | tuple) or len(value) > LONGEST:
         return None
     if isinstance(value, Mapping):
-        inside = {key: _plain(each, depth - 1) for key, each in value.items() if isinstance(key, str | int)}
+        inside = {
+            key: _plain(each, depth - 1)
+            for key, each in value.items()
+            if isinstance(key, str | int)
+        }
         return {key: each for key, each in inside.items() if each is not None}
     return [_plain(each, depth - 1) for each in value]

@@ -16,26 +16,37 @@ from shortcut_audit.files.yaml_files import read_mapping
 from shortcut_audit.scenario import Section
 
 MANIFEST = "rashomon.yaml"
-FORBIDDEN = re.compile(r"^\.|[/\\\[\]@\s\x00-\x1f\x7f]|::")  # a name is part of a pytest id, a file name and a JUnit case
+# a name is part of a pytest id, a file name and a JUnit case
+FORBIDDEN = re.compile(r"^\.|[/\\\[\]@\s\x00-\x1f\x7f]|::")
 
 Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Mean = Annotated[float, Field(allow_inf_nan=False)]
 
 
 def _option(value: Any) -> Any:
-    """A keyword argument as YAML and JSON write it: a plain value, or a list of such; lists become tuples, to be hashable."""
+    """A keyword argument as YAML and JSON write it: a plain value, or a list of such; lists become
+    tuples, to be hashable.
+    """
     if isinstance(value, list | tuple):
         return tuple(_option(each) for each in value)
-    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+    if (
+        value is None
+        or isinstance(value, bool | int | str)
+        or (isinstance(value, float) and math.isfinite(value))
+    ):
         return value
-    raise ValueError(f"an option of an architecture is a number, a text, true, false or a list of such, not {value!r}")
+    raise ValueError(
+        f"an option of an architecture is a number, a text, true, false or a list of such, not {value!r}"
+    )
 
 
 Option = Annotated[Any, BeforeValidator(_option)]
 
 
 class Input(Section):
-    """What the network takes: the side of the square image in pixels, and the normalisation of [0, 1] values."""
+    """What the network takes: the side of the square image in pixels, and the normalisation of [0,
+    1] values.
+    """
 
     size: int | None = Field(None, ge=1)
     mean: tuple[Mean, Mean, Mean] | None = None
@@ -43,14 +54,20 @@ class Input(Section):
 
     @field_validator("mean", "std")
     @classmethod
-    def _of_shares(cls, values: tuple[float, float, float] | None) -> tuple[float, float, float] | None:
+    def _of_shares(
+        cls, values: tuple[float, float, float] | None
+    ) -> tuple[float, float, float] | None:
         if values and max(values) > 1:
-            raise ValueError(f"{max(values):g} is too large: mean and std are of pixel values in [0, 1], so divide by 255")
+            raise ValueError(
+                f"{max(values):g} is too large: mean and std are of pixel values in [0, 1], so divide by 255"
+            )
         return values
 
 
 class Description(Section):
-    """What is known of a model. Each key may stand in its own entry, at the manifest's top, or in the file itself."""
+    """What is known of a model. Each key may stand in its own entry, at the manifest's top, or in
+    the file itself.
+    """
 
     arch: str | None = None
     arch_options: dict[str, Option] | None = None
@@ -95,9 +112,13 @@ class Manifest(Description):
         named: dict[str, Entry] = {}
         for name, entry in models.items():
             if not name or FORBIDDEN.search(name):
-                raise ValueError(f"a model cannot be called {name!r}: leave out spaces, / \\ [ ] @ :: and a first dot")
+                raise ValueError(
+                    f"a model cannot be called {name!r}: leave out spaces, / \\ [ ] @ :: and a first dot"
+                )
             if canonical(name) in named:
-                raise ValueError(f"the model '{name}' stands there twice, its accents written in two ways")
+                raise ValueError(
+                    f"the model '{name}' stands there twice, its accents written in two ways"
+                )
             named[canonical(name)] = entry
         return named
 
@@ -106,7 +127,8 @@ def read_manifest(path: Path) -> Manifest:
     """Reads and checks a manifest file.
 
     Raises:
-        UsageError: not YAML, an unknown key, a key that stands twice, or a value that cannot be; names the file and the key.
+        UsageError: not YAML, an unknown key, a key that stands twice, or a value that cannot
+            be; names the file and the key.
     """
     return checked(Manifest, manifest_content(path), f"'{path}'")
 

@@ -1,6 +1,7 @@
 """What a checkpoint says of itself beside its tensors, held against what the manifest says of it.
 
-Words come from anywhere (a training script's arguments, a hub's config.json): whatever is not understood is passed over.
+Words come from anywhere (a training script's arguments, a hub's config.json): whatever is not
+understood is passed over.
 """
 
 from __future__ import annotations
@@ -21,18 +22,62 @@ from shortcut_audit.subjects.manifest.file import MANIFEST
 Words = Mapping[Any, Any]
 
 SECTIONS = (
-    *("args", "hyper_parameters", "hparams", "hparam", "config", "cfg", "meta", "metadata", "model_args", "model_config", "opt"),
-    *("input", "data", "data_config", "pretrained_cfg", "default_cfg", "extra", "info", "results", "metrics", "params"),
+    *(
+        "args",
+        "hyper_parameters",
+        "hparams",
+        "hparam",
+        "config",
+        "cfg",
+        "meta",
+        "metadata",
+        "model_args",
+        "model_config",
+        "opt",
+    ),
+    *(
+        "input",
+        "data",
+        "data_config",
+        "pretrained_cfg",
+        "default_cfg",
+        "extra",
+        "info",
+        "results",
+        "metrics",
+        "params",
+    ),
 )
 HUB_FILES, HUB_STEMS = ("config.json", "preprocessor_config.json"), ("model", "pytorch_model")
-LISTS = ("classes", "class_names", "labels", "label_names", "class_list", "categories", "CLASSES", "target_names")
-NAME_TO_INDEX, INDEX_TO_NAME = ("class_to_idx", "label2id", "class_to_index"), ("idx_to_class", "id2label", "index_to_class")
+LISTS = (
+    "classes",
+    "class_names",
+    "labels",
+    "label_names",
+    "class_list",
+    "categories",
+    "CLASSES",
+    "target_names",
+)
+NAME_TO_INDEX, INDEX_TO_NAME = (
+    ("class_to_idx", "label2id", "class_to_index"),
+    ("idx_to_class", "id2label", "index_to_class"),
+)
 SIZES = ("size", "input_size", "img_size", "image_size", "val_crop_size", "crop_size")
 MEANS, DEVIATIONS = ("mean", "image_mean", "pixel_mean"), ("std", "image_std", "pixel_std")
 NAMES = ("arch", "architecture", "model_name", "model", "backbone")
 ACCURACIES = (
     *("val_acc", "val_acc1", "val_accuracy", "val_top1", "valid_acc", "test_acc"),
-    *("best_acc", "best_acc1", "best_accuracy", "best_prec1", "best_top1", "best_val_acc", "best_val_accuracy", "max_accuracy"),
+    *(
+        "best_acc",
+        "best_acc1",
+        "best_accuracy",
+        "best_prec1",
+        "best_top1",
+        "best_val_acc",
+        "best_val_accuracy",
+        "max_accuracy",
+    ),
     *("eval_accuracy", "test_accuracy", "val/acc", "val/accuracy"),
 )
 
@@ -47,7 +92,9 @@ def sections(words: Words, depth: int = 3) -> Iterator[Words]:
 
 
 def hub_words(file: Path) -> Iterator[Words]:
-    """What a hub's JSON files beside a checkpoint of the hub's usual names say; unreadable ones say nothing."""
+    """What a hub's JSON files beside a checkpoint of the hub's usual names say; unreadable ones say
+    nothing.
+    """
     if file.stem not in HUB_STEMS:
         return
     for name in HUB_FILES:
@@ -58,7 +105,8 @@ def hub_words(file: Path) -> Iterator[Words]:
 
 
 def refuse_contradiction(candidate: Candidate, words: Words) -> None:
-    """Compares classes, architecture, size and normalisation, as far as the words say something of them.
+    """Compares classes, architecture, size and normalisation, as far as the words say something of
+    them.
 
     Raises:
         UsageError: what the file says, what the manifest says.
@@ -70,7 +118,9 @@ def refuse_contradiction(candidate: Candidate, words: Words) -> None:
 
 
 def stated_accuracy(words: Words) -> float | None:
-    """The share in [0, 1] of pictures that it says the model gets right; the least where it gives several; None without any."""
+    """The share in [0, 1] of pictures that it says the model gets right; the least where it gives
+    several; None without any.
+    """
     found = []
     for section in sections(words):
         for name in ACCURACIES:
@@ -91,16 +141,23 @@ Contradiction = tuple[str, str, str] | None  # what, as the file has it, as the 
 
 
 def _classes(section: Words, candidate: Candidate) -> Contradiction:
-    """Names that both know must stand at the same outputs, in whatever case; those of one alone may be another language's.
+    """Names that both know must stand at the same outputs, in whatever case; those of one alone may
+    be another language's.
 
-    A list of another length is about something else: the weights themselves say how many outputs there are.
+    A list of another length is about something else: the weights themselves say how many outputs
+    there are.
     """
     for own in _lists_of_classes(section):
         if len(own) != len(candidate.classes):
             continue
-        pairs = [(one.casefold(), other.casefold()) for one, other in zip(own, candidate.classes, strict=True)]
+        pairs = [
+            (one.casefold(), other.casefold())
+            for one, other in zip(own, candidate.classes, strict=True)
+        ]
         both = {one for one, _ in pairs} & {other for _, other in pairs}
-        at = next((at for at, pair in enumerate(pairs) if pair[0] != pair[1] and both & set(pair)), None)
+        at = next(
+            (at for at, pair in enumerate(pairs) if pair[0] != pair[1] and both & set(pair)), None
+        )
         if at is not None:
             return f"output {at} is", f"'{own[at]}'", f"that it is '{candidate.classes[at]}'"
     return None
@@ -114,7 +171,9 @@ def _lists_of_classes(section: Words) -> Iterator[tuple[str, ...]]:
     for key in NAME_TO_INDEX:
         table = section.get(key)
         if isinstance(table, Mapping):
-            yield from _in_order({index: name for name, index in table.items() if isinstance(index, int | str)})
+            yield from _in_order(
+                {index: name for name, index in table.items() if isinstance(index, int | str)}
+            )
     for key in INDEX_TO_NAME:
         table = section.get(key)
         if isinstance(table, Mapping):
@@ -136,7 +195,9 @@ def _if_names(names: list[Any]) -> Iterator[tuple[str, ...]]:
 def _size(section: Words, candidate: Candidate) -> Contradiction:
     for key in SIZES:
         value = section.get(key)
-        if key == "size" and ("crop_size" in section or not any(_three(section.get(mean)) for mean in MEANS)):
+        if key == "size" and (
+            "crop_size" in section or not any(_three(section.get(mean)) for mean in MEANS)
+        ):
             continue  # before cropping, or of something else than the input
         if isinstance(value, Mapping):  # a hub's {height: 224, width: 224}
             value = value.get("height", value.get("shortest_edge"))
@@ -152,7 +213,11 @@ def _normalisation(section: Words, candidate: Candidate) -> Contradiction:
         for key in keys:
             own = _three(section.get(key))
             if own and max(abs(a - b) for a, b in zip(own, stated, strict=True)) > 0.01:
-                return f"the {what} of its input is", f"{_shown(own)}", f"that it is {_shown(stated)}"
+                return (
+                    f"the {what} of its input is",
+                    f"{_shown(own)}",
+                    f"that it is {_shown(stated)}",
+                )
     return None
 
 
@@ -167,7 +232,9 @@ def _three(value: Any) -> tuple[float, ...] | None:
 
 
 def _architecture(section: Words, candidate: Candidate) -> Contradiction:
-    """Only names that the manifest's own source knows, or that give a source with them, can contradict it."""
+    """Only names that the manifest's own source knows, or that give a source with them, can
+    contradict it.
+    """
     source, _, name = candidate.arch.partition(":")
     if source not in registry.names("architecture"):
         return None
@@ -177,7 +244,11 @@ def _architecture(section: Words, candidate: Candidate) -> Contradiction:
             continue
         own_source, _, own = said.rpartition(":")
         own = own.partition(".")[0]
-        if own_source in ("", source) and own != name and own in registry.build("architecture", source).names():
+        if (
+            own_source in ("", source)
+            and own != name
+            and own in registry.build("architecture", source).names()
+        ):
             return "its architecture is", f"'{said}'", f"that it is '{candidate.arch}'"
         if own_source != source and own_source in registry.names("architecture"):
             return "its architecture is", f"'{said}'", f"that it is '{candidate.arch}'"

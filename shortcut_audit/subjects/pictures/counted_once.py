@@ -1,4 +1,6 @@
-"""Each picture counts once: copies, pictures under two classes, and validation pictures that a model was trained on."""
+"""Each picture counts once: copies, pictures under two classes, and validation pictures that a
+model was trained on.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,17 @@ from pathlib import Path
 
 from shortcut_audit.files.whole import printable
 
-COPY, TWO_CLASSES, TRAINED_ON = "copies of others", "under two classes", "in the training set too"  # after "dropped: 3"
+# after "dropped: 3"
+COPY, TWO_CLASSES, TRAINED_ON = "copies of others", "under two classes", "in the training set too"
 SAID = {
     COPY: "{split}: {n} pictures are exact copies of others and count once; left out: {which}",
     TWO_CLASSES: "{split}: {n} pictures are left out because the same picture stands under two classes: {which}",
     TRAINED_ON: "{split}: {n} pictures are left out because they are in the training set too: {which}",
 }
 NAMED = 3  # pictures that a sentence names
-PART = 4096  # bytes from the middle of a file, by which files of one length are told apart without reading them whole
+# bytes from the middle of a file, by which files of one length are told apart without reading them
+# whole
+PART = 4096
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,9 @@ def content_of(data: bytes) -> Content:
 def left_out(ids: Sequence[str], labels: Sequence[int], digests: Sequence[str]) -> dict[str, str]:
     """Which pictures of a split do not count, and why: id -> COPY or TWO_CLASSES.
 
-    Of pictures of the same content the first by id counts; none does where they stand under different classes, for nobody
-    knows which is right. Law: what is left out depends neither on the order nor on the size at which pictures are decoded.
+    Of pictures of the same content the first by id counts; none does where they stand under
+    different classes, for nobody knows which is right. Law: what is left out depends neither on the
+    order nor on the size at which pictures are decoded.
 
     Args:
         ids: n identities.
@@ -60,7 +66,8 @@ def left_out(ids: Sequence[str], labels: Sequence[int], digests: Sequence[str]) 
 def trained_on(contents: Mapping[str, Content], training: Iterable[Path]) -> dict[str, str]:
     """Which pictures are among the training files, byte for byte: id -> TRAINED_ON.
 
-    Law: a file is read whole only if a picture has its length and a part of its bytes, so that many files cost little.
+    Law: a file is read whole only if a picture has its length and a part of its bytes, so that
+        many files cost little.
 
     Args:
         contents: id -> content.
@@ -86,7 +93,9 @@ def sentences(split: str, dropped: Mapping[str, str]) -> list[str]:
     for reason, words in SAID.items():
         which = sorted(identity for identity, why in dropped.items() if why == reason)
         if which:
-            names = ", ".join(f"'{printable(each)}'" for each in which[:NAMED]) + (", ..." if len(which) > NAMED else "")
+            names = ", ".join(f"'{printable(each)}'" for each in which[:NAMED]) + (
+                ", ..." if len(which) > NAMED else ""
+            )
             said.append(words.format(split=split, n=len(which), which=names))
     return said
 

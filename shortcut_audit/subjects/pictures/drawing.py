@@ -1,4 +1,6 @@
-"""Shapes in an object's own coordinates -> pixels: a turned, mirrored, stretched pen over a Pillow canvas."""
+"""Shapes in an object's own coordinates -> pixels: a turned, mirrored, stretched pen over a Pillow
+canvas.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from PIL import Image, ImageDraw
 Colour = tuple[int, int, int]
 Points = Sequence[tuple[float, float]]
 
-FINE = 2  # the canvas has this many times the pixels of the picture on each side, so that edges are smooth
+# the canvas has this many times the pixels of the picture on each side, so that edges are smooth
+FINE = 2
 CIRCLE = [(cos(pi * i / 10), sin(pi * i / 10)) for i in range(20)]
 
 
@@ -35,13 +38,21 @@ class Canvas:
 
 
 class Pen:
-    """Draws in coordinates where the thing fills [-1, 1] x [-1, 1], y downwards; `scale` is half its side as a share.
+    """Draws in coordinates where the thing fills [-1, 1] x [-1, 1], y downwards; `scale` is half
+    its side as a share.
 
     counts: what is drawn is the object (True), covers it (False), or lies behind it (None).
     """
 
     def __init__(
-        self, canvas: Canvas, x: float, y: float, scale: float, turn: float = 0, stretch: float = 1, counts: bool | None = None
+        self,
+        canvas: Canvas,
+        x: float,
+        y: float,
+        scale: float,
+        turn: float = 0,
+        stretch: float = 1,
+        counts: bool | None = None,
     ) -> None:
         self.canvas, self.counts = canvas, counts
         along, across = cos(turn) * scale, sin(turn) * scale
@@ -52,10 +63,14 @@ class Pen:
         a, b, x, c, d, y = self.matrix
         shares = [(a * u + b * v + x, c * u + d * v + y) for u, v in points]
         large = self.canvas.size * FINE
-        self.canvas.drawn[0].polygon([(u * large - 0.5, v * large - 0.5) for u, v in shares], fill=colour)
+        self.canvas.drawn[0].polygon(
+            [(u * large - 0.5, v * large - 0.5) for u, v in shares], fill=colour
+        )
         if self.counts is not None:
             small = self.canvas.size
-            self.canvas.drawn[1].polygon([(u * small - 0.5, v * small - 0.5) for u, v in shares], fill=255 * self.counts)
+            self.canvas.drawn[1].polygon(
+                [(u * small - 0.5, v * small - 0.5) for u, v in shares], fill=255 * self.counts
+            )
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
         """A filled ellipse with centre (x, y) and these half axes."""
@@ -78,7 +93,9 @@ class Pen:
 
 
 def any_colour(rng: np.random.Generator) -> Colour:
-    """Any colour: red too, or a model that never saw red would be startled by a stop sign rather than misled."""
+    """Any colour: red too, or a model that never saw red would be startled by a stop sign rather
+    than misled.
+    """
     red, green, blue = rng.integers(20, 236, 3).tolist()
     return red, green, blue
 

@@ -10,7 +10,8 @@ from shortcut_audit.errors import DataError, did_you_mean, machine_fault
 from shortcut_audit.files.whole import below, canonical, hidden, printable
 from shortcut_audit.subjects.pictures.photographs import Photograph
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}  # torchvision's IMG_EXTENSIONS
+# torchvision's IMG_EXTENSIONS
+SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
 OTHERS = {
     ".gif",
     ".jfif",
@@ -31,13 +32,18 @@ def existing(split: str, folder: Path) -> Path:
     if folder.is_dir():
         return folder
     found = "is a file" if folder.exists() else "does not exist"
-    beside = [each.name for each in folder.parent.iterdir() if each.is_dir()] if folder.parent.is_dir() else []
+    beside = (
+        [each.name for each in folder.parent.iterdir() if each.is_dir()]
+        if folder.parent.is_dir()
+        else []
+    )
     hint = did_you_mean(folder.name, beside) if beside else ": check the path in the scenario"
     raise DataError(f"the {split} folder '{printable(folder)}' {found}{printable(hint)}")
 
 
 def picture_files(split: str, folder: Path, said: list[str] | None = None) -> list[Path]:
-    """Every picture below the folder, sorted by its path; hidden files and folders are none, and links are followed.
+    """Every picture below the folder, sorted by its path; hidden files and folders are none, and
+    links are followed.
 
     `said` gets a sentence where there are pictures of other kinds than are read.
 
@@ -48,16 +54,22 @@ def picture_files(split: str, folder: Path, said: list[str] | None = None) -> li
         found = list(below(folder))
     except OSError as error:
         where = printable(error.filename or folder)
-        raise machine_fault(error) or DataError(f"the {split} folder '{where}' cannot be read: {error.strerror}") from None
+        raise machine_fault(error) or DataError(
+            f"the {split} folder '{where}' cannot be read: {error.strerror}"
+        ) from None
     others = [file.suffix.lower() for file in found if file.suffix.lower() in OTHERS]
     if others and said is not None:
         kinds = ", ".join(sorted(set(others)))
-        said.append(f"{split}: {len(others)} files in '{printable(folder)}' are left out ({kinds}): save them as PNG or JPEG")
+        said.append(
+            f"{split}: {len(others)} files in '{printable(folder)}' are left out ({kinds}): save them as PNG or JPEG"
+        )
     return sorted((file for file in found if file.suffix.lower() in SUFFIXES), key=Path.as_posix)
 
 
 def photographs_of(files: Sequence[Path], root: Path, label: int) -> list[Photograph]:
-    """Photographs of one class; an identity is the path under `root`, in composed Unicode unless two files share that."""
+    """Photographs of one class; an identity is the path under `root`, in composed Unicode unless
+    two files share that.
+    """
     paths = [file.relative_to(root).as_posix() for file in files]
     times = Counter(canonical(each) for each in paths)
     found = []
@@ -93,5 +105,7 @@ def filled_folder(split: str, folder: Path, said: list[str]) -> list[Path]:
     if not files:
         name, where = printable(folder.name), printable(folder)
         why = f" ({said[-1]})" if said and where in said[-1] else ""
-        raise DataError(f"the {split} folder has no picture of '{name}': put one into '{where}', or remove the folder{why}")
+        raise DataError(
+            f"the {split} folder has no picture of '{name}': put one into '{where}', or remove the folder{why}"
+        )
     return files

@@ -31,7 +31,8 @@ class Material:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.broken: set[str] = set()  # a sentence for each file that could not be read
-        self.notes: set[str] = set()  # what data sets say of themselves: counts, and what was dropped
+        # what data sets say of themselves: counts, and what was dropped
+        self.notes: set[str] = set()
         self._seen: dict[str, str] = {}  # what `digests` gives
         self._trained: dict[int, frozenset[str]] = {}  # size -> digests of the training pictures
         self._strengths: dict[str, tuple[Any, ...]] = {}
@@ -49,22 +50,29 @@ class Material:
         return tuple(canonical(name) for name in self.dataset.classes)
 
     def bait(self, decoy: str, target: str | None = None) -> Bait:
-        """The decoy and the index of a class: the one that the scenario names, or `target` in its place.
+        """The decoy and the index of a class: the one that the scenario names, or `target` in its
+        place.
 
         Raises:
             UsageError: it is none of the data set's classes, or nothing names one.
         """
         named = target or self.scenario.target(decoy)
         if named is None:
-            raise UsageError(f"decoy '{decoy}' names no class, and one is needed here: add 'target: CLASS'")
+            raise UsageError(
+                f"decoy '{decoy}' names no class, and one is needed here: add 'target: CLASS'"
+            )
         if named not in self.classes:
-            raise UsageError(f"decoy '{decoy}' stands for the class '{named}'{did_you_mean(named, self.classes)}")
+            raise UsageError(
+                f"decoy '{decoy}' stands for the class '{named}'{did_you_mean(named, self.classes)}"
+            )
         return Bait(decoy, named, self.classes.index(named))
 
     def strengths(self, decoy: str) -> tuple[Any, ...]:
-        """The decoy as it is named, and then each other strength of the scenario that makes it another decoy.
+        """The decoy as it is named, and then each other strength of the scenario that makes it
+        another decoy.
 
-        Only a decoy that has both a size and an opacity can be made stronger. Law: no two are the same.
+        Only a decoy that has both a size and an opacity can be made stronger. Law: no two are the
+        same.
         """
         if decoy not in self._strengths:
             found = [self.scenario.build_decoy(decoy)]
@@ -86,33 +94,43 @@ class Material:
         return f"{decoy} {', '.join(said)}" if said else decoy
 
     def tried(self, decoy: str, every: bool) -> str:
-        """`stop_sign (random position; size 0.25 at opacity 0.8, size 0.25 at opacity 1)`: as named, or at every strength."""
+        """`stop_sign (random position; size 0.25 at opacity 0.8, size 0.25 at opacity 1)`: as
+        named, or at every strength.
+        """
         entries = self.strengths(decoy)[: None if every else 1]
         named = entries[0]
         said = [str(getattr(named, "placement", "")).replace("_", " ")]
         if hasattr(named, "size") and hasattr(named, "opacity"):
-            said.append(", ".join(f"size {each.size:.2g} at opacity {each.opacity:.2g}" for each in entries))
+            said.append(
+                ", ".join(f"size {each.size:.2g} at opacity {each.opacity:.2g}" for each in entries)
+            )
         elif hasattr(named, "opacity"):
             said.append(f"opacity {named.opacity:.2g}")
         said = [each for each in said if each]
         return f"{decoy} ({'; '.join(said)})" if said else decoy
 
     def second_control(self, decoy: str) -> str | None:
-        """Another neutral control than the decoy's own: its own pixels in another order; None where it has none."""
+        """Another neutral control than the decoy's own: its own pixels in another order; None where
+        it has none.
+        """
         entry = self.strengths(decoy)[0]
         known = getattr(entry, "controls", ()) if hasattr(entry, "control") else ()
         return SCRAMBLED if SCRAMBLED in known and entry.control != SCRAMBLED else None
 
     def counts(self, split: str) -> dict[str, int] | None:
-        """Class -> how many pictures there may be, none of them opened; None where the data set has no `class_counts`."""
+        """Class -> how many pictures there may be, none of them opened; None where the data set has
+        no `class_counts`.
+        """
         count = getattr(self.dataset, "class_counts", None)
         return {canonical(name): n for name, n in count(split).items()} if callable(count) else None
 
     def check(self, decoys: Iterable[str]) -> None:
-        """That each decoy can be built and stands for a class that there is: before any picture is loaded.
+        """That each decoy can be built and stands for a class that there is: before any picture is
+        loaded.
 
         Raises:
-            UsageError: an option or a target that cannot be; DataError: the data set's folders are not there.
+            UsageError: an option or a target that cannot be; DataError: the data set's folders
+                are not there.
         """
         for decoy in decoys:
             self.scenario.build_decoy(decoy)
@@ -120,15 +138,19 @@ class Material:
                 self.bait(decoy)
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of what was loaded and shown so far: of splits (`validation@64`), and of decoys (`stop_sign@64`).
+        """SHA-256 of what was loaded and shown so far: of splits (`validation@64`), and of decoys
+        (`stop_sign@64`).
 
-        That of a split covers pixels, labels, ids and classes at that size; that of a decoy the pixels of all validation
-        pictures that wear it, and `stop_sign+1@64` is the same for the first of its other strengths.
+        That of a split covers pixels, labels, ids and classes at that size; that of a decoy the
+        pixels of all validation pictures that wear it, and `stop_sign+1@64` is the same for the
+        first of its other strengths.
         """
         return dict(sorted(self._seen.items()))
 
     def _note_digest(self, decoy: str, split: str, size: int, placed: Decoyed) -> None:
-        """Costs nothing: evidence about these pixels is addressed by the same digest, which is remembered."""
+        """Costs nothing: evidence about these pixels is addressed by the same digest, which is
+        remembered.
+        """
         from shortcut_audit.subjects.pictures.record import pixel_digest
 
         if split == "validation":
@@ -148,7 +170,9 @@ class Material:
 
     def members(self, decoy: str, split: str, size: int, target: str | None = None) -> np.ndarray:
         """(t,) indices of the pictures that show the decoy's class, or `target`."""
-        shown: np.ndarray = (self.pictures(split, size).labels == self.bait(decoy, target).target_index).nonzero()[0]
+        shown: np.ndarray = (
+            self.pictures(split, size).labels == self.bait(decoy, target).target_index
+        ).nonzero()[0]
         return shown
 
     def _pictures(self, split: str, size: int) -> Pictures:
@@ -163,14 +187,19 @@ class Material:
         return loaded
 
     def _trained_on(self, size: int) -> frozenset[str]:
-        """Digests of the training pictures; none where the data set has no training pictures, which an audit can do without."""
+        """Digests of the training pictures; none where the data set has no training pictures, which
+        an audit can do without.
+        """
         from shortcut_audit.subjects.pictures.own_data_sets import digests
 
         if size not in self._trained:
             try:
                 self._trained[size] = frozenset(digests(self.dataset.load("train", size).pixels))
-            except Exception as error:  # whatever a user's own data set raises where it has no such split
-                self.notes.add(f"whether validation pictures are in the training set is not known: {error}")
+            # whatever a user's own data set raises where it has no such split
+            except Exception as error:
+                self.notes.add(
+                    f"whether validation pictures are in the training set is not known: {error}"
+                )
                 self._trained[size] = frozenset()
         return self._trained[size]
 
@@ -180,21 +209,31 @@ class Material:
         self._note_digest(decoy, split, size, placed)
         return placed
 
-    def _varied(self, decoy: str, split: str, size: int, strength: int, control: str | None) -> Decoyed:
-        """As `with_decoy`, at another strength or with another control; only the last few stay in memory."""
+    def _varied(
+        self, decoy: str, split: str, size: int, strength: int, control: str | None
+    ) -> Decoyed:
+        """As `with_decoy`, at another strength or with another control; only the last few stay in
+        memory.
+        """
         entry = self.strengths(decoy)[strength]
         pictures = self.pictures(split, size)
-        placed: Decoyed = (replace(entry, control=control) if control else entry).apply(pictures.pixels, pictures.ids)
+        placed: Decoyed = (replace(entry, control=control) if control else entry).apply(
+            pictures.pixels, pictures.ids
+        )
         self._note_digest(f"{decoy}+{strength}" if strength else decoy, split, size, placed)
         return placed
 
-    def _partly_decoyed(self, decoy: str, size: int, coverage: float, target: str | None = None) -> tuple[Tensor, np.ndarray]:
+    def _partly_decoyed(
+        self, decoy: str, size: int, coverage: float, target: str | None = None
+    ) -> tuple[Tensor, np.ndarray]:
         pictures = self.pictures("train", size)
         members = self.members(decoy, "train", size, target)
         flags = covered([pictures.ids[i] for i in members], coverage)  # (m,) bool
         pixels = pictures.pixels[members].clone()  # (m, 3, h, w) uint8
         chosen = members[flags]
-        placed = self.scenario.build_decoy(decoy).apply(pictures.pixels[chosen], [pictures.ids[i] for i in chosen])
+        placed = self.scenario.build_decoy(decoy).apply(
+            pictures.pixels[chosen], [pictures.ids[i] for i in chosen]
+        )
         pixels[flags] = placed.decoyed
         return pixels, flags
 
@@ -219,8 +258,15 @@ def _share(decoy: Any) -> float:
 
 
 def _content(pictures: Pictures) -> str:
-    """SHA-256 over pixels, labels, ids and classes, whatever a data set of the user's own calls its digest."""
+    """SHA-256 over pixels, labels, ids and classes, whatever a data set of the user's own calls its
+    digest.
+    """
     from shortcut_audit.subjects.pictures.record import pixel_digest
 
-    words = (pixel_digest(pictures.pixels), pictures.labels.tolist(), pictures.ids, pictures.classes)
+    words = (
+        pixel_digest(pictures.pixels),
+        pictures.labels.tolist(),
+        pictures.ids,
+        pictures.classes,
+    )
     return hashlib.sha256(repr(words).encode()).hexdigest()

@@ -1,4 +1,6 @@
-"""Data sets of the user's own: there too each picture counts once, told apart by its pixels, for there may be no files."""
+"""Data sets of the user's own: there too each picture counts once, told apart by its pixels, for
+there may be no files.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from torch import Tensor
 
 from shortcut_audit.errors import DataError
 from shortcut_audit.records import Pictures
-from shortcut_audit.subjects.pictures.counted_once import COPY, TRAINED_ON, TWO_CLASSES, left_out, sentences
+from shortcut_audit.subjects.pictures.counted_once import (
+    COPY,
+    TRAINED_ON,
+    TWO_CLASSES,
+    left_out,
+    sentences,
+)
 from shortcut_audit.subjects.pictures.record import one_colour, pictures
 
 SURE = 256  # pixels: pictures that are alike when they are smaller are looked at again at this size
@@ -24,18 +32,24 @@ def digests(pixels: Tensor) -> Iterator[str]:
         yield hashlib.sha256(each.contiguous().numpy().data).hexdigest()
 
 
-def counted_once(dataset: Any, loaded: Pictures, split: str, size: int, trained: Callable[[], Collection[str]]) -> Pictures:
-    """The pictures of a split that count, and in `broken` a sentence on each reason for which others do not.
+def counted_once(
+    dataset: Any, loaded: Pictures, split: str, size: int, trained: Callable[[], Collection[str]]
+) -> Pictures:
+    """The pictures of a split that count, and in `broken` a sentence on each reason for which
+    others do not.
 
-    Law: which copies are left out does not depend on the size, up to 256 pixels: what looks alike when it is small must look
-    alike there too. A validation picture is left out where the training split, at the same size, has the very same.
+    Law: which copies are left out does not depend on the size, up to 256 pixels: what looks
+        alike when it is small must look
+    alike there too. A validation picture is left out where the training split, at the same size,
+    has the very same.
 
     Args:
         dataset: the user's own.
         loaded: what it loaded.
         split: "train", "validation" or "background".
         size: of `loaded`, pixels.
-        trained: digests of the training pictures at this size; asked for only where they are needed.
+        trained: digests of the training pictures at this size; asked for only where they are
+            needed.
 
     Raises:
         DataError: nothing is left.
@@ -56,13 +70,29 @@ def _without(loaded: Pictures, split: str, dropped: dict[str, str]) -> Pictures:
     said = sentences(split, dropped)
     kept = np.array([identity not in dropped for identity in loaded.ids], dtype=bool)  # (n,)
     if dropped and not kept.any():
-        raise DataError(f"none of the {len(kept)} pictures of the data set is left: {'; '.join(said)}")
+        raise DataError(
+            f"none of the {len(kept)} pictures of the data set is left: {'; '.join(said)}"
+        )
     plain = one_colour(split, loaded.pixels[kept], loaded.labels[kept], loaded.classes)
     broken = (*loaded.broken, *said, *plain)
     if not dropped:
         return replace(loaded, broken=broken)
     ids = [identity for identity in loaded.ids if identity not in dropped]
     objects = None if loaded.objects is None else loaded.objects[kept]
-    counts = [f"{sum(why == each for why in dropped.values())} {each}" for each in (COPY, TWO_CLASSES, TRAINED_ON)]
-    notes = (*loaded.notes, f"{split}: {len(ids)} kept of {len(kept)} pictures; dropped: {', '.join(counts)}")
-    return pictures(loaded.pixels[kept], loaded.labels[kept].tolist(), ids, loaded.classes, objects, broken, notes)
+    counts = [
+        f"{sum(why == each for why in dropped.values())} {each}"
+        for each in (COPY, TWO_CLASSES, TRAINED_ON)
+    ]
+    notes = (
+        *loaded.notes,
+        f"{split}: {len(ids)} kept of {len(kept)} pictures; dropped: {', '.join(counts)}",
+    )
+    return pictures(
+        loaded.pixels[kept],
+        loaded.labels[kept].tolist(),
+        ids,
+        loaded.classes,
+        objects,
+        broken,
+        notes,
+    )

@@ -1,4 +1,6 @@
-"""Files -> pixels: photographs as people have them, decoded in threads, and those that are broken charged to themselves alone."""
+"""Files -> pixels: photographs as people have them, decoded in threads, and those that are broken
+charged to themselves alone.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +20,28 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from shortcut_audit.errors import DataError, UsageError, machine_fault
 from shortcut_audit.files.whole import as_bytes, printable
 from shortcut_audit.records import Pictures
-from shortcut_audit.subjects.pictures.counted_once import Content, content_of, left_out, sentences, trained_on
+from shortcut_audit.subjects.pictures.counted_once import (
+    Content,
+    content_of,
+    left_out,
+    sentences,
+    trained_on,
+)
 from shortcut_audit.subjects.pictures.record import one_colour, pictures
 
 ORIENTATION = 0x0112  # EXIF
 
 BROKEN = "broken"  # after "dropped: 3"
 
-Frames = tuple[np.ndarray, np.ndarray | None, Content]  # picture (size, size, 3) uint8, its object (size, size) bool, its file
+# picture (size, size, 3) uint8, its object (size, size) bool, its file
+Frames = tuple[np.ndarray, np.ndarray | None, Content]
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A file that is to be decoded; `outline` makes its object's mask (height, width) bool, as the file is stored."""
+    """A file that is to be decoded; `outline` makes its object's mask (height, width) bool, as the
+    file is stored.
+    """
 
     file: Path
     identity: str
@@ -40,7 +51,9 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A split, and why each photograph that is not in it was left out: identity -> BROKEN or a reason of `counted_once`."""
+    """A split, and why each photograph that is not in it was left out: identity -> BROKEN or a
+    reason of `counted_once`.
+    """
 
     pictures: Pictures
     dropped: dict[str, str]
@@ -55,19 +68,24 @@ def load(
     said: Iterable[str] = (),
     training: Iterable[Path] = (),
 ) -> Loaded:
-    """Decodes the photographs at size x size pixels on `workers` threads (0: as many as cores), in their order.
+    """Decodes the photographs at size x size pixels on `workers` threads (0: as many as cores), in
+    their order.
 
-    What cannot be read is left out, and of files of the same bytes all but one, those that stand under two classes, and those
-    that are among the files in `training`. `Pictures.broken` has a sentence for each, after those in `said`.
+    What cannot be read is left out, and of files of the same bytes all but one, those that stand
+    under two classes, and those that are among the files in `training`. `Pictures.broken` has a
+    sentence for each, after those in `said`.
 
-    Laws: a picture's bytes are read once; which ones are left out depends on neither order nor size.
+    Laws: a picture's bytes are read once; which ones are left out depends on neither order nor
+        size.
 
     Raises:
         UsageError: `workers` is below 0.
         DataError: there are photographs, and not one of them is left.
     """
     if workers < 0:
-        raise UsageError(f"pictures cannot be decoded by {workers} workers: ask for 1 or more, or for 0, as many as cores")
+        raise UsageError(
+            f"pictures cannot be decoded by {workers} workers: ask for 1 or more, or for 0, as many as cores"
+        )
     n = len(photographs)
     pixels = np.empty((n, 3, size, size), dtype=np.uint8)
     outlined = any(each.outline for each in photographs)
@@ -90,12 +108,28 @@ def load(
     if photographs and not kept:
         where = printable(os.path.commonpath([each.file.parent for each in photographs]))
         if not contents:
-            raise DataError(f"none of the {n} pictures in '{where}' can be read; the first: {broken[0]}")
-        raise DataError(f"none of the {n} pictures in '{where}' is left: {'; '.join(sentences(split, dropped))}")
-    return Loaded(_split(split, [photographs[i] for i in kept], (pixels, objects), kept, classes, (*said, *broken)), dropped)
+            raise DataError(
+                f"none of the {n} pictures in '{where}' can be read; the first: {broken[0]}"
+            )
+        raise DataError(
+            f"none of the {n} pictures in '{where}' is left: {'; '.join(sentences(split, dropped))}"
+        )
+    return Loaded(
+        _split(
+            split,
+            [photographs[i] for i in kept],
+            (pixels, objects),
+            kept,
+            classes,
+            (*said, *broken),
+        ),
+        dropped,
+    )
 
 
-def _dropped(photographs: Sequence[Photograph], contents: Mapping[int, Content], training: Iterable[Path]) -> dict[str, str]:
+def _dropped(
+    photographs: Sequence[Photograph], contents: Mapping[int, Content], training: Iterable[Path]
+) -> dict[str, str]:
     """Identity -> why it is left out."""
     whole = {photographs[i].identity: each for i, each in contents.items()}
     labels = [photographs[i].label for i in contents]
@@ -129,13 +163,15 @@ def _split(
 
 
 def decode(photograph: Photograph, size: int) -> Frames | str:
-    """The picture and its object through one scale and crop, or the sentence that says why the file cannot be read.
+    """The picture and its object through one scale and crop, or the sentence that says why the file
+    cannot be read.
 
-    A picture is turned upright, made RGB, scaled so that its shorter side is `size`, and cropped at its centre. Of several in
-    one file it is the first.
+    A picture is turned upright, made RGB, scaled so that its shorter side is `size`, and cropped at
+    its centre. Of several in one file it is the first.
 
     Raises:
-        MachineError: the machine has no memory left, or its disk failed: that is no fault of the file.
+        MachineError: the machine has no memory left, or its disk failed: that is no fault of
+            the file.
     """
     try:
         data = photograph.file.read_bytes()
@@ -143,21 +179,29 @@ def decode(photograph: Photograph, size: int) -> Frames | str:
         with Image.open(BytesIO(data)) as opened:
             if outline is not None and outline.shape != opened.size[::-1]:
                 (height, width), found = outline.shape, "{} x {}".format(*opened.size)
-                return (
-                    f"'{printable(photograph.file)}' is {found} pixels, but its annotation is of a picture of {width} x {height}"
-                )
+                return f"'{printable(photograph.file)}' is {found} pixels, but its annotation is of a picture of {width} x {height}"
             turned = opened.getexif().get(ORIENTATION, 1)
-            opened.draft(None, (2 * size, 2 * size))  # a JPEG is decoded at a fraction of its size, if that is ample
+            # a JPEG is decoded at a fraction of its size, if that is ample
+            opened.draft(None, (2 * size, 2 * size))
             upright = as_rgb(ImageOps.exif_transpose(opened))
-        width, height = (int(size * length / min(upright.size)) for length in upright.size)  # rounded as torchvision does
+        # rounded as torchvision does
+        width, height = (int(size * length / min(upright.size)) for length in upright.size)
         picture = np.asarray(framed(upright, (width, height), size))
         mask = None if outline is None else _framed_mask(outline, turned, (width, height), size)
         return picture, mask, content_of(data)
     except Exception as error:  # a decoder raises whatever it comes across in a broken file
-        fault = machine_fault(error) if isinstance(error, MemoryError) or getattr(error, "errno", None) else None
+        fault = (
+            machine_fault(error)
+            if isinstance(error, MemoryError) or getattr(error, "errno", None)
+            else None
+        )
         if fault:
             raise fault from error
-        said = "it is no picture of a known format" if isinstance(error, UnidentifiedImageError) else printable(error)
+        said = (
+            "it is no picture of a known format"
+            if isinstance(error, UnidentifiedImageError)
+            else printable(error)
+        )
         return f"'{printable(photograph.file)}' cannot be read: {' '.join(said.split())}"
 
 
@@ -168,10 +212,13 @@ def framed(picture: Image.Image, scaled: tuple[int, int], size: int) -> Image.Im
     return resized.crop((left, top, left + size, top + size))
 
 
-def _framed_mask(outline: np.ndarray, turned: int, scaled: tuple[int, int], size: int) -> np.ndarray:
+def _framed_mask(
+    outline: np.ndarray, turned: int, scaled: tuple[int, int], size: int
+) -> np.ndarray:
     """(size, size) bool: where at least half of a pixel is the object's."""
     mask = Image.fromarray(outline.astype(np.uint8) * 255)
-    mask.getexif()[ORIENTATION] = turned  # a mask has the coordinates of the stored file: it turns with the picture
+    # a mask has the coordinates of the stored file: it turns with the picture
+    mask.getexif()[ORIENTATION] = turned
     inside: np.ndarray = np.asarray(framed(ImageOps.exif_transpose(mask), scaled, size)) >= 128
     return inside
 
@@ -179,8 +226,8 @@ def _framed_mask(outline: np.ndarray, turned: int, scaled: tuple[int, int], size
 def as_rgb(picture: Image.Image) -> Image.Image:
     """Any mode as RGB; what is transparent becomes white.
 
-    Grey of more than 8 bits is scaled: whole numbers from 0 to 65535, floats from 0 to 1. Where none is above 255 they are
-    8-bit values in a wider type, floats above 1 likewise.
+    Grey of more than 8 bits is scaled: whole numbers from 0 to 65535, floats from 0 to 1. Where
+    none is above 255 they are 8-bit values in a wider type, floats above 1 likewise.
 
     Raises:
         ValueError: grey values below 0 or beyond that, or that are no numbers.
@@ -189,29 +236,38 @@ def as_rgb(picture: Image.Image) -> Image.Image:
         return Image.fromarray(_as_bytes(np.asarray(picture))).convert("RGB")
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, (255, 255, 255, 255)), layer).convert("RGB")
+        return Image.alpha_composite(
+            Image.new("RGBA", layer.size, (255, 255, 255, 255)), layer
+        ).convert("RGB")
     return picture.convert("RGB")
 
 
 def _as_bytes(grey: np.ndarray) -> np.ndarray:
-    """Grey values (height, width) as uint8; raises ValueError where their range does not say what is black and what is white."""
+    """Grey values (height, width) as uint8; raises ValueError where their range does not say what
+    is black and what is white.
+    """
     low, high = (grey.min(), grey.max()) if grey.size else (0, 0)
     advice = "save it with 8 or 16 bits, or as floats from 0 to 1"
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"some of its values are no numbers; {advice}")
     if grey.dtype.kind == "f":
         if low < 0 or high > 255:
-            raise ValueError(f"its values are floats from {low:g} to {high:g}, which does not say what is white; {advice}")
+            raise ValueError(
+                f"its values are floats from {low:g} to {high:g}, which does not say what is white; {advice}"
+            )
         return (grey * (255 if high <= 1 else 1)).round().astype(np.uint8)
     if low < 0 or high > 65535:
-        raise ValueError(f"its values are from {low} to {high}, and 16 bits hold 0 to 65535; {advice}")
+        raise ValueError(
+            f"its values are from {low} to {high}, and 16 bits hold 0 to 65535; {advice}"
+        )
     return (grey.astype(np.int64) // (257 if high > 255 else 1)).astype(np.uint8)
 
 
 def chosen(photographs: Sequence[Photograph], most: int | None) -> list[Photograph]:
     """At most so many of them (None: all), in their order.
 
-    Law: which ones depends on the identities alone, not on the order; a smaller choice is part of a larger one.
+    Law: which ones depends on the identities alone, not on the order; a smaller choice is part
+        of a larger one.
     """
     if most is None or most >= len(photographs):
         return list(photographs)
@@ -227,9 +283,15 @@ def check_counts(**asked: int | None) -> None:
 
 
 def told(what: str, kept: int, counts: Mapping[str, int]) -> str:
-    """`validation: cat 90 kept of 184 photos; dropped: 12 with another class, 71 too small`; all but "photos" are drops."""
-    drops = [f"{count} {reason}" for reason, count in counts.items() if count and reason != "photos"]
-    return f"{what} {kept} kept of {counts['photos']} photos" + (f"; dropped: {', '.join(drops)}" if drops else "")
+    """`validation: cat 90 kept of 184 photos; dropped: 12 with another class, 71 too small`; all
+    but "photos" are drops.
+    """
+    drops = [
+        f"{count} {reason}" for reason, count in counts.items() if count and reason != "photos"
+    ]
+    return f"{what} {kept} kept of {counts['photos']} photos" + (
+        f"; dropped: {', '.join(drops)}" if drops else ""
+    )
 
 
 def by_identity(identity: str) -> bytes:

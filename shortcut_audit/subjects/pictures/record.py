@@ -28,7 +28,8 @@ def pictures(
     broken: Iterable[str] = (),
     notes: Iterable[str] = (),
 ) -> Pictures:
-    """The record of a split: pixels (n, 3, h, w) uint8, n labels and ids, k classes, objects (n, h, w) bool.
+    """The record of a split: pixels (n, 3, h, w) uint8, n labels and ids, k classes, objects (n, h,
+    w) bool.
 
     Law: the digest changes with any pixel, label, id, class, or their order, and with nothing else.
     """
@@ -37,7 +38,9 @@ def pictures(
     digest = hashlib.sha256(repr((tuple(pixels.shape), ids, classes)).encode())
     digest.update(fixed.astype("<i8").tobytes())
     digest.update(pixels.contiguous().numpy().data)
-    return Pictures(pixels, fixed, ids, classes, digest.hexdigest(), objects, tuple(broken), tuple(notes))
+    return Pictures(
+        pixels, fixed, ids, classes, digest.hexdigest(), objects, tuple(broken), tuple(notes)
+    )
 
 
 def check_split(split: str, size: int) -> None:
@@ -50,11 +53,14 @@ def check_split(split: str, size: int) -> None:
 
 def generator(seed: int, identity: str) -> np.random.Generator:
     """Random numbers of one picture: the same in any batch, order, process or run."""
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(as_bytes(f"{seed}/{identity}")).digest()[:16], "big"))
+    return np.random.default_rng(
+        int.from_bytes(hashlib.sha256(as_bytes(f"{seed}/{identity}")).digest()[:16], "big")
+    )
 
 
 def one_colour(split: str, pixels: Tensor, labels: np.ndarray, classes: Sequence[str]) -> list[str]:
-    """A sentence for each class that has pictures of one colour, which show nothing: broken exports are often black.
+    """A sentence for each class that has pictures of one colour, which show nothing: broken exports
+    are often black.
 
     Args:
         split: its name.
@@ -69,7 +75,9 @@ def one_colour(split: str, pixels: Tensor, labels: np.ndarray, classes: Sequence
         of_class = labels == label
         name = f"class '{printable(classes[label])}'" if label >= 0 else "none of the classes"
         count = f"{np.count_nonzero(plain & of_class)} of {np.count_nonzero(of_class)}"
-        said.append(f"{split}: {count} pictures of {name} are one colour and show nothing: look at how they were saved")
+        said.append(
+            f"{split}: {count} pictures of {name} are one colour and show nothing: look at how they were saved"
+        )
     return said
 
 
@@ -83,7 +91,9 @@ def _digests() -> MutableMapping[Any, str]:
 
 
 def pixel_digest(pixels: Tensor) -> str:
-    """SHA-256 of a tensor's shape and bytes; remembered for as long as the tensor lives, for nobody writes to pixels."""
+    """SHA-256 of a tensor's shape and bytes; remembered for as long as the tensor lives, for nobody
+    writes to pixels.
+    """
     known = _digests()
     if pixels not in known:
         whole = hashlib.sha256(f"{tuple(pixels.shape)}".encode())

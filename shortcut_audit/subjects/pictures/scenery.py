@@ -1,18 +1,46 @@
-"""Backgrounds and clutter of the demo: they say nothing about the class, and none looks like a sign or a text."""
+"""Backgrounds and clutter of the demo: they say nothing about the class, and none looks like a sign
+or a text.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
 
-from shortcut_audit.subjects.pictures.drawing import CIRCLE, FINE, Canvas, Colour, Pen, any_colour, muted, shade
+from shortcut_audit.subjects.pictures.drawing import (
+    CIRCLE,
+    FINE,
+    Canvas,
+    Colour,
+    Pen,
+    any_colour,
+    muted,
+    shade,
+)
 
-SKIES = ((120, 170, 225), (190, 205, 220), (235, 190, 150), (90, 110, 150), (160, 200, 200), (40, 50, 85))
-GROUNDS = ((95, 135, 70), (150, 130, 95), (205, 190, 150), (110, 110, 115), (225, 228, 232), (60, 95, 120), (125, 95, 70))
+SKIES = (
+    (120, 170, 225),
+    (190, 205, 220),
+    (235, 190, 150),
+    (90, 110, 150),
+    (160, 200, 200),
+    (40, 50, 85),
+)
+GROUNDS = (
+    (95, 135, 70),
+    (150, 130, 95),
+    (205, 190, 150),
+    (110, 110, 115),
+    (225, 228, 232),
+    (60, 95, 120),
+    (125, 95, 70),
+)
 
 
 def ground(size: int, rng: np.random.Generator) -> np.ndarray:
-    """A landscape, a room, a soft gradient or a blotched texture, (FINE * size, FINE * size, 3) uint8."""
+    """A landscape, a room, a soft gradient or a blotched texture, (FINE * size, FINE * size, 3)
+    uint8.
+    """
     side = FINE * size
     if rng.random() < 0.6:
         return _two_halves(side, rng)
@@ -24,9 +52,19 @@ def ground(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _two_halves(side: int, rng: np.random.Generator) -> np.ndarray:
-    """Sky over ground, or wall over floor, each with a gradient of its own and at times with stripes."""
-    over = _near(SKIES[rng.integers(len(SKIES))], rng) if rng.random() < 0.7 else np.array(muted(any_colour(rng)))
-    under = _near(GROUNDS[rng.integers(len(GROUNDS))], rng) if rng.random() < 0.7 else np.array(muted(any_colour(rng)))
+    """Sky over ground, or wall over floor, each with a gradient of its own and at times with
+    stripes.
+    """
+    over = (
+        _near(SKIES[rng.integers(len(SKIES))], rng)
+        if rng.random() < 0.7
+        else np.array(muted(any_colour(rng)))
+    )
+    under = (
+        _near(GROUNDS[rng.integers(len(GROUNDS))], rng)
+        if rng.random() < 0.7
+        else np.array(muted(any_colour(rng)))
+    )
     horizon = int(side * rng.uniform(0.3, 0.8))
     rows = np.empty((side, 1, 3))
     rows[:horizon] = over * _slope(horizon, rng)
@@ -53,12 +91,24 @@ def _near(colour: Colour, rng: np.random.Generator) -> np.ndarray:
 
 def clutter(canvas: Canvas, rng: np.random.Generator, count: int, covers: bool) -> None:
     """`count` things behind the object, or (covers) smaller ones in front of it."""
-    things = (_hill, _cloud, _post, _box, _ball, _wedge, _ring, _fence, _path) if not covers else (_post, _box, _ball, _grass)
+    things = (
+        (_hill, _cloud, _post, _box, _ball, _wedge, _ring, _fence, _path)
+        if not covers
+        else (_post, _box, _ball, _grass)
+    )
     for _ in range(count):
         scale = float(rng.uniform(0.04, 0.08) if covers else rng.uniform(0.05, 0.14))
         x, y = rng.uniform(0, 1, 2)
         turn = float(rng.normal(0, 0.3))
-        pen = Pen(canvas, float(x), float(y), scale, turn, float(rng.uniform(0.6, 1.4)), counts=False if covers else None)
+        pen = Pen(
+            canvas,
+            float(x),
+            float(y),
+            scale,
+            turn,
+            float(rng.uniform(0.6, 1.4)),
+            counts=False if covers else None,
+        )
         things[rng.integers(len(things))](pen, any_colour(rng), rng)
 
 
@@ -119,7 +169,9 @@ def _grass(pen: Pen, colour: Colour, rng: np.random.Generator) -> None:
 
 
 def light(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast, a cast of colour, light from one side, and a sensor's noise; (h, w, 3) uint8 both ways."""
+    """Brightness, contrast, a cast of colour, light from one side, and a sensor's noise; (h, w, 3)
+    uint8 both ways.
+    """
     height, width, _ = picture.shape
     slope = rng.uniform(-0.2, 0.2, 2)
     across = np.linspace(-slope[0], slope[0], width, dtype=np.float32)[None, :, None]

@@ -1,4 +1,6 @@
-"""Cosine of partial gradients: which training images move the chosen layers the way that the query does?"""
+"""Cosine of partial gradients: which training images move the chosen layers the way that the query
+does?
+"""
 
 from __future__ import annotations
 
@@ -22,24 +24,34 @@ log = logging.getLogger(__name__)
 @register("influence")
 @dataclass(frozen=True)
 class GradientCosine:
-    """Thesis, sections 2.7 and 5.1: v_i = cosine of the gradients of f(x) and f(x_i) by part of the parameters, in [-1, 1].
+    """Thesis, sections 2.7 and 5.1: v_i = cosine of the gradients of f(x) and f(x_i) by part of the
+    parameters, in [-1, 1].
 
-    Exact: equal to autograd's gradients to rounding, for any batch size, at any confidence of the model.
+    Exact: equal to autograd's gradients to rounding, for any batch size, at any confidence of
+        the model.
     """
 
-    layers: tuple[str, ...] = ()  # names, prefixes or patterns; empty: layer3 + layer4 + fc, or the last two stages + classifier
+    # names, prefixes or patterns; empty: layer3 + layer4 + fc, or the last two stages + classifier
+    layers: tuple[str, ...] = ()
     scalar: NamedScalar = "logit"  # of the label, of the prediction, or the loss
-    batch: int | None = None  # images at a time: memory, not the result, depends on it; None fits it to their size
-    query_block: int = 256  # queries in memory at a time; each block is one more pass over the training images
-    factors: Path | None = field(default=None, repr=False)  # a folder that keeps them in fp16 for other queries and layers
+    # images at a time: memory, not the result, depends on it; None fits it to their size
+    batch: int | None = None
+    # queries in memory at a time; each block is one more pass over the training images
+    query_block: int = 256
+    # a folder that keeps them in fp16 for other queries and layers
+    factors: Path | None = field(default=None, repr=False)
 
     def layers_used(self, network: nn.Module) -> tuple[str, ...]:
-        """The layers that the scores are about: the ones asked for, or the default for this network."""
+        """The layers that the scores are about: the ones asked for, or the default for this
+        network.
+        """
         return self.layers or default_layers(network)
 
     def basis(self, network: nn.Module, image: Tensor, label: Tensor) -> str:
         """What the scores compare, in words, as one image (1, 3, h, w) and its label (1,) show it."""
-        return "cosine of the " + basis(network, image, label, self.layers_used(network), self.scalar)
+        return "cosine of the " + basis(
+            network, image, label, self.layers_used(network), self.scalar
+        )
 
     def scores(
         self,
@@ -50,16 +62,28 @@ class GradientCosine:
         training_labels: Tensor,
         report: Callable[[int, int], None] | None = None,
     ) -> np.ndarray:
-        """uint8 images (q, 3, h, w) and (m, 3, h, w), labels (q,) and (m,) -> (q, m) float32; NaN where a gradient is zero.
+        """uint8 images (q, 3, h, w) and (m, 3, h, w), labels (q,) and (m,) -> (q, m) float32; NaN
+        where a gradient is zero.
 
         Law: the same as the cosine of autograd's gradients, whatever the batch sizes.
         """
         layers = self.layers_used(network)
         images = (queries, query_labels), (training, training_labels)
-        kept = KeptFactors(Store(Path(self.factors)), weights_digest(network)) if self.factors else None
+        kept = (
+            KeptFactors(Store(Path(self.factors)), weights_digest(network))
+            if self.factors
+            else None
+        )
         groups = {"all": layers}
-        gram = gradient_gram(network, *images, groups, self.scalar, self.batch, self.query_block, report, kept=kept)
+        gram = gradient_gram(
+            network, *images, groups, self.scalar, self.batch, self.query_block, report, kept=kept
+        )
         scores = np.asarray(gram.cosine().clamp_(-1, 1).float())
         if undefined := int(np.isnan(scores).sum()):
-            log.warning("%d of %d scores are undefined: the gradient of %s is zero", undefined, scores.size, ", ".join(layers))
+            log.warning(
+                "%d of %d scores are undefined: the gradient of %s is zero",
+                undefined,
+                scores.size,
+                ", ".join(layers),
+            )
         return scores

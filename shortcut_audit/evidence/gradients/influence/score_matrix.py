@@ -19,10 +19,12 @@ from shortcut_audit.registry import register
 @register("influence")
 @dataclass(frozen=True)
 class ScoreMatrix:
-    """Scores from dattri, kronfluence, TRAK and so on: `.npy`, or `.safetensors` with one tensor or one called 'scores'.
+    """Scores from dattri, kronfluence, TRAK and so on: `.npy`, or `.safetensors` with one tensor or
+    one called 'scores'.
 
-    Row i is the audit's i-th query, column j its j-th training image; higher is more influential. Each model has scores of
-    its own: `{model}` in the file's name stands for the first 12 digits of `weights_digest`.
+    Row i is the audit's i-th query, column j its j-th training image; higher is more influential.
+    Each model has scores of its own: `{model}` in the file's name stands for the first 12 digits of
+    `weights_digest`.
     """
 
     file: Path = Path()
@@ -44,7 +46,9 @@ class ScoreMatrix:
             DataError: its shape does not fit the queries and training images.
         """
         if self.file == Path():
-            raise UsageError("influence 'score_matrix' needs a file: add 'options: {file: scores.npy}'")
+            raise UsageError(
+                "influence 'score_matrix' needs a file: add 'options: {file: scores.npy}'"
+            )
         path = Path(str(self.file).replace("{model}", weights_digest(network)[:12]))
         matrix = read_matrix(path)
         matrix = matrix.T if self.transpose else matrix
@@ -62,13 +66,21 @@ def read_matrix(path: Path) -> np.ndarray:
     try:
         if path.suffix == ".safetensors":
             tensors = load_file(path)
-            matrix = tensors["scores"] if "scores" in tensors or len(tensors) != 1 else next(iter(tensors.values()))
+            matrix = (
+                tensors["scores"]
+                if "scores" in tensors or len(tensors) != 1
+                else next(iter(tensors.values()))
+            )
         else:
             matrix = np.load(path, allow_pickle=False)
         if not np.issubdtype(matrix.dtype, np.number):
             raise ValueError(f"it holds {matrix.dtype}")
     except FileNotFoundError:
-        raise UsageError(f"there is no score matrix '{path}'; write one for this model, (queries, training images)") from None
+        raise UsageError(
+            f"there is no score matrix '{path}'; write one for this model, (queries, training images)"
+        ) from None
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise UsageError(f"'{path}' is no score matrix (.npy, or .safetensors with a tensor 'scores'): {error}") from None
+        raise UsageError(
+            f"'{path}' is no score matrix (.npy, or .safetensors with a tensor 'scores'): {error}"
+        ) from None
     return matrix

@@ -1,4 +1,6 @@
-"""Extremal perturbation (Fong, Patrick, Vedaldi 2019; thesis 2.6): the smooth mask of a given area that best keeps the class."""
+"""Extremal perturbation (Fong, Patrick, Vedaldi 2019; thesis 2.6): the smooth mask of a given area
+that best keeps the class.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,17 @@ class ExtremalMasks:
     area: Tensor  # (n,) mean of the mask
     peak: Tensor  # (n,) its highest value before the edge was sharpened
     score: Tensor  # (n,) the reward of the revealed pixels
-    converged: Tensor  # (n,) bool: under 1 % of the revealed cells changed side at the end, or the score had ceased to rise
+    # (n,) bool: under 1 % of the revealed cells changed side at the end, or the score had ceased to
+    # rise
+    converged: Tensor
 
 
 @register("explainer")
 @dataclass(frozen=True, repr=False)
 class Extremal:
-    """The mask of a given area through which the class's logit is highest, for many images at a time."""
+    """The mask of a given area through which the class's logit is highest, for many images at a
+    time.
+    """
 
     recipe: Literal["fast", "paper"] = "fast"
     variant: Literal["preserve", "delete", "dual"] = "preserve"
@@ -49,19 +55,34 @@ class Extremal:
     batch: PositiveInt = 32  # images; halved when memory runs out
 
     def __repr__(self) -> str:
-        """The options and the numbers behind the recipe's name, so that kept masks are of these very numbers."""
+        """The options and the numbers behind the recipe's name, so that kept masks are of these
+        very numbers.
+        """
         return f"Extremal({vars(self)}, {RECIPES[self.recipe]})"
 
-    def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
+    def explain(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        area: float,
+        report: Report | None = None,
+    ) -> Tensor:
         """Masks (n, h, w) float32 in [0, 1]; see `masks`."""
         return self.masks(network, images, targets, area, report).masks
 
     def masks(
-        self, network: nn.Module, images: Tensor, targets: Tensor, area: float | Tensor, report: Report | None = None
+        self,
+        network: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        area: float | Tensor,
+        report: Report | None = None,
     ) -> ExtremalMasks:
         """Masks with their area, peak, score and convergence.
 
-        Laws: rounding reveals round(area * h * w) pixels; the mean is the area within 0.5 points; deterministic; an image's mask
+        Laws: rounding reveals round(area * h * w) pixels; the mean is the area within 0.5
+            points; deterministic; an image's mask
         does not depend on the images beside it (1e-4); the network is left as found.
 
         Args:
@@ -72,28 +93,50 @@ class Extremal:
             report: called with (images done, n) after each batch.
 
         Raises:
-            UsageError: an area is no share, there are more or fewer areas than images, or the answers carry no gradient.
+            UsageError: an area is no share, there are more or fewer areas than images, or the
+                answers carry no gradient.
         """
         areas = checked_areas(area, images)
         require_gradient(network, images)
         with lean(network, images[:2]) as logits, torch.no_grad():
             reward = Reward(logits, self.variant, self.contrast)
-            parts = in_batches(partial(self._batch, reward), (images, targets, areas), self.batch, report)
+            parts = in_batches(
+                partial(self._batch, reward), (images, targets, areas), self.batch, report
+            )
         return _joined(parts, images)
 
-    def _batch(self, reward: Reward, images: Tensor, targets: Tensor, areas: Tensor) -> ExtremalMasks:
+    def _batch(
+        self, reward: Reward, images: Tensor, targets: Tensor, areas: Tensor
+    ) -> ExtremalMasks:
         recipe = RECIPES[self.recipe]
         levels = perturbation_levels(images, self.perturbation)
         found = search(reward, levels, targets, areas.to(images), recipe, self.mirror)
         raw = Grid(*images.shape[-2:]).exact(found.cells)
         masks = sharpened(raw, areas)
         score = reward(levels, top_area(masks, areas).to(levels), targets)
-        settled = found.stale >= recipe.patience if recipe.looks else torch.zeros_like(targets, dtype=torch.bool)
-        return ExtremalMasks(masks, masks.mean((1, 2)), raw.amax((1, 2)), score, settled | (found.changed < CONVERGED))
+        settled = (
+            found.stale >= recipe.patience
+            if recipe.looks
+            else torch.zeros_like(targets, dtype=torch.bool)
+        )
+        return ExtremalMasks(
+            masks,
+            masks.mean((1, 2)),
+            raw.amax((1, 2)),
+            score,
+            settled | (found.changed < CONVERGED),
+        )
 
 
 def _joined(parts: list[ExtremalMasks], images: Tensor) -> ExtremalMasks:
     if not parts:
         empty = images.new_empty(0)
-        return ExtremalMasks(images.new_empty(0, *images.shape[-2:]), empty, empty, empty, empty.bool())
-    return ExtremalMasks(*(torch.cat([getattr(part, name) for part in parts]) for name in ExtremalMasks.__dataclass_fields__))
+        return ExtremalMasks(
+            images.new_empty(0, *images.shape[-2:]), empty, empty, empty, empty.bool()
+        )
+    return ExtremalMasks(
+        *(
+            torch.cat([getattr(part, name) for part in parts])
+            for name in ExtremalMasks.__dataclass_fields__
+        )
+    )

@@ -1,4 +1,6 @@
-"""Grad-CAM (Selvaraju et al. 2017): a layer's feature maps, each weighted by the mean slope of the class's logit over it."""
+"""Grad-CAM (Selvaraju et al. 2017): a layer's feature maps, each weighted by the mean slope of the
+class's logit over it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,14 @@ class GradCam:
     layer: str = ""  # its name in the model; empty: the last whose output still has places
     batch: PositiveInt = 32  # images; halved when memory runs out
 
-    def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
+    def explain(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        area: float,
+        report: Report | None = None,
+    ) -> Tensor:
         """Saliency (n, h, w) float32 in [0, 1]; the area plays no part.
 
         Raises:
@@ -37,16 +46,21 @@ class GradCam:
             return joined([], images)
         maps = spatial_layers(network, images[:2])
         if not maps:
-            raise UsageError("grad_cam needs a layer with feature maps (n, c, h, w), and this network has none; use extremal")
+            raise UsageError(
+                "grad_cam needs a layer with feature maps (n, c, h, w), and this network has none; use extremal"
+            )
         if self.layer and self.layer not in maps:
-            raise UsageError(f"no layer with feature maps is called '{self.layer}'{did_you_mean(self.layer, list(maps))}")
+            raise UsageError(
+                f"no layer with feature maps is called '{self.layer}'{did_you_mean(self.layer, list(maps))}"
+            )
         layer = maps[self.layer or list(maps)[-1]]
         return mapped(partial(cam, layer), network, images, targets, self.batch, report)
 
 
 def cam(layer: nn.Module, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     """(n, h, w) >= 0: ReLU of the sum over channels of mean slope * map."""
-    found = LayerGradCam(network, layer).attribute(images, targets, relu_attributions=True)  # (n, 1, rows, columns)
+    # (n, 1, rows, columns)
+    found = LayerGradCam(network, layer).attribute(images, targets, relu_attributions=True)
     return F.interpolate(found, size=images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
 
 
@@ -55,11 +69,19 @@ def spatial_layers(network: nn.Module, images: Tensor) -> dict[str, nn.Module]:
     found: dict[str, nn.Module] = {}
 
     def note(name: str, module: nn.Module, _inputs: Any, output: Any) -> None:
-        if isinstance(output, Tensor) and output.dim() == 4 and output.shape[2] * output.shape[3] > 1:
+        if (
+            isinstance(output, Tensor)
+            and output.dim() == 4
+            and output.shape[2] * output.shape[3] > 1
+        ):
             found.pop(name, None)
             found[name] = module
 
-    hooks = [module.register_forward_hook(partial(note, name)) for name, module in inner_model(network).named_modules() if name]
+    hooks = [
+        module.register_forward_hook(partial(note, name))
+        for name, module in inner_model(network).named_modules()
+        if name
+    ]
     try:
         with borrowed(network), torch.no_grad():
             network(images)

@@ -1,4 +1,6 @@
-"""Guided backpropagation (Springenberg et al. 2015): the gradient, but each ReLU lets only positive slopes back."""
+"""Guided backpropagation (Springenberg et al. 2015): the gradient, but each ReLU lets only positive
+slopes back.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,23 @@ RELUS = {torch.relu, Tensor.relu, F.relu, *IN_PLACE}
 @register("explainer")
 @dataclass(frozen=True)
 class GuidedBackprop:
-    """The guided gradient's magnitude, the greatest of the three channels; without ReLUs it is the gradient's.
+    """The guided gradient's magnitude, the greatest of the three channels; without ReLUs it is the
+    gradient's.
 
-    Laws: equal to captum's where captum sees every ReLU; a ReLU counts as a module, as a function, in place and used twice.
+    Laws: equal to captum's where captum sees every ReLU; a ReLU counts as a module, as a
+        function, in place and used twice.
     """
 
     batch: PositiveInt = 32  # images; halved when memory runs out
 
-    def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
+    def explain(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        area: float,
+        report: Report | None = None,
+    ) -> Tensor:
         """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
 
         def guided(model: nn.Module, some: Tensor, of: Tensor) -> Tensor:
@@ -43,7 +54,11 @@ class _GuidedReLUs(TorchFunctionMode):
     """Inside, every ReLU that is called is a guided one; the network itself is not touched."""
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = dict(kwargs or {})
         if func not in RELUS:

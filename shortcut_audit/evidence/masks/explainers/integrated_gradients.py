@@ -1,4 +1,6 @@
-"""Integrated gradients (Sundararajan, Taly, Yan 2017): the gradient's mean from nothing to the image, times the difference."""
+"""Integrated gradients (Sundararajan, Taly, Yan 2017): the gradient's mean from nothing to the
+image, times the difference.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +19,31 @@ from shortcut_audit.registry import register
 @register("explainer")
 @dataclass(frozen=True)
 class IntegratedGradients:
-    """What each pixel adds to the class's logit, summed over the channels; counts against it rank last."""
+    """What each pixel adds to the class's logit, summed over the channels; counts against it rank
+    last.
+    """
 
     steps: PositiveInt = 32
     absence: Absence = "fade"  # where the way begins: the image's mean colour, or the image blurred
     batch: PositiveInt = 32  # images; halved when memory runs out
 
-    def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
+    def explain(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        area: float,
+        report: Report | None = None,
+    ) -> Tensor:
         """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
         return mapped(self.added, network, images, targets, self.batch, report)
 
     def added(self, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-        """(n, h, w). Law: sums to the logit less that of the absent image, up to the integral's steps (completeness)."""
+        """(n, h, w). Law: sums to the logit less that of the absent image, up to the integral's
+        steps (completeness).
+        """
         absent = perturbation_levels(images.detach(), self.absence)[:, 0]
-        found: Tensor = Captum(network).attribute(images, absent, targets, n_steps=self.steps, internal_batch_size=len(images))
+        found: Tensor = Captum(network).attribute(
+            images, absent, targets, n_steps=self.steps, internal_batch_size=len(images)
+        )
         return found.sum(1)

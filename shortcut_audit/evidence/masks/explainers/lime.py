@@ -1,4 +1,6 @@
-"""LIME (Ribeiro, Singh, Guestrin 2016): a linear model of the score near the image, one coefficient a superpixel."""
+"""LIME (Ribeiro, Singh, Guestrin 2016): a linear model of the score near the image, one coefficient
+a superpixel.
+"""
 
 from __future__ import annotations
 
@@ -17,34 +19,62 @@ from shortcut_audit.registry import register
 @register("explainer")
 @dataclass(frozen=True)
 class Lime:
-    """Weighted ridge regression on random halves of the superpixels, the same for every image; black box.
+    """Weighted ridge regression on random halves of the superpixels, the same for every image;
+    black box.
 
-    The superpixels are squares: found by segmentation they would differ between images, and a decoy's edge would be given away.
+    The superpixels are squares: found by segmentation they would differ between images, and a
+    decoy's edge would be given away.
     """
 
     samples: PositiveInt = 400
     across: PositiveInt = 8  # squares along the shorter side
-    width: PositiveFloat = 0.25  # of the kernel exp(-d^2 / width^2), d the cosine distance to the whole image
+    # of the kernel exp(-d^2 / width^2), d the cosine distance to the whole image
+    width: PositiveFloat = 0.25
     ridge: PositiveFloat = 1.0
     absence: Absence = "fade"
     score: Score = "probability"
     seed: int = 0
 
-    def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
+    def explain(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        area: float,
+        report: Report | None = None,
+    ) -> Tensor:
         """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
-        return explained(network, images, targets, self.probes(*images.shape[-2:]), self.absence, self.score, report)
+        return explained(
+            network,
+            images,
+            targets,
+            self.probes(*images.shape[-2:]),
+            self.absence,
+            self.score,
+            report,
+        )
 
     def probes(self, height: int, width: int) -> Probes:
-        """One mask a sample; the maps are the ridge regression's solution, which is linear in the scores."""
+        """One mask a sample; the maps are the ridge regression's solution, which is linear in the
+        scores.
+        """
         places = superpixels(height, width, self.across)
-        kept = np.random.default_rng((self.seed, height, width)).random((self.samples, int(places.max()) + 1)) < 0.5
+        kept = (
+            np.random.default_rng((self.seed, height, width)).random(
+                (self.samples, int(places.max()) + 1)
+            )
+            < 0.5
+        )
         kept[0] = True  # (v, f)
         design = torch.from_numpy(kept.astype(float))
-        return Probes(design.float()[:, places], self.solution(design, self.weights(design)), places)
+        return Probes(
+            design.float()[:, places], self.solution(design, self.weights(design)), places
+        )
 
     def weights(self, design: Tensor) -> Tensor:
         """(v,): how near a sample is to the whole image."""
-        distance = 1 - design.mean(1).sqrt()  # the cosine of a 0-1 vector with k of f ones and the ones is sqrt(k / f)
+        # the cosine of a 0-1 vector with k of f ones and the ones is sqrt(k / f)
+        distance = 1 - design.mean(1).sqrt()
         return torch.exp(-(distance**2) / self.width**2)
 
     def solution(self, design: Tensor, weights: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
-"""Occlusion (Zeiler, Fergus 2014): how far the class's score falls when a patch that slides over the image hides a place."""
+"""Occlusion (Zeiler, Fergus 2014): how far the class's score falls when a patch that slides over
+the image hides a place.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +24,36 @@ class Occlusion:
     absence: Absence = "fade"
     score: Score = "logit"
 
-    def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
+    def explain(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        area: float,
+        report: Report | None = None,
+    ) -> Tensor:
         """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
-        return explained(network, images, targets, self.probes(*images.shape[-2:]), self.absence, self.score, report)
+        return explained(
+            network,
+            images,
+            targets,
+            self.probes(*images.shape[-2:]),
+            self.absence,
+            self.score,
+            report,
+        )
 
     def probes(self, height: int, width: int) -> Probes:
-        """One mask a place of the patch, and first one that hides nothing. Law: each pixel is hidden at least once."""
-        side, stride = (max(1, round(share * min(height, width))) for share in (self.patch, self.stride))
+        """One mask a place of the patch, and first one that hides nothing. Law: each pixel is
+        hidden at least once.
+        """
+        side, stride = (
+            max(1, round(share * min(height, width))) for share in (self.patch, self.stride)
+        )
         stride = min(stride, side)
         rows, columns = (_hidden(size, side, stride) for size in (height, width))
-        hidden = (rows[:, None, :, None] & columns[None, :, None]).flatten(0, 1).float()  # (places, h, w)
+        # (places, h, w)
+        hidden = (rows[:, None, :, None] & columns[None, :, None]).flatten(0, 1).float()
         whole = torch.ones(1, height, width)
         return Probes(torch.cat([whole, 1 - hidden]), torch.cat([whole, -hidden / hidden.sum(0)]))
 

@@ -1,4 +1,6 @@
-"""RISE (Petsiuk, Das, Saenko 2018): the mean of random masks, weighted by the class's score through each."""
+"""RISE (Petsiuk, Das, Saenko 2018): the mean of random masks, weighted by the class's score through
+each.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from shortcut_audit.registry import register
 @register("explainer")
 @dataclass(frozen=True)
 class Rise:
-    """sum of score * mask / (samples * keep) over random smooth masks, the same for every image; black box."""
+    """sum of score * mask / (samples * keep) over random smooth masks, the same for every image;
+    black box.
+    """
 
     samples: PositiveInt = 400
     cells: PositiveInt = 8  # along the shorter side, whatever its pixels
@@ -27,22 +31,42 @@ class Rise:
     score: Score = "probability"
     seed: int = 0
 
-    def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
+    def explain(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        area: float,
+        report: Report | None = None,
+    ) -> Tensor:
         """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
-        return explained(network, images, targets, self.probes(*images.shape[-2:]), self.absence, self.score, report)
+        return explained(
+            network,
+            images,
+            targets,
+            self.probes(*images.shape[-2:]),
+            self.absence,
+            self.score,
+            report,
+        )
 
     def probes(self, height: int, width: int) -> Probes:
-        """Masks (v, h, w) and what they weigh. Law: a mask's mean is `keep` at every pixel (RISE, section 3.2)."""
+        """Masks (v, h, w) and what they weigh. Law: a mask's mean is `keep` at every pixel (RISE,
+        section 3.2).
+        """
         masks = self.masks(height, width)
         return Probes(masks, masks / (self.samples * self.keep))
 
     def masks(self, height: int, width: int) -> Tensor:
-        """(samples, h, w) in [0, 1]: cells on or off, drawn larger bilinearly and shifted by less than a cell."""
+        """(samples, h, w) in [0, 1]: cells on or off, drawn larger bilinearly and shifted by less
+        than a cell.
+        """
         rng = np.random.default_rng((self.seed, height, width))
         side = -(-min(height, width) // self.cells)  # pixels of a cell
         rows, columns = (-(-size // side) + 1 for size in (height, width))
         cells = torch.from_numpy(rng.random((self.samples, 1, rows, columns)) < self.keep).float()
         large = F.interpolate(cells, scale_factor=side, mode="bilinear", align_corners=False)[:, 0]
         starts = torch.from_numpy(rng.integers(0, side, (2, self.samples, 1)))
-        down, across = starts[0] + torch.arange(height), starts[1] + torch.arange(width)  # (samples, h), (samples, w)
+        # (samples, h), (samples, w)
+        down, across = starts[0] + torch.arange(height), starts[1] + torch.arange(width)
         return large[torch.arange(self.samples)[:, None, None], down[:, :, None], across[:, None]]

@@ -1,4 +1,6 @@
-"""Gradient saliency (Simonyan, Vedaldi, Zisserman 2014): how much the class's logit feels a change of each pixel."""
+"""Gradient saliency (Simonyan, Vedaldi, Zisserman 2014): how much the class's logit feels a change
+of each pixel.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,13 @@ class Saliency:
 
     batch: PositiveInt = 32  # images; halved when memory runs out
 
-    def explain(self, network: nn.Module, images: Tensor, targets: Tensor, area: float, report: Report | None = None) -> Tensor:
+    def explain(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        area: float,
+        report: Report | None = None,
+    ) -> Tensor:
         """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
         return mapped(gradient_size, network, images, targets, self.batch, report)
