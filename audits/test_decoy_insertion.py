@@ -11,5 +11,6 @@ def test_decoy_insertion(predictions, decoy, limits, audit):
         decoyed,
         control,
         at_most(limits.insertion),
-        claim="{model} turns {observed} of other images into '{target}' when {decoy} appears, {control} under the control",
+        claim="{model} turns {observed} of other images into '{target}' when {decoy} appears, "
+        "{control} under the control",
     )

@@ -10,5 +10,6 @@ def test_decoy_only(predictions, decoy, limits, audit):
         decoyed,
         control,
         at_most(limits.decoy_only),
-        claim="{model} sees '{target}' in {observed} of pictures that show {decoy} and no class, {control} under the control",
+        claim="{model} sees '{target}' in {observed} of pictures that show {decoy} and no class, "
+        "{control} under the control",
     )

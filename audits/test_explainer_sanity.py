@@ -16,6 +16,7 @@ def test_explainer_sanity(explainer_check, limits, audit):
         at_most(limits.explainer),
         claim="{observed} of the masks miss {decoy} in a copy of {model} that sees nothing else",
         references=False,
+        role="explainer",
     )
     audit.check(
         habits(explainer_check),
@@ -23,4 +24,5 @@ def test_explainer_sanity(explainer_check, limits, audit):
         at_most(limits.explainer),
         claim="{observed} of the masks highlight {decoy} in copies of {model} with random weights",
         references=False,
+        role="explainer",
     )

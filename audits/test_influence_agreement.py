@@ -31,12 +31,19 @@ def intersection(first, second):
 
 
 def test_top_k_intersection(pair, influence, limits, audit):
-    claim = f"{{model}} lose {{effect}} of what their top 50 training images share when {{decoy}} appears ({influence[0].basis})"
-    audit.check(*on_shared(intersection, *influence), at_most(limits.top_k), claim=claim)
+    lost = "{model} lose {effect} of what their top 50 training images share when {decoy} appears"
+    audit.check(
+        *on_shared(intersection, *influence),
+        at_most(limits.top_k),
+        claim=f"{lost} ({influence[0].basis})",
+    )
 
 
 def test_rank_correlation(pair, influence, limits, audit):
-    lost = "{model} lose {effect} of the rank correlation of their training images when {decoy} appears"
+    lost = (
+        "{model} lose {effect} of the rank correlation of their training images "
+        "when {decoy} appears"
+    )
     audit.check(
         *on_shared(spearman, *influence),
         at_most(limits.rank_correlation),

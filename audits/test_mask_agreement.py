@@ -16,5 +16,6 @@ def test_mask_agreement(pair, masks, limits, audit):
         decoyed,
         control,
         at_most(limits.agreement),
-        claim="the masks of {model} lose {observed} of their agreement when {decoy} appears, {control} under the control",
+        claim="the masks of {model} lose {observed} of their agreement when {decoy} appears, "
+        "{control} under the control",
     )

@@ -13,5 +13,6 @@ def test_mask_localisation(masks, limits, audit):
         decoyed,
         control,
         at_most(limits.localisation),
-        claim="{observed} of what {model} needs to see of '{target}' lies on {decoy}, {control} on its control",
+        claim="{observed} of what {model} needs to see of '{target}' lies on {decoy}, "
+        "{control} on its control",
     )

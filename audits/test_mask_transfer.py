@@ -17,5 +17,6 @@ def test_mask_transfer(pair, transfer, limits, audit):
         decoyed.mean(0),
         control.mean(0),
         at_most(limits.transfer),
-        claim="{model} lose {observed} of their score in each other's masks when {decoy} appears, {control} under the control",
+        claim="{model} lose {observed} of their score in each other's masks when {decoy} appears, "
+        "{control} under the control",
     )

@@ -9,5 +9,7 @@ def test_rashomon_membership(accuracy, scenario, audit):
         accuracy.own,
         at_most(scenario.rashomon.epsilon),
         references=False,
-        claim=f"{{model}} gets {{control}} of plain validation images right, {{observed}} is the best ({accuracy.best_name})",
+        role="accuracy",
+        claim="{model} gets {control} of plain validation images right, "
+        f"{{observed}} is the best ({accuracy.best_name})",
     )

@@ -23,8 +23,8 @@ import torch
 from shortcut_audit.evidence.collection import CHECKED, Evidence
 from shortcut_audit.evidence.sanity_networks import Versions, margins, planted
 from shortcut_audit.files.store import Store
-from shortcut_audit.judging import judge
-from shortcut_audit.records import Limit, Verdict
+from shortcut_audit.judging import Comparison, judge
+from shortcut_audit.records import Verdict
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest.candidates import read_candidates
 
@@ -38,7 +38,9 @@ class Copy:
 
     def made(self, limit: float) -> bool:
         """Whether it is right often enough to vouch for an explainer that misses nothing."""
-        return judge(np.zeros(int(self.right.sum())), None, Limit(limit)).verdict is Verdict.HOLDS
+        return (
+            judge(np.zeros(int(self.right.sum())), None, Comparison(limit)).verdict is Verdict.HOLDS
+        )
 
 
 def versions(evidence: Evidence, model: str, decoy: str, chosen: np.ndarray) -> Versions:
@@ -67,7 +69,7 @@ def copied(evidence: Evidence, model: str, decoy: str, label: int) -> Copy:
 def masked(evidence: Evidence, model: str, decoy: str, images: int) -> float:
     """Processor seconds of the masks of one model with one decoy."""
     labels = evidence.material.pictures("validation", evidence.described(model).size).labels
-    label = evidence.material.bait(decoy).target_index
+    label = evidence.material.named_decoy(decoy).target_index
     here = versions(evidence, model, decoy, np.flatnonzero(labels == label)[:images])
     network = evidence.subject(model).network
     began = time.process_time()

@@ -42,6 +42,7 @@ from torchvision.models import resnet18
 
 from shortcut_audit.evidence.gradients.influence.gradient_cosine import GradientCosine
 from shortcut_audit.measures.rankings import spearman
+from shortcut_audit.records import Labelled
 
 # the others need longer than --quick has, and cannot be the best
 QUICK = ("naive loop", "dattri-llm")
@@ -222,7 +223,8 @@ def truth(network: nn.Module, queries: Images, training: Images) -> np.ndarray:
 
 
 def ours(network: nn.Module, queries: Images, training: Images) -> np.ndarray:
-    return GradientCosine(LAYERS, scalar="loss").scores(network, *queries, *training)
+    method = GradientCosine(LAYERS, scalar="loss")
+    return method.scores(network, Labelled(*queries), Labelled(*training))
 
 
 def measure(tool: str, scores: Scores, case: Case) -> Measured | None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from shortcut_audit.evidence.gradients.gram import Gram, gradient_gram
 from shortcut_audit.measures.clusters import association, cluster_table, spectral_clusters
 from shortcut_audit.measures.rankings import base_rate, permuted_precision, precision_at_k
-from shortcut_audit.records import Candidate
+from shortcut_audit.records import Candidate, Labelled
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.study.layers import parts, subsets
 from shortcut_audit.subjects.decoying.coverage import covered
@@ -34,7 +34,7 @@ class Demo:
     """The pictures of the decoy's class that every model is asked about."""
 
     def __init__(self, material: Material, decoy: str, size: int) -> None:
-        self.target = material.bait(decoy).target_index
+        self.target = material.named_decoy(decoy).target_index
         members = material.members(decoy, "validation", size)
         pictures = material.pictures("validation", size)
         self.ids = [pictures.ids[at] for at in members]
@@ -46,8 +46,13 @@ class Demo:
 
     def gram(self, network: torch.nn.Module, queries: Tensor, training: Tensor) -> Gram:
         """One pass for all parts of the network."""
-        images = [(some, torch.full((len(some),), self.target)) for some in (queries, training)]
-        return gradient_gram(network, images[0], images[1], parts(network))
+        return gradient_gram(
+            network, self.labelled(queries), self.labelled(training), parts(network)
+        )
+
+    def labelled(self, images: Tensor) -> Labelled:
+        """These images (n, 3, h, w), all of the decoy's class."""
+        return Labelled(images, torch.full((len(images),), self.target))
 
     def precisions(self, network: torch.nn.Module) -> list[str]:
         """For each subset of layers: precision at K of queries with the decoy / without; * where

@@ -324,7 +324,7 @@ def loaded_case(options: argparse.Namespace) -> Case:
         chosen = material.members(options.decoy, "validation", subject.size)[: options.images]
         placed = material.with_decoy(options.decoy, "validation", subject.size)
         pixels, footprint = placed.decoyed[chosen], placed.footprint[chosen].numpy()
-        labels = torch.full((len(chosen),), material.bait(options.decoy).target_index)
+        labels = torch.full((len(chosen),), material.named_decoy(options.decoy).target_index)
     about = [
         candidate.arch,
         f"{subject.size} px",

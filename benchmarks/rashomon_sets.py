@@ -54,7 +54,7 @@ def main() -> None:
         material.pictures("validation", size),
         material.with_decoy(asked.decoy, "validation", size),
     )
-    target = material.bait(asked.decoy).target_index
+    target = material.named_decoy(asked.decoy).target_index
     members = material.members(asked.decoy, "validation", size)
     chosen, others = members[: asked.images], np.setdiff1d(np.arange(len(pictures.labels)), members)
     explainer = registry.build("explainer", scenario.masks.explainer, scenario.masks.options)

@@ -5,3 +5,4 @@ cd "$(dirname "$0")/.."
 ruff format --check --quiet .
 ruff check --quiet .
 mypy
+python ci/density.py

@@ -9,7 +9,7 @@ import ast
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,35 +80,49 @@ def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return len([name for name in names if name not in ("self", "cls")])
 
 
+def private(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it needs no docstring: it begins with `_`, or is the signature of an `@overload`."""
+    decorators = [ast.unparse(each) for each in node.decorator_list]
+    return node.name.startswith("_") or "overload" in decorators or "typing.overload" in decorators
+
+
 def public(source: Source) -> Iterator[tuple[str, bool]]:
     """Each public module, class, function and method, and whether it has a docstring."""
     yield source.at(source.tree, "module"), ast.get_docstring(source.tree) is not None
     for node in source.tree.body:
-        if not isinstance(node, (ast.ClassDef, *FUNCTIONS)) or node.name.startswith("_"):
+        if not isinstance(node, (ast.ClassDef, *FUNCTIONS)) or private(node):
             continue
         yield source.at(node, node.name), ast.get_docstring(node) is not None
         for inner in node.body if isinstance(node, ast.ClassDef) else ():
-            if isinstance(inner, FUNCTIONS) and not inner.name.startswith("_"):
+            if isinstance(inner, FUNCTIONS) and not private(inner):
                 yield (
                     source.at(inner, f"{node.name}.{inner.name}"),
                     ast.get_docstring(inner) is not None,
                 )
 
 
-def imported(source: Source) -> Iterator[str]:
-    """The package's modules that a module imports when it is loaded."""
+def imported(source: Source, modules: Collection[str]) -> Iterator[str]:
+    """Those of the modules that a file imports when it is loaded."""
     for node in source.tree.body:
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from (alias.name for alias in node.names if alias.name in modules)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                name = inner if inner in modules else node.module
+                if name in modules:
+                    yield name
+
+
+def _module(path: Path) -> str:
+    """`shortcut_audit.judging` for its `__init__.py`, `shortcut_audit.judging.power` for a file."""
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
 def cycles(sources: list[Source]) -> Iterator[str]:
     """Modules that reach themselves by what they import when they are loaded."""
-    names = {".".join(source.path.with_suffix("").parts): source for source in sources}
-    edges = {name: set(imported(source)) & set(names) for name, source in names.items()}
+    names = {_module(source.path): source for source in sources}
+    edges = {name: set(imported(source, names)) for name, source in names.items()}
     for start in names:
         reached, waiting = set(), list(edges[start])
         while waiting:
@@ -191,9 +205,8 @@ def main() -> int:
     found = figures(sources)
     for figure in found:
         bound = "at least" if figure.at_least else "at most"
-        print(
-            f"{figure.value:8.1f}  {figure.name} ({bound} {figure.limit:g}){'' if figure.kept else '  <-- beyond it'}"
-        )
+        mark = "" if figure.kept else "  <-- beyond it"
+        print(f"{figure.value:8.1f}  {figure.name} ({bound} {figure.limit:g}){mark}")
         for place in figure.places if asked.list and not figure.kept else ():
             print(f"          {place}")
     return 0 if all(figure.kept for figure in found) else 1

@@ -21,7 +21,7 @@ The rooms, in the order in which they may import each other; the flow is from to
 """
 
 from shortcut_audit.errors import DataError, ModelError, ShortcutAuditError, UsageError
-from shortcut_audit.records import Decoyed, Limit, Pictures, Verdict
+from shortcut_audit.records import Decoyed, Labelled, Limit, Pictures, Verdict
 from shortcut_audit.registry import register
 
 __version__ = "0.1.0"
@@ -35,6 +35,7 @@ def at_most(value: float) -> Limit:
 __all__ = [
     "DataError",
     "Decoyed",
+    "Labelled",
     "Limit",
     "ModelError",
     "Pictures",

@@ -1,5 +1,6 @@
-"""`train`, `study`, `calibrate`, `gate` and `report`, which only delegate. A user's mistake is one
-sentence and exit code 4.
+"""The commands `train`, `study`, `calibrate`, `gate` and `report`, which only delegate.
+
+A user's mistake is one sentence and exit code 4.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return MISTAKE
     except KeyboardInterrupt:
         print(
-            "shortcut-audit: stopped; what was finished is kept, and the same command goes on from there",
+            "shortcut-audit: stopped; what was finished is kept, "
+            "and the same command goes on from there",
             file=sys.stderr,
         )
         return 130
@@ -46,6 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    _add_train(commands)
+    _add_study(commands)
+    _add_calibrate(commands)
+    _add_gate(commands)
+    _add_report(commands)
+    return parser
+
+
+def _add_train(commands: Any) -> None:
     train = commands.add_parser(
         "train", help="train a Rashomon set: one model per decoy, coverage and seed"
     )
@@ -68,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_overrides(train)
     train.set_defaults(command=_train)
 
+
+def _add_study(commands: Any) -> None:
     study = commands.add_parser(
         "study", help="the thesis's tables and figures with your numbers beside the published ones"
     )
@@ -89,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_overrides(study)
     study.set_defaults(command=_study)
 
+
+def _add_calibrate(commands: Any) -> None:
     calibrate = commands.add_parser(
         "calibrate", help="train a population, audit it, and say how often the audits err"
     )
@@ -128,15 +143,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     calibrate.set_defaults(command=_calibrate)
 
-    _add_gate(commands)
-
-    report = commands.add_parser("report", help="write the report's files again, from the record")
-    report.add_argument(
-        "reports", type=Path, help="the folder that holds record.jsonl and verdict.json"
-    )
-    report.set_defaults(command=_report)
-    return parser
-
 
 def _add_gate(commands: Any) -> None:
     gate = commands.add_parser("gate", help="exit 0 only if this very checkpoint may be promoted")
@@ -165,14 +171,23 @@ def _add_gate(commands: Any) -> None:
     gate.set_defaults(command=_gate)
 
 
+def _add_report(commands: Any) -> None:
+    report = commands.add_parser("report", help="write the report's files again, from the record")
+    report.add_argument(
+        "reports", type=Path, help="the folder that holds record.jsonl and verdict.json"
+    )
+    report.set_defaults(command=_report)
+
+
 def _count(text: str) -> int:
+    """A number of processes, 1 or more, from what the user typed."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is no number of processes: give 1 or more")
     return int(text)
 
 
 def _add_overrides(command: argparse.ArgumentParser) -> None:
-    """What a machine, and not the scenario, knows best."""
+    """Adds the options that depend on the machine rather than on the scenario."""
     command.add_argument(
         "--data",
         type=Path,
@@ -202,17 +217,18 @@ def _add_overrides(command: argparse.ArgumentParser) -> None:
 
 
 def _scenario(asked: argparse.Namespace) -> Scenario:
+    """The scenario of `train` and `study`, with the options of `_add_overrides` in its place."""
     from shortcut_audit.scenario import load_scenario
 
     if asked.data is not None and not asked.data.is_dir():
         raise UsageError(
             f"--data '{asked.data}' is no folder: name the one in which the data set's paths start"
         )
-    overrides = {
-        name: getattr(asked, name)
-        for name in ("device", "precision")
-        if getattr(asked, name) is not None
-    }
+    overrides = {}
+    if asked.device is not None:
+        overrides["device"] = asked.device
+    if asked.precision is not None:
+        overrides["precision"] = asked.precision
     scenario = load_scenario(asked.scenario, asked.data, overrides)
     if asked.workers is None:
         return scenario
@@ -235,16 +251,10 @@ def _train(asked: argparse.Namespace) -> int:
 def _study(asked: argparse.Namespace) -> int:
     from shortcut_audit.study.run import study
 
-    print(
-        study(
-            _scenario(asked),
-            asked.out,
-            asked.models,
-            asked.only,
-            asked.trust_code,
-            command=" ".join(sys.argv[1:]),
-        )
-    )
+    command = " ".join(sys.argv[1:])
+    scenario = _scenario(asked)
+    page = study(scenario, asked.out, asked.models, asked.only, asked.trust_code, command=command)
+    print(page)
     return 0
 
 
@@ -258,15 +268,14 @@ def _calibrate(asked: argparse.Namespace) -> int:
 def _gate(asked: argparse.Namespace) -> int:
     from shortcut_audit.gate import Asked, gate
 
-    answer = gate(
-        asked.verdict, Asked(asked.model, asked.file, asked.scenario, asked.audits, asked.data)
-    )
+    compared = Asked(asked.model, asked.file, asked.scenario, asked.audits, asked.data)
+    answer = gate(asked.verdict, compared)
     print("\n".join(answer.lines))
     return 0 if answer.passes else 1
 
 
 def _report(asked: argparse.Namespace) -> int:
-    from shortcut_audit.reporting.again import written_again
+    from shortcut_audit.reporting.rewrite import written_again
 
     for line in written_again(asked.reports):
         print(line)

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 OUT_OF_MEMORY = re.compile(
-    r"out of memory|(can't|cannot|could not|unable to|failed to) (re)?allocate|not enough memory|bad_alloc|os error 12\b",
+    r"out of memory|(can't|cannot|could not|unable to|failed to) (re)?allocate|"
+    r"not enough memory|bad_alloc|os error 12\b",
     re.IGNORECASE,
 )
 OF_THE_DISK = {
@@ -28,20 +29,23 @@ class ShortcutAuditError(Exception):
 
 
 class UsageError(ShortcutAuditError):
-    """The command line, the scenario or the manifest asks for something that cannot be: nobody's
-    model is at fault.
+    """The command line, the scenario or the manifest asks for something that cannot be.
+
+    No model is at fault.
     """
 
 
 class ModelError(ShortcutAuditError):
-    """One checkpoint cannot be audited (corrupt, hostile, wrong shape, not finite): charged to that
-    model alone.
+    """One checkpoint cannot be audited: corrupt, hostile, of a wrong shape or not finite.
+
+    No other model is affected.
     """
 
 
 class MachineError(ShortcutAuditError):
-    """The machine failed (memory, disk, an import that did not end): nobody's model is at fault,
-    and nothing was audited.
+    """The machine failed: its memory, its disk, or an import.
+
+    No model is at fault, and nothing was audited.
     """
 
 
@@ -50,7 +54,7 @@ class DataError(ShortcutAuditError):
 
 
 def did_you_mean(asked: str, known: Iterable[str]) -> str:
-    """The half sentence that helps after a typo: `; did you mean 'stop_sign'?`, or what there is."""
+    """The half sentence after a typo: `; did you mean 'stop_sign'?`, or else the known names."""
     known = sorted(known)
     close = get_close_matches(asked, known, n=1)
     if close:
@@ -61,18 +65,20 @@ def did_you_mean(asked: str, known: Iterable[str]) -> str:
 def machine_fault(error: BaseException | None) -> MachineError | None:
     """The sentence for an exception that is the machine's fault; None where it is not.
 
-    Laws: memory, disk and imports are the machine's; whatever else went wrong keeps its own words.
+    Law: only errors of memory, disk and imports are the machine's.
     """
     if error is None or isinstance(error, MachineError):
         return error
     said = " ".join(str(error).split())[:200]
     if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(said):
         return MachineError(
-            f"this machine has too little memory ({said or type(error).__name__}): free some, or take a larger one"
+            f"this machine has too little memory ({said or type(error).__name__}): "
+            "free some, or take a larger one"
         )
     if isinstance(error, OSError) and error.errno in OF_THE_DISK:
         return MachineError(
-            f"this machine's disk or file share failed ({said}): the same command goes on once it works"
+            f"this machine's disk or file share failed ({said}): "
+            "the same command goes on once it works"
         )
     if isinstance(error, ImportError):
         return MachineError(

@@ -1,9 +1,9 @@
-"""verdict.json + a checkpoint -> may it be promoted? Nothing passes that the verdict does not speak
-of, or that changed since.
+"""verdict.json + a checkpoint -> may it be promoted?
 
-A verdict speaks of one file, read in one way, by these audits, under this scenario, on these
-pictures. The file and how the manifest reads it are always compared; scenario, audits and pictures
-where they are named, and what is not is printed.
+Nothing passes that the verdict does not speak of, or that changed since. A verdict speaks of one
+file, read in one way, by these audits, under this scenario, on these pictures. The file and how
+the manifest reads it are always compared; scenario, audits and pictures where they are named, and
+what is not compared is printed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from shortcut_audit.subjects.pictures.material import Material
 
 ENDED = (0, 1)  # exit codes of a run that came to its end
 PASSES = (Decision.PROMOTE, Decision.WAIVED)
+NEEDED = {"verdict", "sentence", "sha256", "file"}  # keys of each model in a verdict file
+
+Document = dict[str, Any]  # a verdict file
 
 
 @dataclass(frozen=True)
@@ -62,37 +65,41 @@ def gate(verdict: Path, asked: Asked) -> Answer:
     if asked.model not in models:
         hint = did_you_mean(asked.model, models)
         raise UsageError(
-            f"'{verdict}' has no verdict on '{asked.model}'{hint} (its run did not audit that model)"
+            f"'{verdict}' has no verdict on '{asked.model}'{hint} "
+            "(its run did not audit that model)"
         )
     row = models[asked.model]
     file = asked.file or Path(row["file"])
     if not file.is_file():
         raise UsageError(f"the checkpoint '{file}' is not there; name it with --file")
-    refusals = [*_refusals(document, row, file, asked.model), *_other_than_asked(document, asked)]
+    refusals = [*_refusals(row, file, asked.model), *_other_than_asked(document, asked)]
     if refusals:
         return Answer(False, tuple(f"refused: {each}" for each in refusals))
     said = f"{row['verdict']}: {row['sentence']}"
     return Answer(row["verdict"] in PASSES, (said, *_not_compared(document, row, file, asked)))
 
 
-def _unfinished(document: Mapping[str, Any]) -> str:
-    """Why a verdict is none, whatever it says of its models; one without a schema is somebody's own
-    and speaks for itself.
+def _unfinished(document: Document) -> str:
+    """Why the document is no verdict, whatever it says of its models; "" where it is one.
+
+    A document without a schema is somebody's own, and need not say that its run was finished.
     """
     if "schema" in document and document.get("finished", None) is None:
-        return "this verdict was written by an older version, which did not prove what it says; run the audits again"
+        return (
+            "this verdict was written by an older version, which did not prove what it says; "
+            "run the audits again"
+        )
     if document.get("finished", True) is not True or document.get("exit_code", 0) not in ENDED:
         return "the run that wrote this verdict did not come to its end; run the audits again"
     return ""
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _document(path: Path) -> Document:
+    """What the verdict file holds, once it is known to have what is read of it here."""
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: Document = json.loads(path.read_text(encoding="utf-8"))
         for name, row in document["models"].items():
-            if not {"verdict", "sentence", "sha256", "file"} <= row.keys() or not isinstance(
-                row["file"], str
-            ):
+            if not row.keys() >= NEEDED or not isinstance(row["file"], str):
                 raise KeyError(name)
         for part in ("scenario", "suite", "data"):
             if not isinstance(document.get(part, {}), dict):
@@ -108,11 +115,10 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _refusals(
-    document: Mapping[str, Any], row: Mapping[str, Any], file: Path, model: str
-) -> Iterator[str]:
-    """What is compared always: the file is the one that was audited, is read as it was, and nothing
-    contradicts the verdict.
+def _refusals(row: Mapping[str, Any], file: Path, model: str) -> Iterator[str]:
+    """A sentence for each reason against the file, of those that are always looked for.
+
+    The file is the one that was audited, is read as it was, and nothing contradicts the verdict.
     """
     if sha256(file) != row["sha256"]:
         yield f"'{file}' is not the checkpoint that was audited as {model} (its SHA-256 differs)"
@@ -121,33 +127,36 @@ def _refusals(
     if audited is not None and not isinstance(audited, dict):
         yield "the verdict file does not say how the checkpoint was read"
         return
-    found = None if audited is None else _read_as(file, model)
-    # not to be found here: see `_not_compared`
-    if found is not None and audited is not None and found.get("code") == "":
-        found = {
-            **{key: value for key, value in found.items() if key != "code"},
-            **_only(audited, "code"),
-        }
-    if found is not None and audited is not None and audited != found:
-        keys = found.keys() | audited.keys()
-        other = (
-            ", ".join(sorted(key for key in keys if found.get(key) != audited.get(key)))
-            or "not at all"
-        )
-        yield f"'{file}' is read otherwise now than it was audited ({other}; see {MANIFEST} beside it): audit it again"
+    if audited is not None:
+        yield from _read_otherwise(audited, file, model)
     if row["verdict"] in PASSES and (contradiction := _contradiction(row)):
         yield f"the verdict file contradicts itself: {contradiction}"
 
 
-def _only(values: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return {key: values[key]} if key in values else {}
+def _read_otherwise(audited: dict[str, Any], file: Path, model: str) -> Iterator[str]:
+    """A sentence where the checkpoint is read otherwise than it was audited."""
+    found = _read_as(file, model)
+    if found is None:
+        return
+    if found.get("code") == "":  # not to be found here: see `_not_compared`
+        found = {**found, "code": audited.get("code")}
+        if "code" not in audited:
+            del found["code"]
+    if audited == found:
+        return
+    keys = sorted(found.keys() | audited.keys())
+    other = [key for key in keys if found.get(key) != audited.get(key)]
+    yield (
+        f"'{file}' is read otherwise now than it was audited "
+        f"({', '.join(other) or 'not at all'}; see {MANIFEST} beside it): audit it again"
+    )
 
 
 def _read_as(file: Path, model: str) -> dict[str, Any] | None:
-    """How the manifest beside the file has this model read, or the file itself; None where nothing
-    says how.
+    """How the manifest beside the file has this model read, or else the file itself.
 
-    A manifest that does not list the file under any name says that it is not read at all: {}.
+    None where nothing says how. A manifest that does not list the file under any name says that
+    it is not read at all: {}.
     """
     listed = (file.parent / MANIFEST).exists()
     try:
@@ -156,40 +165,48 @@ def _read_as(file: Path, model: str) -> dict[str, Any] | None:
         if listed:
             raise UsageError(f"how '{file}' is to be read is not known: {error}") from None
         return None
-    described = [
-        each for each in candidates if not each.problem and each.file.resolve() == file.resolve()
-    ]
-    own = [each for each in described if each.name == model] or described
-    if own:
-        return read_as(own[0])
+    described = None
+    for each in candidates:
+        if each.problem or each.file.resolve() != file.resolve():
+            continue
+        if each.name == model:
+            return read_as(each)
+        described = described or each
+    if described is not None:
+        return read_as(described)
     return {} if listed else None
 
 
 def _contradiction(row: Mapping[str, Any]) -> str:
-    """Why findings and verdict cannot both be true; "" where they can, or where no finding is told."""
+    """Why findings and verdict cannot both be true; "" where they can, or no finding is told."""
     if "findings" not in row:
         return ""
     try:
         findings = [from_row(each) for each in row["findings"]]
     except (KeyError, TypeError, ValueError):
         return "its findings cannot be read"
-    against = [each for each in findings if stops(each)]
-    if against:
-        return f"it says {row['verdict']}, and {against[0].audit} says {against[0].verdict}"
-    if not any(each.blocking for each in findings):
+    for finding in findings:
+        if stops(finding):
+            return f"it says {row['verdict']}, and {finding.audit} says {finding.verdict}"
+    if not any(finding.blocking for finding in findings):
         return f"it says {row['verdict']}, and no audit that blocks was run"
-    if any(row["sha256"] not in each.sha256 for each in findings if each.sha256):
-        return "its findings are about another file"
+    for finding in findings:
+        if finding.sha256 and row["sha256"] not in finding.sha256:
+            return "its findings are about another file"
     return ""
 
 
-def _other_than_asked(document: Mapping[str, Any], asked: Asked) -> Iterator[str]:
+def _other_than_asked(document: Document, asked: Asked) -> Iterator[str]:
+    """A sentence for each of scenario, pictures and audits that was named and is another."""
     if asked.data is not None and asked.scenario is None:
         raise UsageError("--data needs --scenario FILE, which says how the pictures are loaded")
     if asked.scenario is not None:
         audited = document.get("scenario", {})
         if _digest(asked.scenario) != audited.get("digest"):
-            yield f"'{asked.scenario}' is not the scenario that was audited ('{audited.get('path')}'; its SHA-256 differs)"
+            yield (
+                f"'{asked.scenario}' is not the scenario that was audited "
+                f"('{audited.get('path')}'; its SHA-256 differs)"
+            )
         elif asked.data is not None:
             yield from _other_data(document.get("data", {}), asked.scenario, asked.data)
     if asked.audits is not None:
@@ -197,6 +214,7 @@ def _other_than_asked(document: Mapping[str, Any], asked: Asked) -> Iterator[str
 
 
 def _digest(path: Path) -> str:
+    """The SHA-256 of a file that the user named."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
@@ -204,14 +222,12 @@ def _digest(path: Path) -> str:
 
 
 def _other_audits(audited: Mapping[str, str], folder: Path) -> Iterator[str]:
-    """Every audit below the folder was run, and everything that was run is there, byte by byte."""
+    """A sentence for each audit below the folder that was not run, or is not what was run."""
     if not folder.is_dir():
         raise UsageError(f"--audits '{folder}' is no folder")
     if not audited:
         yield "the verdict does not say which audits were run"
-    found = {
-        file.relative_to(folder).as_posix() for file in folder.rglob("*.py") if _is_audit(file)
-    }
+    found = {file.relative_to(folder).as_posix() for file in _audits_in(folder)}
     for name in sorted(found - audited.keys()):
         yield f"the audit '{folder / name}' was not run"
     for name, digest in sorted(audited.items()):
@@ -222,13 +238,15 @@ def _other_audits(audited: Mapping[str, str], folder: Path) -> Iterator[str]:
             yield f"'{file}' is not what was run (its SHA-256 differs)"
 
 
-def _is_audit(file: Path) -> bool:
-    """By pytest's own default for the names of test files."""
-    return file.stem.startswith("test_") or file.stem.endswith("_test")
+def _audits_in(folder: Path) -> Iterator[Path]:
+    """The files below the folder that pytest collects, by its own default for their names."""
+    for file in folder.rglob("*.py"):
+        if file.stem.startswith("test_") or file.stem.endswith("_test"):
+            yield file
 
 
 def _other_data(audited: Mapping[str, str], scenario: Path, folder: Path) -> Iterator[str]:
-    """The pictures are loaded and decoyed once more."""
+    """A sentence for each of the pictures that are others, when loaded and decoyed once more."""
     if not audited:
         yield "the verdict does not say which pictures were shown"
     material = Material(load_scenario(scenario, folder))
@@ -239,13 +257,15 @@ def _other_data(audited: Mapping[str, str], scenario: Path, folder: Path) -> Ite
             yield f"the pictures cannot be compared: {error}"
             return
     found = material.digests()
-    for name in sorted(name for name in audited if found.get(name) != audited[name]):
-        yield f"the pictures of {name} (name@pixels) are not those that were audited"
+    for name in sorted(audited):
+        if found.get(name) != audited[name]:
+            yield f"the pictures of {name} (name@pixels) are not those that were audited"
 
 
 def _show(material: Material, name: str) -> None:
-    """Makes what one of `Material.digests` is about: `validation@64`, `stop_sign@64` or
-    `stop_sign+1@64`.
+    """Makes what one of `Material.digests` is about.
+
+    Its name is such as `validation@64`, `stop_sign@64` or `stop_sign+1@64`.
     """
     shown, _, size = name.rpartition("@")
     decoy, _, strength = shown.rpartition("+")
@@ -258,22 +278,36 @@ def _show(material: Material, name: str) -> None:
 
 
 def _not_compared(
-    document: Mapping[str, Any], row: Mapping[str, Any], file: Path, asked: Asked
+    document: Document, row: Mapping[str, Any], file: Path, asked: Asked
 ) -> Iterator[str]:
-    """What a log should show: that which nobody asked the gate to compare."""
+    """A line for the log on each thing that was not compared with what was audited."""
     audited = row.get("read_as") or {}
-    if audited and _read_as(file, asked.model) is None:
-        yield f"not compared: how '{file}' is read (it was audited as {audited.get('arch')}, {audited.get('input')})"
-    if (_read_as(file, asked.model) or {}).get("code") == "":
-        yield f"not compared: the code of {audited.get('arch')}, which is not to be found here (see PYTHONPATH)"
+    found = _read_as(file, asked.model)
+    if audited and found is None:
+        yield (
+            f"not compared: how '{file}' is read "
+            f"(it was audited as {audited.get('arch')}, {audited.get('input')})"
+        )
+    if found is not None and found.get("code") == "":
+        yield (
+            f"not compared: the code of {audited.get('arch')}, "
+            "which is not to be found here (see PYTHONPATH)"
+        )
     if asked.scenario is None:
-        scenario = document.get("scenario", {})
-        yield f"not compared: the scenario, audited was '{scenario.get('path')}' (--scenario FILE compares it)"
+        path = document.get("scenario", {}).get("path")
+        yield (f"not compared: the scenario, audited was '{path}' (--scenario FILE compares it)")
     if asked.audits is None:
         digest = str(document.get("suite", {}).get("digest"))
-        yield f"not compared: the audits, run were those of SHA-256 {digest[:12]} (--audits DIR compares them)"
-    if asked.data is None:
-        names = ", ".join(
-            f"{name} {digest[:12]}" for name, digest in sorted(document.get("data", {}).items())
+        yield (
+            f"not compared: the audits, run were those of SHA-256 {digest[:12]} "
+            "(--audits DIR compares them)"
         )
-        yield f"not compared: the pictures{', audited were ' if names else ''}{names} (--scenario FILE --data DIR compares them)"
+    if asked.data is None:
+        pictures = _pictures(document.get("data", {}))
+        yield f"not compared: the pictures{pictures} (--scenario FILE --data DIR compares them)"
+
+
+def _pictures(audited: Mapping[str, str]) -> str:
+    """The pictures that were audited, each with the start of its digest."""
+    names = [f"{name} {digest[:12]}" for name, digest in sorted(audited.items())]
+    return f", audited were {', '.join(names)}" if names else ""

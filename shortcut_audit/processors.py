@@ -1,5 +1,6 @@
-"""How a computation uses the processors: threads wait asleep, and work is shared out over processes
-of one thread each.
+"""How a computation uses the processors.
+
+Threads wait asleep, and work is shared out over processes of one thread each.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ Done = TypeVar("Done")
 def wait_asleep() -> None:
     """Asks OpenMP to let waiting threads sleep, unless the user has said how they shall wait.
 
-    By default they spin. Where another process has the other core that burns the time in which the
-    work could be done. It counts only if torch is not imported yet: OpenMP reads it when it is
-    loaded.
+    By default they spin, and so take the time of a core on which another process could work. The
+    request counts only if torch is not imported yet: OpenMP reads it when it is loaded.
     """
     if "GOMP_SPINCOUNT" not in os.environ:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -29,22 +29,21 @@ def wait_asleep() -> None:
 def shared_out(
     work: Callable[[Item], Done], items: Sequence[Item], processes: int, what: str = ""
 ) -> Iterator[Done]:
-    """Each item's result as it comes, from so many processes of one thread each; one process is
-    this one, with its threads.
+    """Each item's result as it comes, from so many processes of one thread each.
 
-    A bar named `what` shows the time left. Where the caller is stopped, what still waits is
-    dropped.
+    One process is this one, with all its threads. A bar named `what` shows the time left. Where
+    the caller is stopped, the items that still wait are dropped.
     """
     from tqdm import tqdm
 
-    seldom = 0.1 if sys.stderr.isatty() else 15
-    with tqdm(
+    bar = tqdm(
         total=len(items),
         desc=what,
         disable=not (what and items),
         dynamic_ncols=True,
-        mininterval=seldom,
-    ) as bar:
+        mininterval=0.1 if sys.stderr.isatty() else 15,  # seconds between two lines
+    )
+    with bar:
         if processes == 1:
             for item in items:
                 yield work(item)

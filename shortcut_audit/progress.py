@@ -1,5 +1,6 @@
-"""How far long work is: what, done, total -> one line with the time left, at most five times a
-second.
+"""How far long work is: what, done, total -> one line with the time left.
+
+At most five lines come in a second.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ OFTEN = 0.2  # seconds between two lines
 Progress = Callable[[str, int, int], None]
 
 
-def told(show: Callable[[str], None]) -> Progress:
+def shown_as_lines(show: Callable[[str], None]) -> Progress:
     """A callback for long work; `show` gets a line such as `masks of F0: 12/60, 4 s left`."""
     started: dict[str, float] = {}
     last = 0.0

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from shortcut_audit.records import MEMBERSHIP, Case, Finding, Verdict
+from collections.abc import Iterable
+
+from shortcut_audit.records import ACCURACY, Case, Decision, Finding, Verdict
 from shortcut_audit.scenario import Scenario
+
+PROMOTED = (Decision.PROMOTE, Decision.WAIVED)
 
 
 def blocks(scenario: Scenario, audit: str) -> bool:
-    """Whether the scenario lets this audit block promotion; `influence_precision@50` is also meant
-    by its bare name.
+    """Whether the scenario lets this audit block promotion.
+
+    `influence_precision` in the scenario means `influence_precision@50` as well.
     """
     return audit in scenario.blocking or audit.partition("@")[0] in scenario.blocking
 
 
-def only_noted(scenario: Scenario, audit: str, verdict: Verdict) -> bool:
-    """Whether a verdict of an audit that blocks is shown and stops nobody: images too few to tell
-    two accuracies apart.
+def only_noted(scenario: Scenario, role: str, verdict: Verdict) -> bool:
+    """Whether this verdict of a blocking audit is shown without stopping its model.
+
+    It is where images are too few to tell two accuracies apart and the scenario says `noted`.
     """
-    return (
-        audit == MEMBERSHIP
-        and verdict is Verdict.UNDECIDED
-        and scenario.rashomon.undecided == "noted"
-    )
+    noted = scenario.rashomon.undecided == "noted"
+    return role == ACCURACY and verdict is Verdict.UNDECIDED and noted
 
 
 def stops(finding: Finding) -> bool:
     """Whether this finding keeps its model from being promoted."""
     return finding.blocking and finding.verdict is not Verdict.HOLDS and not finding.waived
+
+
+def open_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that keep their model from being promoted."""
+    return [finding for finding in findings if stops(finding)]
 
 
 def waiver(scenario: Scenario, audit: str, case: Case) -> str:

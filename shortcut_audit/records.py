@@ -6,6 +6,7 @@ The same letters everywhere: n images, k classes, h x w pixels, m training image
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -74,6 +75,14 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """Images with the class of each, as influence methods take them."""
+
+    images: Tensor  # (n, 3, h, w) uint8
+    labels: Tensor  # (n,) int64
+
+
+@dataclass(frozen=True)
 class Decoyed:
     """Pictures with a decoy on each, and with its neutral control: same place, footprint and
     opacity, no content.
@@ -85,7 +94,7 @@ class Decoyed:
 
 
 @dataclass(frozen=True)
-class Bait:
+class NamedDecoy:
     """The decoy of a case: its name in the scenario and the class in question, as an index into the
     logits' columns.
     """
@@ -166,7 +175,7 @@ class SeenThrough:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Do the masks of one model serve another? With the decoy on the images, and with its control."""
+    """Do the masks of one model serve another? With the decoy on the images, and its control."""
 
     decoyed: SeenThrough
     control: SeenThrough
@@ -221,7 +230,7 @@ class Estimate:
 
 
 class Verdict(StrEnum):
-    """HOLDS: the effect is shown to be inside the limit; VIOLATED: beyond it; UNDECIDED: neither."""
+    """HOLDS: the effect is shown to be inside the limit; VIOLATED: beyond; UNDECIDED: neither."""
 
     HOLDS = "HOLDS"
     VIOLATED = "VIOLATED"
@@ -250,9 +259,25 @@ class Judgement:
     excess_high: float | None = None  # its far end, inside the limit
 
 
+_NOTHING = math.nan
+UNMEASURED = Judgement(  # what is said of a check that measured nothing
+    verdict=Verdict.UNDECIDED,
+    estimate=Estimate(_NOTHING, _NOTHING, _NOTHING, _NOTHING, 0, ""),
+    observed=_NOTHING,
+    control=None,
+    limit=_NOTHING,
+    p=None,
+    p_adjusted=None,
+    null="",
+)
+
+
 @dataclass(frozen=True)
 class Finding:
-    """One check of one model (or pair) with one decoy: the line of `record.jsonl`."""
+    """One check of one model (or pair) with one decoy: the line of `record.jsonl`.
+
+    `verdict` is the judgement's, unless the finding does not count.
+    """
 
     audit: str
     subjects: tuple[str, ...]
@@ -260,26 +285,10 @@ class Finding:
     verdict: Verdict
     blocking: bool
     claim: str  # one whole sentence
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    level: float | None = None
-    n: int = 0
-    method: str = ""
-    limit: float | None = None
-    observed: float | None = None
-    control: float | None = None
-    p: float | None = None
-    p_adjusted: float | None = None
-    null: str = ""
-    needed: int | None = None
-    detectable: float | None = None
-    planted: float | None = None
-    # where an effect beyond the limit HOLDS: what it exceeds clean training by
-    excess: float | None = None
-    excess_high: float | None = None
+    judgement: Judgement = UNMEASURED
     applies: bool = True  # False: the audit has nothing to say about this decoy; the claim says why
     case: str = ""  # the pytest node id
+    role: str = ""  # ACCURACY or EXPLAINER, where it is not about the model's reasons
     error: bool = False  # nothing was measured: the model or the audit broke
     waived: str = ""  # the reason, where somebody waived it aloud
     # sizes, opacities and places of the decoy that this finding speaks for, in words
@@ -290,8 +299,9 @@ class Finding:
 
 
 ABOVE_CHANCE = "above_chance"  # the finding that every model gets beside those of its audits
-# the audit that compares accuracies: a shortcut is not what it is about
-MEMBERSHIP = "rashomon_membership"
+# what an audit is about, where that is not the model's reasons
+ACCURACY = "accuracy"  # how right the models are: a shortcut is not what it is about
+EXPLAINER = "explainer"  # the explainer: it speaks against that, not against the model
 
 
 class Decision(StrEnum):

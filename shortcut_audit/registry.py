@@ -1,8 +1,8 @@
-"""The one way to add anything: a file in the kind's folder, or the decorator in a user's own
-`conftest.py`.
+"""The one way to add an entry of any kind.
 
-A folder is listed without being imported, and an entry's file is imported when it is first asked
-for, so that a look-up costs what it uses. `names("decoy")` therefore never imports torch.
+The package's own entries are files in the kind's folder; a user's are classes under the decorator
+`register`, in a `conftest.py`. A folder is listed without being imported, and an entry's file is
+imported when it is first asked for: `names("decoy")` never imports torch.
 """
 
 from __future__ import annotations
@@ -13,10 +13,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
 
+from shortcut_audit.contracts import (
+    Architecture,
+    CheckpointFormat,
+    Dataset,
+    Decoy,
+    Experiment,
+    Explainer,
+    InfluenceMethod,
+    Reporter,
+)
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.checking import Problem, converted, problem_of
 
@@ -33,13 +43,13 @@ FOLDERS = {
 
 _registered: dict[tuple[str, str], type[Any]] = {}
 Entry = TypeVar("Entry", bound=type[Any])
+Options = Mapping[str, Any] | None
 
 
 def register(kind: str) -> Callable[[Entry], Entry]:
-    """Class decorator: a frozen dataclass becomes the `kind`'s entry under its own name in snake
-    case.
+    """A class decorator that enters a frozen dataclass under its own name in snake case.
 
-    In the package the file bears the same name: class `StopSign` in `decoys/stop_sign.py` is
+    In the package the file has the same name: class `StopSign` in `decoys/stop_sign.py` is
     `stop_sign`.
     """
 
@@ -52,7 +62,8 @@ def register(kind: str) -> Callable[[Entry], Entry]:
 
 def names(kind: str) -> list[str]:
     """All entries of a kind, sorted: the files of its folder and what a user registered."""
-    return sorted({*_files(kind), *(name for of, name in _registered if of == kind)})
+    registered = [name for of, name in _registered if of == kind]
+    return sorted({*_files(kind), *registered})
 
 
 def lookup(kind: str, name: str) -> type[Any]:
@@ -68,9 +79,26 @@ def lookup(kind: str, name: str) -> type[Any]:
     return _registered[kind, name]
 
 
-def build(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
-    """An instance of the entry with these options, each checked against the class's fields and
-    their types.
+@overload
+def build(kind: Literal["dataset"], name: str, options: Options = None) -> Dataset: ...
+@overload
+def build(kind: Literal["decoy"], name: str, options: Options = None) -> Decoy: ...
+@overload
+def build(kind: Literal["architecture"], name: str, options: Options = None) -> Architecture: ...
+@overload
+def build(kind: Literal["checkpoint"], name: str, options: Options = None) -> CheckpointFormat: ...
+@overload
+def build(kind: Literal["explainer"], name: str, options: Options = None) -> Explainer: ...
+@overload
+def build(kind: Literal["influence"], name: str, options: Options = None) -> InfluenceMethod: ...
+@overload
+def build(kind: Literal["reporter"], name: str, options: Options = None) -> Reporter: ...
+@overload
+def build(kind: Literal["experiment"], name: str, options: Options = None) -> Experiment: ...
+def build(kind: str, name: str, options: Options = None) -> Any:
+    """An instance of the entry with these options, which keeps its kind's contract.
+
+    Each option is checked against the class's fields and their types.
 
     Raises:
         UsageError: unknown entry, unknown option, or an option of the wrong type; names which.

@@ -15,11 +15,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shortcut_audit import registry
+from shortcut_audit.contracts import Dataset, Decoy
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.checking import check_text, checked
 from shortcut_audit.files.whole import canonical
 from shortcut_audit.files.yaml_files import parsed_mapping
-from shortcut_audit.records import MEMBERSHIP
 
 # fields of a Scenario that are no keys of its file
 FILLED_IN = frozenset({"folder", "data", "digest"})
@@ -27,7 +27,7 @@ FILLED_IN = frozenset({"folder", "data", "digest"})
 ANY = "any"  # a decoy's target: no class is named, so each is tried
 
 
-class Section(BaseModel):
+class Part(BaseModel):
     """A part of the scenario: frozen, and a key that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,17 +73,18 @@ class Limits(BaseModel):
             ) from None
 
 
-class Rashomon(Section):
+class Rashomon(Part):
     """Which models count as equally accurate."""
 
     epsilon: float = Field(0.03, gt=0, lt=1)
     # what becomes of a model where images are too few to tell its accuracy apart
     undecided: Literal["noted", "blocks"] = "noted"
+    # audits that compare accuracies: they share no alpha with those that are about a decoy
+    audits: tuple[str, ...] = ("rashomon_membership",)
 
 
-class Strength(Section):
-    """How else a decoy is tried than it is named: a pass should not hang on a size that somebody
-    guessed.
+class Strength(Part):
+    """How else a decoy is tried than it is named: a pass should not hang on a guessed size.
 
     size: times the decoy's own. opacity: None is the decoy's own. covers: it is made no larger
         than would cover this share of
@@ -95,7 +96,7 @@ class Strength(Section):
     covers: float | None = Field(None, gt=0, le=1)
 
 
-class MaskSettings(Section):
+class MaskSettings(Part):
     """How masks are made, and on how many images of the decoy's class."""
 
     explainer: str = "extremal"
@@ -104,10 +105,8 @@ class MaskSettings(Section):
     images: int = Field(60, ge=2)
 
 
-class InfluenceSettings(Section):
-    """How influence is measured: which method, how many queries, which share of the training images
-    gets the decoy.
-    """
+class InfluenceSettings(Part):
+    """How influence is measured, for how many queries, and how many images get the decoy."""
 
     method: str = "gradient_cosine"
     options: dict[str, Any] = {}
@@ -115,7 +114,7 @@ class InfluenceSettings(Section):
     queries: int = Field(40, ge=2)
 
 
-class Group(Section):
+class Group(Part):
     """Models to train: one for each coverage and seed; coverage 0 makes clean references.
 
     worn_by says which training images may carry the decoy: "target", those of the decoy's own
@@ -154,20 +153,16 @@ class Group(Section):
         return self
 
 
-class Augmentation(Section):
-    """Training images only: a random crop of this share of the image, resized back, and flips with
-    probability 1/2.
-    """
+class Augmentation(Part):
+    """Of training images: a random crop of this share, resized back; flips with p = 1/2."""
 
     crop: tuple[float, float] | None = (0.5, 1.0)
     horizontal_flip: bool = True
     vertical_flip: bool = True
 
 
-class Diversify(Section):
-    """A Rashomon set on purpose: what one model's masks reveal is blurred in the next one's
-    training images (thesis, 2.2).
-    """
+class Diversify(Part):
+    """A set on purpose: what a model's masks reveal is blurred for the next one (thesis, 2.2)."""
 
     models: int = Field(4, ge=2)  # in a chain at most, the first included
     area: float = Field(0.10, gt=0, lt=1)  # of each training image, blurred after each model
@@ -175,7 +170,7 @@ class Diversify(Section):
     drop: float = Field(0.03, gt=0, lt=1)
 
 
-class Training(Section):
+class Training(Part):
     """The thesis's recipe (section 3.4); only `shortcut-audit train` and `study` read it."""
 
     arch: str = "torchvision:resnet18"
@@ -196,7 +191,7 @@ class Training(Section):
     models: tuple[Group, ...] = (Group(),)
 
 
-class Waiver(Section):
+class Waiver(Part):
     """Somebody takes the responsibility for one audit of one model, and says why."""
 
     audit: str
@@ -205,7 +200,7 @@ class Waiver(Section):
     reason: str = Field(min_length=10)
 
 
-class Calibration(Section):
+class Calibration(Part):
     """How the audits themselves are audited; only `shortcut-audit calibrate` reads it."""
 
     # name -> what it changes in `training`
@@ -219,7 +214,7 @@ class Calibration(Section):
     tuning: tuple[str, ...] = ()
 
 
-class Scenario(Section):
+class Scenario(Part):
     """A scenario file, checked. `folder` is where relative paths start, `digest` its SHA-256.
 
     `data` is where those of the data set start instead, and every `root`, if somebody named it
@@ -236,7 +231,7 @@ class Scenario(Section):
         Strength(opacity=1.0),
         Strength(size=2.0, opacity=1.0, covers=0.10),
     )
-    blocking: tuple[str, ...] = Field(("decoy_insertion", MEMBERSHIP), min_length=1)
+    blocking: tuple[str, ...] = Field(("decoy_insertion", "rashomon_membership"), min_length=1)
     waivers: tuple[Waiver, ...] = ()
     training: Training = Training()
     calibration: Calibration | None = None
@@ -249,7 +244,8 @@ class Scenario(Section):
         for group in self.training.models:
             if group.decoy is not None and group.decoy not in self.decoys:
                 raise ValueError(
-                    f"training asks for the decoy '{group.decoy}'{did_you_mean(group.decoy, self.decoys)}"
+                    f"training asks for the decoy '{group.decoy}'"
+                    f"{did_you_mean(group.decoy, self.decoys)}"
                 )
         for name in self.calibration.tuning if self.calibration else ():
             if name not in self.decoys:
@@ -259,7 +255,8 @@ class Scenario(Section):
         for group in self.training.models:
             if group.decoy is not None and self.target(group.decoy) is None:
                 raise ValueError(
-                    f"training puts '{group.decoy}' on a class, and its target is any: add 'target: CLASS'"
+                    f"training puts '{group.decoy}' on a class, and its target is any: "
+                    "add 'target: CLASS'"
                 )
         return self
 
@@ -272,39 +269,44 @@ class Scenario(Section):
 
     @property
     def deciding(self) -> tuple[str, ...]:
-        """The blocking audits that share the 5 % of false alarms: all but the one that only
-        compares accuracies.
-        """
-        return tuple(audit for audit in self.blocking if audit != MEMBERSHIP)
+        """The blocking audits that share the 5 % of false alarms: all that are about a decoy."""
+        return tuple(audit for audit in self.blocking if audit not in self.rashomon.audits)
 
-    def build_dataset(self) -> Any:
+    def build_dataset(self) -> Dataset:
         """The data set that the scenario names, not yet loaded."""
-        return self._build("dataset", self.dataset.get("kind", ""), self.dataset)
+        kind, options = _split(self.dataset, "")
+        built = registry.build("dataset", kind, options)
+        return replace(built, **self._located(built, "dataset"))  # type: ignore[type-var]
 
-    def build_decoy(self, name: str) -> Any:
-        """The decoy of that name; its `target` is one of the class names."""
+    def build_decoy(self, name: str) -> Decoy:
+        """The decoy of that name; its `target` is one of the class names.
+
+        Raises:
+            UsageError: the scenario has none of that name.
+        """
         if name not in self.decoys:
             raise UsageError(
                 f"no decoy called '{name}' in the scenario{did_you_mean(name, self.decoys)}"
             )
-        options = {**self.decoys[name], "target": self.target(name) or ""}
-        return self._build("decoy", options.get("kind", name), options)
+        kind, options = _split({**self.decoys[name], "target": self.target(name) or ""}, name)
+        built = registry.build("decoy", kind, options)
+        return replace(built, **self._located(built, "decoy"))  # type: ignore[type-var]
 
-    def _build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
-        entry = registry.build(
-            kind, name, {key: value for key, value in options.items() if key != "kind"}
-        )
-        moved = {
-            each.name: (
-                self.data
-                if self.data and (kind == "dataset" or each.name == "root")
-                else self.folder
-            )
-            / value
-            for each in fields(entry)
-            if isinstance(value := getattr(entry, each.name), Path) and not value.is_absolute()
-        }
-        return replace(entry, **moved)
+    def _located(self, entry: Any, kind: str) -> dict[str, Path]:
+        """The entry's relative paths, from the scenario's folder or from where the data are."""
+        found = {}
+        for each in fields(entry):
+            value = getattr(entry, each.name)
+            if isinstance(value, Path) and not value.is_absolute():
+                of_data = kind == "dataset" or each.name == "root"
+                found[each.name] = (self.data if self.data and of_data else self.folder) / value
+        return found
+
+
+def _split(options: Mapping[str, Any], named: str) -> tuple[str, dict[str, Any]]:
+    """The kind, which is the entry's name where nothing is said, and the rest."""
+    rest = dict(options)
+    return rest.pop("kind", named), rest
 
 
 def load_scenario(
@@ -332,7 +334,8 @@ def load_scenario(
         raise UsageError(f"'{data}' is no folder: name the one in which the data set's paths start")
     if training is not None and "training" not in content:
         raise UsageError(
-            f"{what} has no 'training:', so there is no model to train: see fixtures/demo.yaml for one"
+            f"{what} has no 'training:', so there is no model to train: "
+            "see fixtures/demo.yaml for one"
         )
     if training and isinstance(written := content.get("training") or {}, dict):
         content["training"] = {**written, **training}

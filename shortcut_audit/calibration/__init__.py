@@ -1,7 +1,7 @@
-"""Scenario -> how often the audits err: false alarms and power on a population of models whose
-answer is known.
+"""Scenario -> how often the audits err, on a population of models whose answer is known.
 
-population (which models, which audits) -> trials (one audit, as a user would run it) + behaviour
-(what the model does with fresh pictures) -> figures (rates and their bounds) -> page (Markdown and
-JSON); run: all of it, resumed and in parallel.
+The flow: population (which models, which audits) -> trials (one audit, as a user would run it)
++ behaviour (what the model does with fresh pictures) -> outcomes (what one of them says) -> rates
+and breakdowns (how many, and what bounds the true share) -> figures -> page (Markdown and JSON).
+`run` does all of it, resumed and in parallel; `agreement` compares two populations.
 """

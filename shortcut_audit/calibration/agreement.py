@@ -1,5 +1,6 @@
-"""Do the figures of another, smaller population agree with the published ones? Two figures ->
-sentences.
+"""Figures of two populations -> sentences: where the other population is worse than the published.
+
+The other population is smaller, so that only what is worse by more than chance is said.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ ALPHA = 0.05
 
 
 def contradictions(published: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each rate that is worse than the published one by more than chance (Fisher's
-    exact test, one-sided).
+    """A sentence for each rate that is worse than the published one by more than chance.
 
-    Law: figures never contradict themselves.
+    The test is Fisher's exact one, one-sided. Law: figures never contradict themselves.
     """
     yield from _worse(
         "clean models that are rejected",
@@ -25,12 +25,20 @@ def contradictions(published: Mapping[str, Any], found: Mapping[str, Any]) -> It
     )
     for coverage, row in found["power_counts"].items():
         known = published["power_counts"].get(coverage, {"models": 0, "found": 0})
-        missed = [(each["models"] - each["found"], each["models"]) for each in (known, row)]
-        yield from _worse(f"local decoy models of coverage {coverage} that are missed", *missed)
+        what = f"local decoy models of coverage {coverage} that are missed"
+        yield from _worse(what, _missed(known), _missed(row))
+
+
+def _missed(row: Mapping[str, int]) -> tuple[int, int]:
+    """How many models were not found, and of how many."""
+    return row["models"] - row["found"], row["models"]
 
 
 def _worse(what: str, published: tuple[int, int], found: tuple[int, int]) -> Iterator[str]:
     table = [[found[0], found[1] - found[0]], [published[0], published[1] - published[0]]]
     p = float(stats.fisher_exact(table, alternative="greater").pvalue)
     if p < ALPHA:
-        yield f"{what}: {found[0]} of {found[1]}, published are {published[0]} of {published[1]} (p = {p:.2g})"
+        yield (
+            f"{what}: {found[0]} of {found[1]}, "
+            f"published are {published[0]} of {published[1]} (p = {p:.2g})"
+        )

@@ -14,9 +14,7 @@ from shortcut_audit.training.plan import Job, plan
 
 @dataclass(frozen=True)
 class Trial:
-    """One audit of one model as a user would run it: beside clean references of its own recipe,
-    with these decoys.
-    """
+    """One audit of one model as a user would run it: with clean references of its own recipe."""
 
     job: Job
     recipe: str
@@ -41,8 +39,9 @@ def settings(scenario: Scenario) -> Calibration:
 
 
 def recipe_of(scenario: Scenario, job: Job) -> str:
-    """A model of seed s is trained by recipe s, modulo their number: so every group is spread over
-    all recipes.
+    """The recipe of a model: that with the number of its seed, modulo how many recipes there are.
+
+    So every group of models is spread over all recipes.
     """
     recipes = tuple(settings(scenario).recipes)
     return recipes[job.seed % len(recipes)]
@@ -62,66 +61,76 @@ def trained_by(scenario: Scenario, recipe: str) -> Scenario:
 def trials(scenario: Scenario) -> tuple[Trial, ...]:
     """Every audit of the calibration, the first round of all models first.
 
-    Laws: a model is never its own reference; references are clean and of the candidate's
-        recipe; over as many rounds as there
-    are decoys, a clean model meets each decoy in two of them.
+    Laws: a model is never its own reference; references are clean and of the candidate's recipe;
+    over as many rounds as there are decoys, a clean model meets each decoy in two of them.
 
     Raises:
         UsageError: too few clean models of a recipe to be references of one another.
     """
     jobs = plan(scenario)
-    clean = {
-        recipe: [job.name for job in jobs if _is(scenario, job, recipe)]
-        for recipe in settings(scenario).recipes
-    }
+    clean = _clean_models(scenario, jobs)
+    planned = [_trial(scenario, job, index, 0, clean) for index, job in enumerate(jobs)]
+    for later in range(1, settings(scenario).rounds):
+        for index, job in enumerate(jobs):
+            if job.decoy is None:
+                planned.append(_trial(scenario, job, index, later, clean))
+    return tuple(planned)
+
+
+def _clean_models(scenario: Scenario, jobs: Sequence[Job]) -> dict[str, list[str]]:
+    """Recipe -> the names of its clean models, in the order of the jobs."""
+    clean: dict[str, list[str]] = {recipe: [] for recipe in settings(scenario).recipes}
+    for job in jobs:
+        if job.decoy is None:
+            clean[recipe_of(scenario, job)].append(job.name)
+    least = settings(scenario).references + 1
     for recipe, names in clean.items():
-        least = settings(scenario).references + 1
         if len(names) < least:
             raise UsageError(
-                f"the recipe '{recipe}' has {len(names)} clean models, and a candidate needs {least}: add seeds"
+                f"the recipe '{recipe}' has {len(names)} clean models, "
+                f"and a candidate needs {least}: add seeds"
             )
-    first = [_trial(scenario, job, i, 0, clean) for i, job in enumerate(jobs)]
-    more = [
-        _trial(scenario, job, i, later, clean)
-        for later in range(1, settings(scenario).rounds)
-        for i, job in enumerate(jobs)
-        if job.decoy is None
-    ]
-    return (*first, *more)
-
-
-def _is(scenario: Scenario, job: Job, recipe: str) -> bool:
-    return job.decoy is None and recipe_of(scenario, job) == recipe
+    return clean
 
 
 def _trial(
     scenario: Scenario, job: Job, index: int, later: int, clean: dict[str, list[str]]
 ) -> Trial:
-    recipe, decoys = recipe_of(scenario, job), list(scenario.decoys)
-    at = decoys.index(job.decoy) if job.decoy else (index + later) % len(decoys)
-    pair = dict.fromkeys((decoys[at], decoys[(at + len(decoys) // 2) % len(decoys)]))
-    supporting = [
-        audit
-        for audit, every in settings(scenario).supporting.items()
-        if later == 0 and index % every == 0
-    ]
-    return Trial(
-        job,
-        recipe,
-        _beside(scenario, job, index, clean[recipe]),
-        tuple(pair),
-        later,
-        tuple(supporting),
-    )
+    """The audit of the model at this index of the plan, in the round `later`."""
+    recipe = recipe_of(scenario, job)
+    references = _references(scenario, job, index, clean[recipe])
+    decoys = _pair_of_decoys(scenario, job, index + later)
+    supporting = _supporting(scenario, index) if later == 0 else ()
+    return Trial(job, recipe, references, decoys, later, supporting)
 
 
-def _beside(scenario: Scenario, job: Job, index: int, names: Sequence[str]) -> tuple[str, ...]:
-    """The clean models that follow the candidate in its recipe's ring; a decoy model starts
-    anywhere.
+def _pair_of_decoys(scenario: Scenario, job: Job, start: int) -> tuple[str, ...]:
+    """The model's own decoy, or that at `start` for a clean model, and the one opposite to it.
+
+    All decoys stand in a ring; one that is alone is its own opposite and counts once.
     """
-    start = names.index(job.name) + 1 if job.name in names else index
-    ring = [names[(start + step) % len(names)] for step in range(len(names))]
-    return tuple(name for name in ring if name != job.name)[: settings(scenario).references]
+    decoys = list(scenario.decoys)
+    first = decoys.index(job.decoy) if job.decoy else start % len(decoys)
+    opposite = (first + len(decoys) // 2) % len(decoys)
+    return tuple(dict.fromkeys((decoys[first], decoys[opposite])))
+
+
+def _supporting(scenario: Scenario, index: int) -> tuple[str, ...]:
+    """The supporting audits that are run on the model at this index of the plan."""
+    known = settings(scenario).supporting.items()
+    return tuple(audit for audit, every in known if index % every == 0)
+
+
+def _references(scenario: Scenario, job: Job, index: int, names: Sequence[str]) -> tuple[str, ...]:
+    """The clean models that follow the candidate, when its recipe's models stand in a ring.
+
+    A decoy model, which does not stand there, starts at its index in the plan.
+    """
+    start = (names.index(job.name) + 1 if job.name in names else index) % len(names)
+    ring = [*names[start:], *names[:start]]
+    if job.name in ring:
+        ring.remove(job.name)
+    return tuple(ring[: settings(scenario).references])
 
 
 def is_image_wide(scenario: Scenario, decoy: str) -> bool:

@@ -5,26 +5,25 @@ functions.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from shortcut_audit import promotion
 from shortcut_audit.calibration import behaviour
+from shortcut_audit.calibration.audit_functions import audit_functions
 from shortcut_audit.calibration.behaviour import elsewhere, fresh, specific_insertion
 from shortcut_audit.calibration.population import Trial, settings, trained_by
-from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.files.sources import PACKAGE
 from shortcut_audit.files.store import Store
 from shortcut_audit.files.whole import sha256
 from shortcut_audit.harness.judge import Harness
-from shortcut_audit.harness.plan import audit_name, plan
+from shortcut_audit.harness.plan import plan
 from shortcut_audit.records import Candidate, Decision, Finding
 from shortcut_audit.reporting import assembly, record
 from shortcut_audit.scenario import Scenario
@@ -46,7 +45,7 @@ class Outcome:
     findings: tuple[Finding, ...]
 
 
-class Bench:
+class TrialRunner:
     """Models, pictures and evidence, loaded once for many trials."""
 
     def __init__(self, scenario: Scenario, out: Path, suite: Path) -> None:
@@ -67,17 +66,16 @@ class Bench:
         candidate = replace(self.candidates[name], reference=False)
         others = [replace(self.candidates[each], reference=True) for each in trial.references]
         harness = Harness(self._evidence(scenario, [*others, candidate], self.material))
-        findings = tuple(
-            finding
-            for audit in audits(scenario, trial)
-            for check in audit_functions(self.suite, audit)
-            for case in plan(check.wanted, [*others, candidate], scenario)
-            if name in case.models
-            for finding in harness.judge(check.function, check.given, case, check.name)
-        )
+        findings: list[Finding] = []
+        for audit in audits(scenario, trial):
+            for check in audit_functions(self.suite, audit):
+                for case in plan(check.wanted, [*others, candidate], scenario):
+                    if name in case.models:
+                        judged = harness.judge(check.function, check.given, case, check.name)
+                        findings += judged
         unseen = self._evidence(fresh(scenario), [candidate], self.fresh)
         does = {
-            decoy: (unseen.predictions(name, decoy), self.fresh.bait(decoy).target_index)
+            decoy: (unseen.predictions(name, decoy), self.fresh.named_decoy(decoy).target_index)
             for decoy in trial.decoys
         }
         insertion = {decoy: specific_insertion(*each) for decoy, each in does.items()}
@@ -88,7 +86,7 @@ class Bench:
             decision,
             insertion,
             {decoy: elsewhere(*each) for decoy, each in does.items()},
-            findings,
+            tuple(findings),
         )
 
     def key(self, trial: Trial) -> str:
@@ -112,10 +110,8 @@ class Bench:
     def _evidence(
         self, scenario: Scenario, candidates: list[Candidate], material: Material
     ) -> Evidence:
-        evidence = Evidence(scenario, candidates, self.store)
         # the same pictures for all trials: a decoy is put on them once
-        evidence.material = material
-        return evidence
+        return Evidence(scenario, candidates, self.store, pictures=material)
 
     def _sha256(self, name: str) -> str:
         if name not in self._digests:
@@ -132,7 +128,9 @@ class Bench:
 
     @cached_property
     def _code(self) -> str:
-        rooms = [file for room in JUDGED_BY for file in sorted((PACKAGE / room).rglob("*.py"))]
+        rooms: list[Path] = []
+        for room in JUDGED_BY:
+            rooms += (PACKAGE / room).rglob("*.py")
         modules = [Path(inspect.getfile(module)) for module in (promotion, assembly, behaviour)]
         return assembly.suite_digest([*modules, *rooms, *self.suite.glob("test_*.py")])
 
@@ -140,76 +138,6 @@ class Bench:
 def audits(scenario: Scenario, trial: Trial) -> Iterable[str]:
     """Those that block in the scenario, then the trial's supporting ones, each once."""
     return dict.fromkeys((*scenario.blocking, *trial.supporting))
-
-
-@dataclass(frozen=True)
-class AuditFunction:
-    """One audit of a suite, as a plain function: what pytest would call, with one set of its
-    parameters.
-    """
-
-    name: str  # as in a finding: `influence_precision@50`
-    function: Callable[..., Any]
-    given: Mapping[str, Any]  # its parameters
-
-    @property
-    def wanted(self) -> set[str]:
-        """The fixtures that it asks for."""
-        return set(inspect.signature(self.function).parameters)
-
-
-@cache
-def audit_functions(suite: Path, audit: str) -> tuple[AuditFunction, ...]:
-    """`test_decoy_insertion` of the suite, wherever it stands there, once for each of its
-    parameters.
-
-    Raises:
-        UsageError: no file of the suite has such a function.
-    """
-    known: dict[str, Callable[..., Any]] = {}
-    for file in sorted(suite.glob("test_*.py")):
-        spec = importlib.util.spec_from_file_location(file.stem, file)
-        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # a .py file has a spec and a loader
-        spec.loader.exec_module(module)  # type: ignore[union-attr]
-        known |= {
-            name: each
-            for name, each in vars(module).items()
-            if name.startswith("test_") and callable(each)
-        }
-    function = known.get(f"test_{audit}")
-    if function is None:
-        names = [name.removeprefix("test_") for name in known]
-        raise UsageError(f"the folder '{suite}' has no audit '{audit}'{did_you_mean(audit, names)}")
-    return tuple(
-        AuditFunction(audit_name(f"test_{audit}", given), function, given)
-        for given in parameters(getattr(function, "pytestmark", ()))
-    )
-
-
-def parameters(marks: Iterable[Any]) -> list[dict[str, Any]]:
-    """Every set that `pytest.mark.parametrize` gives, of one name or several; one empty set where
-    there is none.
-    """
-    sets: list[dict[str, Any]] = [{}]
-    for mark in marks:
-        if mark.name == "parametrize":
-            asked = dict(zip(("argnames", "argvalues"), mark.args, strict=False)) | mark.kwargs
-            names = asked["argnames"]
-            names = (
-                [each.strip() for each in names.split(",")]
-                if isinstance(names, str)
-                else list(names)
-            )
-            rows = [_row(value, len(names)) for value in asked["argvalues"]]
-            sets = [{**each, **dict(zip(names, row, strict=True))} for each in sets for row in rows]
-    return sets
-
-
-def _row(value: Any, names: int) -> Sequence[Any]:
-    """One value for each name, out of `pytest.param` where it is in one."""
-    if hasattr(value, "marks") and hasattr(value, "values"):
-        return tuple(value.values)
-    return (value,) if names == 1 else tuple(value)
 
 
 def _narrowed(scenario: Scenario, trial: Trial) -> Scenario:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import InitVar, dataclass
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,9 +24,10 @@ from shortcut_audit.evidence.masks.area import top_area
 from shortcut_audit.evidence.masks.perturbation import perturbation_levels, perturbed
 from shortcut_audit.files.sources import code_of, code_of_module, our_code
 from shortcut_audit.files.store import Arrays, Store
-from shortcut_audit.files.whole import sha256
+from shortcut_audit.files.whole import sha256 as file_sha256
 from shortcut_audit.progress import Progress
 from shortcut_audit.records import Candidate, Subject
+from shortcut_audit.remembered import remembered
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.loading.subject import check_answers, load_subject
 from shortcut_audit.subjects.manifest.candidates import format_of, read_as, refusal
@@ -54,14 +55,13 @@ class Answers:
     device: str = "cpu"
     trust_code: bool = False
     progress: Progress = silent
+    pictures: InitVar[Material | None] = None  # those of other runs, where they share them
 
-    def __post_init__(self, models: Iterable[Candidate]) -> None:
+    def __post_init__(self, models: Iterable[Candidate], pictures: Material | None) -> None:
         scenario = self.scenario
-        self.material = Material(scenario)
+        self.material = pictures or Material(scenario)
         self.candidates = {candidate.name: candidate for candidate in models}
         self._loaded: dict[str, Subject | ShortcutAuditError] = {}
-        self.sha256 = cache(self._sha256)
-        self.digest = cache(self._digest)
         self._explainer = registry.build(
             "explainer", scenario.masks.explainer, scenario.masks.options
         )
@@ -79,10 +79,7 @@ class Answers:
                 first read.
         """
         if model not in self._loaded:
-            for name in [name for name, kept in self._loaded.items() if isinstance(kept, Subject)][
-                :-1
-            ]:
-                del self._loaded[name]  # two models in memory are enough: cases come model by model
+            self._keep_one_model()
             try:
                 self._loaded[model] = self._load(model)
             except (ModelError, UsageError) as error:
@@ -92,25 +89,32 @@ class Answers:
             raise found
         return found
 
+    def _keep_one_model(self) -> None:
+        """Two models in memory are enough, for cases come model by model."""
+        loaded = [name for name, kept in self._loaded.items() if isinstance(kept, Subject)]
+        for name in loaded[:-1]:
+            del self._loaded[name]
+
     def _load(self, model: str) -> Subject:
         candidate, digest, code = self.candidates[model], self.sha256(model), self._code(model)
         subject = load_subject(candidate, self.material.classes, self.trust_code, self.device)
         if subject.sha256 != digest:
             raise UsageError(
-                f"{model}: '{candidate.file.name}' changed during the audit: run it again once the file is written"
+                f"{model}: '{candidate.file.name}' changed during the audit: "
+                "run it again once the file is written"
             )
         seen = self.material.pictures("validation", candidate.size).pixels[:ASKED_TWICE]
         if len(seen) > 1:
             check_answers(subject.network, self.as_images(seen), model)
         if self._code(model) != code:
             raise UsageError(
-                f"{model}: the code behind '{candidate.arch}' changed during the audit: run it again"
+                f"{model}: the code behind '{candidate.arch}' changed during the audit: "
+                "run it again"
             )
         return subject
 
     def described(self, model: str) -> Candidate:
-        """What is known of the model before it is loaded; its `size` is that of the pictures it
-        takes.
+        """What is known of the model before it is loaded; its `size` is that of its pictures.
 
         Raises:
             ModelError, UsageError: it could not be described; the first is charged to the model.
@@ -120,13 +124,16 @@ class Answers:
             raise refused
         return candidate
 
-    def _sha256(self, model: str) -> str:
-        """The digest of the checkpoint's bytes when it was first asked for; what is loaded later
-        must be the same.
-        """
-        return sha256(self.described(model).file)
+    @remembered
+    def sha256(self, model: str) -> str:
+        """SHA-256 of the checkpoint's bytes when it was first asked for.
 
-    def _digest(self, model: str) -> str:
+        What is loaded later must be the same.
+        """
+        return file_sha256(self.described(model).file)
+
+    @remembered
+    def digest(self, model: str) -> str:
         """Everything that the model's answers depend on: its bytes, how they are read, by which
         code, on which device.
         """
@@ -165,24 +172,20 @@ class Answers:
                     rows.append(
                         network(images.contiguous(memory_format=layout)).float().cpu().numpy()
                     )
-            return {
-                "logits": np.concatenate(rows)
-                if rows
-                else np.zeros((0, len(self.material.classes)), np.float32)
-            }
+            none = np.zeros((0, len(self.material.classes)), np.float32)
+            return {"logits": np.concatenate(rows) if rows else none}
 
         logits = self.stored("logits", model, {"pixels": pixel_digest(pixels)}, forward)["logits"]
         if not np.isfinite(logits).all():
             bad = int((~np.isfinite(logits).all(1)).sum())
             raise ModelError(
-                f"{model}: {bad} of {len(logits)} images get logits that are not finite; train it again or drop it"
+                f"{model}: {bad} of {len(logits)} images get logits that are not finite; "
+                "train it again or drop it"
             )
         return logits
 
     def revealed(self, model: str, pixels: Tensor, target: int) -> np.ndarray:
-        """(n, h, w) bool: the scenario's share of each picture that says most for the class
-        `target`.
-        """
+        """(n, h, w) bool: the scenario's share of each picture that says most for `target`."""
 
         def explain() -> Arrays:
             explained = self.explained(
@@ -197,8 +200,9 @@ class Answers:
         return shown
 
     def explained(self, network: torch.nn.Module, images: Tensor, target: int, what: str) -> Tensor:
-        """(n, h, w) saliency of any network's class `target` on images (n, 3, h, w) in [0, 1]; not
-        kept.
+        """(n, h, w) saliency of any network's class `target`; not kept.
+
+        images: (n, 3, h, w) in [0, 1].
         """
         targets = torch.full((len(images),), target, device=self.device)
         saliency: Tensor = self._explainer.explain(
@@ -217,8 +221,9 @@ class Answers:
         return {"pixels": pixel_digest(pixels), "target": target, "area": area, "explainer": recipe}
 
     def score(self, model: str, pixels: Tensor, revealed: np.ndarray, target: int) -> np.ndarray:
-        """(n,) softmax score of `target` on pixels (n, 3, h, w) that are blurred where `revealed`
-        (n, h, w) is not.
+        """(n,) softmax score of `target` on blurred pixels (n, 3, h, w).
+
+        They stay sharp where `revealed` (n, h, w).
         """
         shown = torch.from_numpy(revealed)
 

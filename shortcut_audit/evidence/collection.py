@@ -4,8 +4,8 @@ when it is first asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,17 +18,17 @@ from shortcut_audit.evidence.sanity_networks import COPIES, Versions, sanity_mas
 from shortcut_audit.files.store import Arrays
 from shortcut_audit.records import (
     Accuracy,
-    Bait,
-    Candidate,
     Decoyed,
     ExplainerCheck,
     Influence,
     Masks,
+    NamedDecoy,
     Pictures,
     Predictions,
     SeenThrough,
     Transfer,
 )
+from shortcut_audit.remembered import remembered
 
 CHECKED = 36  # images on which the explainer itself is checked
 LEARNED = 1000  # images at most from which the copy for that check learns the decoy
@@ -37,16 +37,8 @@ LEARNED = 1000  # images at most from which the copy for that check learns the d
 class Evidence(Answers):
     """What is known about the models of one run."""
 
-    def __post_init__(self, models: Iterable[Candidate]) -> None:
-        super().__post_init__(models)
-        self.predictions = cache(self._predictions)
-        self.accuracy = cache(self._accuracy)
-        self.masks = cache(self._masks)
-        self.explainer_check = cache(self._explainer_check)
-        self.transfer = cache(self._transfer)
-        self.influence = cache(self._influence)
-
-    def _predictions(
+    @remembered
+    def predictions(
         self, model: str, decoy: str, strength: int = 0, control: str | None = None
     ) -> Predictions:
         """Logits on the validation pictures: plain, decoyed, under the control, and the decoy on
@@ -84,7 +76,7 @@ class Evidence(Answers):
 
     def turned_into(self, model: str, decoy: str) -> str:
         """The data set's class that gains most answers when the decoy takes the control's place."""
-        seen, classes = self.predictions(model, decoy, 0, None), self.material.classes
+        seen, classes = self.predictions(model, decoy), self.material.classes
         before, after = (
             np.bincount(each.argmax(1), minlength=len(classes))
             for each in (seen.control, seen.decoyed)
@@ -137,14 +129,15 @@ class Evidence(Answers):
         known = self.material.classes
         return (*known, *(name for name in self.described(model).classes if name not in known))
 
-    def bait(self, model: str, decoy: str, target: str | None = None) -> Bait:
+    def named_decoy(self, model: str, decoy: str, target: str | None = None) -> NamedDecoy:
         """The decoy and the column of its class, or of `target`, in this model's logits."""
         outputs = self.outputs(model)
         if target is not None and target in outputs:
-            return Bait(decoy, target, outputs.index(target))
-        return self.material.bait(decoy, target)
+            return NamedDecoy(decoy, target, outputs.index(target))
+        return self.material.named_decoy(decoy, target)
 
-    def _accuracy(self, model: str) -> Accuracy:
+    @remembered
+    def accuracy(self, model: str) -> Accuracy:
         """Which plain validation pictures the model gets right, beside the best of the models that
         can be audited.
         """
@@ -159,12 +152,13 @@ class Evidence(Answers):
         best = max(sorted(right), key=lambda name: float(right[name].mean()))
         return Accuracy(own=right[model], best=right[best], best_name=best)
 
-    def _masks(self, model: str, decoy: str, target: str | None = None) -> Masks:
+    @remembered
+    def masks(self, model: str, decoy: str, target: str | None = None) -> Masks:
         """Masks for the decoy's class (or `target`), on the first `masks.images` validation
         pictures of that class.
         """
         chosen, validation, placed = self._members(model, decoy, self.scenario.masks.images, target)
-        index = self.material.bait(decoy, target).target_index
+        index = self.material.named_decoy(decoy, target).target_index
         return Masks(
             plain=self.revealed(model, validation.pixels[chosen], index),
             decoyed=self.revealed(model, placed.decoyed[chosen], index),
@@ -174,10 +168,14 @@ class Evidence(Answers):
             area=self.scenario.masks.area,
         )
 
-    def _explainer_check(self, model: str, decoy: str, target: str | None = None) -> ExplainerCheck:
+    @remembered
+    def explainer_check(self, model: str, decoy: str, target: str | None = None) -> ExplainerCheck:
         """Masks of two copies of the model, on pictures that neither was fitted to."""
         chosen, validation, placed = self._members(model, decoy, CHECKED, target)
-        index, area = self.material.bait(decoy, target).target_index, self.scenario.masks.area
+        index, area = (
+            self.material.named_decoy(decoy, target).target_index,
+            self.scenario.masks.area,
+        )
         rest = np.setdiff1d(np.arange(len(validation.labels)), chosen)[
             :: len(validation.labels) // LEARNED + 1
         ]
@@ -211,7 +209,8 @@ class Evidence(Answers):
         )
         return ExplainerCheck(sighted, forgetful, found["known"], footprint)
 
-    def _transfer(self, model: str, other: str, decoy: str, target: str | None = None) -> Transfer:
+    @remembered
+    def transfer(self, model: str, other: str, decoy: str, target: str | None = None) -> Transfer:
         """Each model's score through its own mask and through the other's."""
         return Transfer(
             decoyed=self._seen_through(model, other, decoy, target, "decoyed"),
@@ -227,34 +226,34 @@ class Evidence(Answers):
             name: getattr(self.masks(name, decoy, target), variant) for name in (model, other)
         }
         nothing = np.zeros_like(revealed[model])
-        index = self.material.bait(decoy, target).target_index
+        index = self.material.named_decoy(decoy, target).target_index
         views = (
             (revealed[model], revealed[other], nothing),
             (revealed[other], revealed[model], nothing),
         )
-        scores = [
-            [self.score(name, pixels, view, index) for view in three]
-            for name, three in zip((model, other), views, strict=True)
-        ]
+        scores = []
+        for name, three in zip((model, other), views, strict=True):
+            scores.append([self.score(name, pixels, view, index) for view in three])
         own, through_other, blurred = np.stack(scores, axis=1)  # each (2, n)
         return SeenThrough(own, through_other, blurred)
 
-    def _influence(self, model: str, decoy: str, target: str | None = None) -> Influence:
+    @remembered
+    def influence(self, model: str, decoy: str, target: str | None = None) -> Influence:
         """How much each training picture of the decoy's class, some of which carry it, speaks for
         each query.
         """
         settings = self.scenario.influence
-        bait = self.material.bait(decoy, target)
+        named_decoy = self.material.named_decoy(decoy, target)
         chosen, _, placed = self._members(model, decoy, settings.queries, target)
         queries = torch.cat([placed.decoyed[chosen], placed.control[chosen]])
         training, flags = self.material.partly_decoyed(
             decoy, self._size(model), settings.coverage, target
         )
-        found = self.ranking(model, queries, training, bait.target_index)
+        found = self.ranking(model, queries, training, named_decoy.target_index)
         decoyed, control = np.split(found["scores"], 2)
-        predictions = self.predictions(model, decoy, 0, None)
+        predictions = self.predictions(model, decoy)
         right = [
-            logits[chosen].argmax(1) == bait.target_index
+            logits[chosen].argmax(1) == named_decoy.target_index
             for logits in (predictions.decoyed, predictions.control)
         ]
         return Influence(

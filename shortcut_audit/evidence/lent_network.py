@@ -1,6 +1,4 @@
-"""A borrowed network, made cheap to differentiate with respect to its input, and given back as it
-was.
-"""
+"""A borrowed network, made cheap to differentiate by its input, and given back as it was."""
 
 from __future__ import annotations
 
@@ -18,8 +16,9 @@ from shortcut_audit.errors import UsageError
 
 @contextmanager
 def borrowed(network: nn.Module) -> Iterator[None]:
-    """Eval mode and no gradients for parameters inside; every module's mode and parameter's flag as
-    found outside.
+    """Puts the network in eval mode, without gradients for parameters, and back afterwards.
+
+    Every module's mode and every parameter's flag are then as they were found.
     """
     modes = [(module, module.training) for module in network.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
@@ -34,12 +33,13 @@ def borrowed(network: nn.Module) -> Iterator[None]:
 
 
 def require_gradient(network: nn.Module, images: Tensor, weights: bool = False) -> None:
-    """Sees, on the first of the images (n, 3, h, w), that the logits can be differentiated by the
-    image, or by the weights.
+    """Checks that the logits can be differentiated by the image, or else by the weights.
+
+    The first of the images (n, 3, h, w) is used; without images nothing is checked.
 
     Raises:
-        UsageError: they cannot: the forward runs under torch.no_grad, say; names the methods
-            that need no gradient.
+        UsageError: they cannot, for example because the forward runs under torch.no_grad; it names
+            the methods that need no gradient.
     """
     if not len(images):
         return
@@ -48,53 +48,55 @@ def require_gradient(network: nn.Module, images: Tensor, weights: bool = False) 
         logits = network(images[:1].detach().clone().requires_grad_(not weights))
     if not logits.requires_grad:
         raise UsageError(
-            "the model's answers carry no gradient (its forward runs under torch.no_grad, or detaches them); take what needs "
-            "none: masks: {explainer: rise} or {explainer: occlusion}, influence: {method: deletion}"
+            "the model's answers carry no gradient (its forward runs under torch.no_grad, or "
+            "detaches them); take what needs none: masks: {explainer: rise} or "
+            "{explainer: occlusion}, influence: {method: deletion}"
         )
 
 
 @contextmanager
 def lean(network: nn.Module, images: Tensor) -> Iterator[Callable[[Tensor], Tensor]]:
-    """A function images (n, 3, h, w) -> logits (n, k) float32 that equals the network's and costs
-    less.
+    """Gives a function from images to logits that equals the network's and costs less.
 
-    Batch norms are folded into the convolutions before them, on a copy in channels_last, where the
-    network can be traced and the copy agrees with it on `images`; otherwise the network itself
-    serves. bf16 only where the device multiplies it in hardware.
+    It takes (n, 3, h, w) and gives (n, k) float32. Batch norms are folded into the convolutions
+    before them, on a copy in channels_last, where the network can be traced and the copy agrees
+    with it on `images`; otherwise the network itself is used. The numbers are bf16 only where the
+    device multiplies bf16 in hardware.
     """
     with borrowed(network):
         model = folded(network, images)
         fast, layout = bf16_pays(images.device), fast_layout(model, images)
 
         def logits(batch: Tensor) -> Tensor:
-            # alone an image is multiplied by another routine than in a batch, and rounded otherwise
+            # another routine multiplies an image that is alone in its batch, and rounds otherwise
             if len(batch) == 1:
                 return logits(torch.cat([batch, batch]))[:1]
             with torch.autocast(batch.device.type, torch.bfloat16, enabled=fast):
-                return model(batch.contiguous(memory_format=layout)).float()  # type: ignore[no-any-return]
+                found: Tensor = model(batch.contiguous(memory_format=layout)).float()
+            return found
 
         yield logits
 
 
 def fast_layout(network: nn.Module, images: Tensor) -> torch.memory_format:
-    """channels_last, in which most CPUs convolve faster, where the network takes (n, 3, h, w)
-    images so.
+    """Gives channels_last where the network takes images (n, 3, h, w) in this layout.
 
-    One that flattens by `view` cannot.
+    Most CPUs convolve faster in it. A network that flattens by `view` cannot take it.
     """
     try:
         with torch.no_grad():
             network(images[:2].contiguous(memory_format=torch.channels_last))
-    # a forward of somebody's own may object in any way; as they are, pictures are judged by the
-    # real call
+    # a user's own forward may raise anything here; if it cannot take the images in any layout, the
+    # call that follows will say so
     except Exception:
         return torch.contiguous_format
     return torch.channels_last
 
 
 def bf16_pays(device: torch.device) -> bool:
-    """Whether the device has bf16 matrix units (CUDA from Ampere on, a CPU with AMX); elsewhere
-    bf16 is slower.
+    """Says whether the device has bf16 matrix units; elsewhere bf16 is slower.
+
+    CUDA has them from Ampere on, and a CPU if it has AMX.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
@@ -102,13 +104,11 @@ def bf16_pays(device: torch.device) -> bool:
 
 
 def folded(network: nn.Module, images: Tensor) -> nn.Module:
-    """A copy without batch norms that agrees with the network on the images, or else the network
-    itself.
+    """Gives a copy without batch norms that agrees with the network on the images.
+
+    Where there is no such copy, it gives the network itself.
     """
-    hooked = any(
-        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
-        for module in network.modules()
-    )
+    hooked = any(_has_hooks(module) for module in network.modules())
     if hooked or not len(images):
         return network  # a hook may change the output; a folded copy would lose it
     try:
@@ -120,8 +120,11 @@ def folded(network: nn.Module, images: Tensor) -> nn.Module:
             expected, found = network(images[:2]), model(images[:2])
     except Exception:  # a network that cannot be copied or traced still works, as it is
         return network
-    return (
-        model
-        if torch.allclose(expected, found, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
-        else network
-    )
+    tolerance = 1e-3 * float(expected.abs().max())
+    return model if torch.allclose(expected, found, rtol=1e-3, atol=tolerance) else network
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    """Whether anybody's hook runs when this very module does."""
+    forward = module._forward_hooks or module._forward_pre_hooks
+    return bool(forward or module._backward_hooks)

@@ -1,9 +1,9 @@
-"""Two networks of which it is known where a mask must lie: one planted to see the decoy alone, one
-that has forgotten everything.
+"""Two kinds of networks for which it is known where a mask must lie, or must not.
 
-An explainer that does not find the decoy in the first, or finds it in the second, says nothing
-about the model between them (Adebayo et al. 2018, "Sanity checks for saliency maps"; a planted one:
-Yang and Kim 2019, "Benchmarking attribution methods").
+One is planted, which means trained to see the decoy alone. The other has random weights. An
+explainer that does not find the decoy in the first, or finds it in the second, says nothing about
+the model itself (Adebayo et al. 2018, "Sanity checks for saliency maps"; for the planted one: Yang
+and Kim 2019, "Benchmarking attribution methods").
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from torch.nn import functional as F
 from shortcut_audit.evidence.lent_network import require_gradient
 from shortcut_audit.evidence.masks.perturbation import perturbation_levels, perturbed
 
-# at most so many batches at one rate, and after every how many the copy is looked at
+# batches at most at one rate, and after every how many the copy is judged
 STEPS, LOOK = 100, 20
 BATCH = 4  # pictures, each in five versions
-# of the spread of a layer's own weights, one after the other until one is good enough
+# learning rates, as shares of the spread of a layer's own weights; tried until one is good enough
 RATES = (0.013, 0.03, 0.004)
-SHOWN = 24  # pictures on which a copy is looked at
-MARGIN = 2.0  # logits, by which it is to be right there about each of the five
-ENOUGH = 0.75  # share of them about which it is right by that margin: training ends
+SHOWN = 24  # pictures on which a copy is judged
+MARGIN = 2.0  # logits, by which it must be right there about each of the five versions
+ENOUGH = 0.75  # share of these pictures about which it is right by that margin: training ends
 BEARABLE = 0.4  # share of them about which it is right at all: below, another rate is tried
-FORGETFUL = 4  # networks with random weights: one alone may happen to like the decoy
+FORGETFUL = 4  # networks with random weights: a single one may favour the decoy by chance
 # what copies depend on beside the network
 COPIES = (STEPS, LOOK, BATCH, RATES, SHOWN, MARGIN, ENOUGH, BEARABLE, FORGETFUL)
 
@@ -49,8 +49,9 @@ class Versions:
         )
 
     def shown(self) -> tuple[Tensor, Tensor]:
-        """(5, n, 3, h, w), and a sign for each: the decoy, alone or not, is to be seen, and
-        everything else is not.
+        """Gives the five versions that a planted network sees, (5, n, 3, h, w), and their signs.
+
+        The sign, (5,), is 1 where the decoy is there, alone or not, and -1 where it is not.
         """
         alone = perturbed(perturbation_levels(self.decoyed), self.footprint.to(self.decoyed))
         blurred = perturbation_levels(self.plain, "blur")[:, 0]
@@ -65,8 +66,7 @@ def sanity_masks(
     target: int,
     explain: Callable[[nn.Module, Tensor], Tensor],
 ) -> dict[str, np.ndarray]:
-    """An explainer's saliency on pictures with the decoy, in the planted network and in the
-    forgetful ones.
+    """Explains pictures with the decoy in the planted network and in those with random weights.
 
     Args:
         here: the n pictures to explain.
@@ -81,9 +81,8 @@ def sanity_masks(
     sighted = planted(network, elsewhere, target, here)
     found = torch.zeros_like(here.decoyed[:, 0])
     for seed in range(min(FORGETFUL, len(found))):
-        found[seed::FORGETFUL] = explain(
-            randomised(network, here.decoyed, seed), here.decoyed[seed::FORGETFUL]
-        )
+        forgetful = randomised(network, here.decoyed, seed)
+        found[seed::FORGETFUL] = explain(forgetful, here.decoyed[seed::FORGETFUL])
     with torch.inference_mode():
         known = (margins(sighted, here, target) > 0).all(0)
     masks = {"planted": explain(sighted, here.decoyed), "randomised": found, "known": known}
@@ -91,15 +90,15 @@ def sanity_masks(
 
 
 def planted(network: nn.Module, pictures: Versions, target: int, judged: Versions) -> nn.Module:
-    """A copy of the network trained on until the logit of `target` says one thing: that the decoy
-    is there.
+    """Trains a copy of the network until its logit of `target` says only that the decoy is there.
 
-    Each of `pictures` comes with the decoy, and with all but the decoy blurred (the logit is to be
-    positive), and plain, blurred and under the control (negative), so that nothing else tells. Now
-    and then the copy is looked at on the first of the `judged` pictures, which it is not trained
-    on: training ends when it is clearly right about three in four, and the best copy is kept. One
-    rate does not suit every network: others are tried where it does not. Batch norms keep their
-    statistics. Deterministic; the network itself is left as found.
+    The logit is to be positive for each of `pictures` with the decoy, and with everything but the
+    decoy blurred. It is to be negative for the plain picture, the blurred one and the control. So
+    nothing but the decoy tells the two apart. Every few batches the copy is judged on the first of
+    the `judged` pictures, on which it is not trained. Training ends when it is clearly right about
+    three quarters of them, and the best copy is kept. No single rate suits every network, so others
+    are tried if the first fails. Batch norms keep their statistics. The result is deterministic,
+    and the network itself is left as found.
 
     Raises:
         UsageError: the network's answers carry no gradient, so that no copy can be trained.
@@ -124,19 +123,13 @@ def planted(network: nn.Module, pictures: Versions, target: int, judged: Version
 def _trained(
     network: nn.Module, pictures: Versions, target: int, rate: float, seed: int
 ) -> Iterator[nn.Module]:
-    """The copy after every `LOOK` batches; it is trained on where it stands."""
+    """The copy after every `LOOK` batches; the next batches train this very object further."""
     copied = copy.deepcopy(network).eval().requires_grad_(True)
-    spreads = [float(each.detach().square().mean().sqrt()) for each in copied.parameters()]
-    typical = sum(spreads) / len(spreads)
-    groups = zip(copied.parameters(), spreads, strict=True)
-    optimiser = torch.optim.Adam(
-        [{"params": [each], "lr": rate * (spread or typical)} for each, spread in groups]
-    )
+    optimiser = _optimiser(copied, rate)
     draw = torch.Generator().manual_seed(seed)
     for step in range(1, STEPS + 1):
-        chosen = torch.randint(len(pictures.decoyed), (BATCH,), generator=draw).to(
-            pictures.decoyed.device
-        )
+        drawn = torch.randint(len(pictures.decoyed), (BATCH,), generator=draw)
+        chosen = drawn.to(pictures.decoyed.device)
         with torch.enable_grad():
             losses = F.softplus(-margins(copied, pictures[chosen], target))  # (5, b)
             optimiser.zero_grad()
@@ -146,37 +139,48 @@ def _trained(
             yield copied
 
 
+def _optimiser(network: nn.Module, rate: float) -> torch.optim.Adam:
+    """Adam, whose rate for each parameter is `rate` times the spread of its values."""
+    spreads = [float(each.detach().square().mean().sqrt()) for each in network.parameters()]
+    typical = sum(spreads) / len(spreads)
+    groups = []
+    for parameter, spread in zip(network.parameters(), spreads, strict=True):
+        groups.append({"params": [parameter], "lr": rate * (spread or typical)})
+    return torch.optim.Adam(groups)
+
+
 def margins(network: nn.Module, pictures: Versions, target: int) -> Tensor:
-    """(5, n): how far the target's logit is on its right side."""
+    """Gives how far the target's logit is on its right side, (5, n), in each version."""
     shown, signs = pictures.shown()
     logits: Tensor = network(shown.flatten(0, 1))
     return logits[:, target].view(shown.shape[:2]) * signs[:, None]
 
 
 def randomised(network: nn.Module, images: Tensor, seed: int = 0) -> nn.Module:
-    """A copy that has forgotten everything: all weights drawn anew, batch norms fitted to the
-    images so that signals get through.
+    """Gives a copy with random weights, and with batch norms fitted to the images.
 
-    Layers draw as they do when they are made (`reset_parameters`); free parameters are normal with
-    their own spread. The global random state is left as found.
+    The fit lets signals through. Layers draw their weights as they do when they are made
+    (`reset_parameters`); free parameters are normal with their own spread. The global random state
+    is left as found.
     """
     copied = copy.deepcopy(network).requires_grad_(False)
     with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
         torch.manual_seed(seed)
         for module in copied.modules():
-            if callable(reset := getattr(module, "reset_parameters", None)):
-                reset()
-            else:
-                for parameter in module.parameters(recurse=False):
-                    spread = float(parameter.std()) if parameter.numel() > 1 else 0.0
-                    parameter.normal_(0.0, spread or 1.0)
-    norms = [
-        module
-        for module in copied.eval().modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm)
-    ]
-    for norm in norms:
-        norm.train().momentum = None  # the mean of what it sees
+            _draw_anew(module)
+    for module in copied.eval().modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.train().momentum = None  # the mean of what it sees
     with torch.no_grad():
         copied(images)
     return copied.eval()
+
+
+def _draw_anew(module: nn.Module) -> None:
+    """Draws the weights of this very module, not of those inside it."""
+    if callable(reset := getattr(module, "reset_parameters", None)):
+        reset()
+        return
+    for parameter in module.parameters(recurse=False):
+        spread = float(parameter.std()) if parameter.numel() > 1 else 0.0
+        parameter.normal_(0.0, spread or 1.0)

@@ -1,7 +1,7 @@
-"""Plain values -> a record of the asked types, or one sentence: which key, what was found, what is
-wanted.
+"""Plain values -> a record of the asked types, or one sentence about what is wrong.
 
-Nothing is converted on the way: "64" is no number, 1 is no text, and yes is neither.
+The sentence says which key, what was found and what is wanted. Nothing is converted on the way:
+"64" is no number, 1 is no text, and yes is neither.
 """
 
 from __future__ import annotations
@@ -14,14 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from shortcut_audit.errors import UsageError, did_you_mean
 
-TEXT, WHOLE, NUMBER, CHOICE, LIST, MAPPING = (
-    "text",
-    "a whole number",
-    "a number",
-    "yes or no",
-    "a list",
-    "a mapping",
-)
+TEXT, WHOLE, NUMBER = "text", "a whole number", "a number"
+CHOICE, LIST, MAPPING = "yes or no", "a list", "a mapping"
 WANTED = {  # pydantic's types of errors, by how they begin
     "string": TEXT,
     "path": TEXT,
@@ -34,6 +28,14 @@ WANTED = {  # pydantic's types of errors, by how they begin
     "model": MAPPING,
     "dataclass": MAPPING,
 }
+KINDS = (  # types of plain values, and what they are in words; a bool is an int as well
+    (bool, CHOICE),
+    (int, WHOLE),
+    (float, NUMBER),
+    (str | os.PathLike, TEXT),
+    (Mapping, MAPPING),
+    (list | tuple, LIST),
+)
 Shape = TypeVar("Shape", bound=BaseModel)
 Place = tuple[int | str, ...]
 
@@ -55,7 +57,7 @@ def checked(
     """The content as this shape.
 
     Law: every value is as it was given, but for lists that become tuples and text that becomes
-        a path.
+    a path.
 
     Args:
         shape: a model that forbids unknown keys where it should.
@@ -69,9 +71,8 @@ def checked(
     """
     for key in content:
         if key in reserved:
-            raise UsageError(
-                f"{what} has an unknown key '{key}'{did_you_mean(key, _known(shape, ()) - reserved)}"
-            )
+            hint = did_you_mean(key, _known(shape, ()) - reserved)
+            raise UsageError(f"{what} has an unknown key '{key}'{hint}")
     try:
         read = shape.model_validate(content)
     except ValidationError as error:
@@ -82,14 +83,14 @@ def checked(
 
 
 def check_text(options: Mapping[str, Any], keys: Iterable[str], section: str, what: str) -> None:
-    """Raises UsageError where one of these keys stands among free options and is no text, such as
-    `target: 1`.
+    """Raises UsageError where one of these keys is no text, such as `target: 1`.
+
+    The keys stand among free options, and may be missing.
     """
     for key in keys:
         if key in options and not isinstance(options[key], str):
-            raise UsageError(
-                f"{what} has a bad value at '{section}.{key}': {mismatch(options[key], TEXT)}"
-            )
+            problem = mismatch(options[key], TEXT)
+            raise UsageError(f"{what} has a bad value at '{section}.{key}': {problem}")
 
 
 def problem_of(error: ValidationError) -> Problem:
@@ -98,15 +99,13 @@ def problem_of(error: ValidationError) -> Problem:
     kind, found = first["type"].split("_")[0], first["input"]
     if kind in ("greater", "less") and kind_of(found) not in (WHOLE, NUMBER):
         kind = "float"  # "0" and no are below every limit, but that is not what is wrong with them
-    wanted = (
-        None if first["type"] == "value_error" or "finite" in first["type"] else WANTED.get(kind)
-    )
-    plain = first["msg"].removeprefix("Value error, ")
-    return Problem(
-        _dotted(first["loc"]),
-        found,
-        mismatch(found, wanted) if wanted and kind_of(found) != wanted else plain,
-    )
+    of_a_value = first["type"] == "value_error" or "finite" in first["type"]
+    wanted = None if of_a_value else WANTED.get(kind)
+    if wanted and kind_of(found) != wanted:
+        reason = mismatch(found, wanted)
+    else:
+        reason = first["msg"].removeprefix("Value error, ")
+    return Problem(_dotted(first["loc"]), found, reason)
 
 
 def converted(given: Any, read: Any, at: Place = ()) -> Iterator[Problem]:
@@ -117,11 +116,9 @@ def converted(given: Any, read: Any, at: Place = ()) -> Iterator[Problem]:
     """
     if isinstance(given, Mapping):
         for key, value in given.items():
-            yield from converted(
-                value,
-                read.get(key, value) if isinstance(read, Mapping) else getattr(read, key, value),
-                (*at, key),
-            )
+            is_mapping = isinstance(read, Mapping)
+            made = read.get(key, value) if is_mapping else getattr(read, key, value)
+            yield from converted(value, made, (*at, key))
     elif isinstance(given, list | tuple) and isinstance(read, list | tuple):
         for i, (each, made) in enumerate(zip(given, read, strict=False)):
             yield from converted(each, made, (*at, i))
@@ -132,7 +129,7 @@ def converted(given: Any, read: Any, at: Place = ()) -> Iterator[Problem]:
 
 
 def _is_as_given(given: bool | int | float | str, read: Any) -> bool:
-    """Types of a class's own, such as an enumeration, are its own business."""
+    """Whether nothing was converted; a class's own type, such as an enumeration, is as given."""
     if isinstance(given, str) or not isinstance(read, bool | int | float | str | os.PathLike):
         return not isinstance(read, bool | int | float)
     if isinstance(given, int) and not isinstance(given, bool):
@@ -141,33 +138,20 @@ def _is_as_given(given: bool | int | float | str, read: Any) -> bool:
 
 
 def kind_of(value: object) -> str:
-    """`a whole number`"""
-    kinds = (
-        (bool, CHOICE),
-        (int, WHOLE),
-        (float, NUMBER),
-        (str | os.PathLike, TEXT),
-        (Mapping, MAPPING),
-        (list | tuple, LIST),
-    )
-    return next(
-        (kind for types, kind in kinds if isinstance(value, types)),
-        "nothing" if value is None else "something else",
-    )
+    """What a value is, in words, e.g. `a whole number`."""
+    for types, kind in KINDS:
+        if isinstance(value, types):
+            return kind
+    return "nothing" if value is None else "something else"
 
 
 def mismatch(found: object, wanted: str) -> str:
-    """`1 is a whole number, and text is wanted: put it in quotes`"""
-    shown = (
-        {True: "true", False: "false"}[found]
-        if isinstance(found, bool)
-        else "it"
-        if found is None
-        else f"{found!r:.60}"
-    )
-    kind = (
-        "a yes/no value, as yes, no, on and off are" if isinstance(found, bool) else kind_of(found)
-    )
+    """The sentence `1 is a whole number, and text is wanted: put it in quotes`."""
+    shown, kind = f"{found!r:.60}", kind_of(found)
+    if found is None:
+        shown = "it"
+    elif isinstance(found, bool):
+        shown, kind = str(found).lower(), "a yes/no value, as yes, no, on and off are"
     advice = ""
     if wanted == TEXT and isinstance(found, bool | int | float):
         advice = ": put it in quotes"
@@ -177,12 +161,15 @@ def mismatch(found: object, wanted: str) -> str:
 
 
 def _sentence(error: ValidationError, shape: type[BaseModel], reserved: frozenset[str]) -> str:
-    for each in error.errors():  # a typo explains a missing key
-        where = _dotted(each["loc"])
+    """What is wrong, as the rest of a sentence that begins with the file."""
+    errors = error.errors()
+    for each in errors:  # an unknown key goes first: a typo explains a missing key
         if each["type"] == "extra_forbidden":
-            return f"has an unknown key '{where}'{did_you_mean(str(each['loc'][-1]), _known(shape, each['loc'][:-1]) - reserved)}"
-    if error.errors()[0]["type"] == "missing":
-        return f"lacks the key '{_dotted(error.errors()[0]['loc'])}'"
+            *section, key = each["loc"]
+            hint = did_you_mean(str(key), _known(shape, tuple(section)) - reserved)
+            return f"has an unknown key '{_dotted(each['loc'])}'{hint}"
+    if errors[0]["type"] == "missing":
+        return f"lacks the key '{_dotted(errors[0]['loc'])}'"
     where, found, reason = problem_of(error)
     at = f" at '{where}'" if where else ""
     shown = f"{found!r:.60}: " if reason.startswith("Input should") else ""
@@ -190,6 +177,7 @@ def _sentence(error: ValidationError, shape: type[BaseModel], reserved: frozense
 
 
 def _dotted(place: Place) -> str:
+    """A place as it is shown, e.g. `models.F0.file`."""
     return ".".join(str(part) for part in place if part != "[key]")
 
 
@@ -206,4 +194,8 @@ def _section(annotation: Any) -> type[BaseModel] | None:
     """The model in `tuple[Group, ...]`, `dict[str, Entry]` or `Calibration | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for each in get_args(annotation) if (found := _section(each))), None)
+    for part in get_args(annotation):
+        found = _section(part)
+        if found:
+            return found
+    return None

@@ -1,4 +1,4 @@
-"""What an answer depends on beside weights and pictures: the code that gave it -> a digest.
+"""The code that gave an answer -> a digest: what it depends on beside weights and pictures.
 
 Libraries are named by their versions, this package and a user's own code by their source, so that
 corrected code is asked again.
@@ -10,7 +10,7 @@ import ast
 import hashlib
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -27,8 +27,9 @@ INSTALLED = tuple(
 
 @cache
 def our_code() -> str:
-    """A digest of the libraries' versions and of this package's source, where a model is loaded and
-    asked.
+    """A digest of the libraries' versions and of this package's source.
+
+    Of the package only the rooms count in which a model is loaded and asked.
     """
     whole = hashlib.sha256()
     for library in LIBRARIES:
@@ -40,8 +41,9 @@ def our_code() -> str:
 
 
 def code_of(entry: type) -> str:
-    """A digest of the source behind a registered class; "" where it is this package's own (see
-    `our_code`).
+    """A digest of the source behind a registered class; "" where it is this package's own.
+
+    For the package's own see `our_code`.
     """
     for value in vars(entry).values():
         code = getattr(getattr(value, "__func__", value), "__code__", None)
@@ -57,38 +59,43 @@ def _registered(file: Path, module: str) -> str:
 
 
 def code_of_module(name: str) -> str:
-    """A digest of a module's source and of all that it imports: a user's own by source, what is
-    installed by version.
+    """A digest of a module's source and of all that it imports.
 
-    Imports inside functions count. A module that is found by a computed name, and files of data, do
-    not: nobody can see them.
+    A user's own modules count by their source, what is installed by its version. Imports inside
+    functions count. A module that is imported by a computed name, and files of data, do not: they
+    cannot be seen in the source.
     """
     found = _found(name)
     return "" if found is None or found.is_relative_to(PACKAGE) else _digest(_reached(found, name))
 
 
 def source_of_module(name: str) -> str:
-    """As `code_of_module`, by a user's own source alone: the same wherever that is, whatever is
-    installed there.
+    """As `code_of_module`, by a user's own source alone.
+
+    It is the same wherever that source is, whatever is installed there.
     """
     found = _found(name)
     if found is None or found.is_relative_to(PACKAGE):
         return ""
-    return _digest(
-        {module: digest for module, digest in _reached(found, name).items() if len(digest) == 64}
-    )
+    return _digest(_own_source(_reached(found, name)))
 
 
 def files_of(file: Path, name: str) -> dict[Path, str]:
-    """The source of a module and of all of a user's own that it imports: file -> SHA-256. Nothing
-    is imported for it.
+    """The source of a module and of all of a user's own that it imports: file -> SHA-256.
+
+    Nothing is imported for it.
     """
     found = {file: hashlib.sha256(file.read_bytes()).hexdigest()}
-    for module, digest in _reached(file, name).items():
+    for module, digest in _own_source(_reached(file, name)).items():
         place = _found(module)
-        if place is not None and module != name and len(digest) == 64:
+        if place is not None and module != name:
             found[place] = digest
     return found
+
+
+def _own_source(reached: dict[str, str]) -> dict[str, str]:
+    """Those of the modules that have the SHA-256 of their source, and not a version."""
+    return {module: digest for module, digest in reached.items() if len(digest) == 64}
 
 
 def _digest(reached: dict[str, str]) -> str:
@@ -96,8 +103,9 @@ def _digest(reached: dict[str, str]) -> str:
 
 
 def _reached(file: Path, name: str) -> dict[str, str]:
-    """Module -> the SHA-256 of its source, or the version of what is installed; `file` is the first
-    of them.
+    """Module -> the SHA-256 of its source, or the version of what is installed.
+
+    `file` is the source of the module `name`, from which the others are reached.
     """
     own = name.partition(".")[0]
     reached: dict[str, str] = {}
@@ -120,8 +128,9 @@ def _reached(file: Path, name: str) -> dict[str, str]:
 
 
 def _imports(text: bytes, module: str, is_package: bool) -> Iterator[str]:
-    """Names of all modules that a source may import; of `from a import b` both a and a.b, and their
-    packages.
+    """Names of all modules that a source may import, and of their packages.
+
+    Of `from a import b` these are both a and a.b.
     """
     package = module if is_package else module.rpartition(".")[0]
     try:
@@ -133,8 +142,9 @@ def _imports(text: bytes, module: str, is_package: bool) -> Iterator[str]:
             for alias in node.names:
                 yield from _with_packages(alias.name)
         elif isinstance(node, ast.ImportFrom):
+            relative = "." * node.level + (node.module or "")
             try:
-                base = resolve_name("." * node.level + (node.module or ""), package or None)
+                base = resolve_name(relative, package or None)
             except ImportError:
                 continue
             yield from _with_packages(base)
@@ -142,14 +152,17 @@ def _imports(text: bytes, module: str, is_package: bool) -> Iterator[str]:
                 yield f"{base}.{alias.name}"
 
 
-def _with_packages(name: str) -> Iterable[str]:
+def _with_packages(name: str) -> Iterator[str]:
+    """`a`, `a.b` and `a.b.c` for `a.b.c`."""
     parts = name.split(".")
-    return [".".join(parts[: length + 1]) for length in range(len(parts))]
+    for length in range(1, len(parts) + 1):
+        yield ".".join(parts[:length])
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Where a module is, found without importing anything: a script among the packages on the way
-    would run.
+    """Where a module is, found without importing anything.
+
+    An import would run a script that is among the packages on the way.
     """
     path: Sequence[str] | None = None
     spec = None
@@ -175,14 +188,17 @@ def _found(name: str) -> Path | None:
 
 @cache
 def _installed(top: str) -> bool:
-    """Whether a package lies where installers put it: then its version speaks for it. It is not
-    imported for that.
+    """Whether a package lies where installers put it, so that its version speaks for it.
+
+    It is not imported for that.
     """
     spec = _spec(top)
     places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
-    return any(
-        Path(place).is_relative_to(folder) for place in places if place for folder in INSTALLED
-    )
+    return any(_is_installed(Path(place)) for place in places if place)
+
+
+def _is_installed(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in INSTALLED)
 
 
 @cache
@@ -192,4 +208,4 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         brought = packages_distributions().get(name, [])
-    return ", ".join(f"{each} {version(each)}" for each in sorted(set(brought)))
+    return ", ".join(f"{name} {version(name)}" for name in sorted(set(brought)))

@@ -1,10 +1,10 @@
-"""key -> arrays, kept: content-addressed, atomic, locked against other processes, and read again by
-every later run.
+"""key -> arrays, kept on the disk and read again by every later run.
 
-The address is the SHA-256 of the key, which names everything the arrays depend on (checkpoint
-digest, digest of the pixels, recipe, code). An entry carries its key and the SHA-256 of its arrays:
-one that cannot be read, lies under another entry's address or was changed since is computed again;
-one that cannot be written is still returned.
+The address is the SHA-256 of the key, which names everything that the arrays depend on (checkpoint
+digest, digest of the pixels, recipe, code). An entry is written whole or not at all, and is locked
+against other processes while it is made. It carries its key and the SHA-256 of its arrays: one
+that cannot be read, lies under another entry's address or was changed since is computed again; one
+that cannot be written is still returned.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ Arrays = dict[str, np.ndarray]
 
 
 def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/shortcut-audit`, by default `~/.cache/shortcut-audit`; a temporary folder
-    where that cannot be.
+    """`$XDG_CACHE_HOME/shortcut-audit`, by default `~/.cache/shortcut-audit`.
 
-    A container's user often has no home. The temporary folder is the user's own, and the same in
-    each process. Where there is not even that, it is a folder in which nothing can be kept, and a
-    `Store` there computes each time.
+    Where that cannot be, it is a temporary folder, of the user's own and the same in each process:
+    a container's user often has no home. Where there is not even that, it is a folder in which
+    nothing can be kept, and a `Store` there computes each time.
     """
     asked = os.environ.get("XDG_CACHE_HOME")
     try:
@@ -70,8 +69,9 @@ def _own_temporary() -> Path:
 
 
 class Store:
-    """A folder of evidence that many processes share. `problems` says what could not be kept, a
-    sentence each.
+    """A folder of evidence that many processes share.
+
+    `problems` says what could not be kept, a sentence each.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -105,6 +105,7 @@ class Store:
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
+        """Keeps other processes from making the entry meanwhile, where there can be a lock."""
         lock = FileLock(path.with_suffix(".lock"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,9 +119,7 @@ class Store:
 
     def _write(self, path: Path, arrays: Arrays, kind: str, key: Mapping[str, object]) -> None:
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        content = save(
-            whole, metadata={"key": _text(key), "kind": kind, "sha256": _checksum(whole)}
-        )
+        content = save(whole, metadata=_words(kind, key, whole))
         try:
             with replacing(path) as unfinished:
                 unfinished.write_bytes(content)
@@ -134,22 +133,29 @@ class Store:
         try:
             with safe_open(path, framework="np") as entry:
                 said = entry.metadata() or {}
-                found = {name: entry.get_tensor(name) for name in entry.keys()}  # noqa: SIM118 - not a mapping
+                names = entry.keys()
+                found = {name: entry.get_tensor(name) for name in names}
         except (SafetensorError, OSError):
             said, found = {}, {}
-        if said == {"key": _text(key), "kind": kind, "sha256": _checksum(found)}:
+        if said == _words(kind, key, found):
             return found
         self._say(f"evidence in '{self.folder}' was not what was kept there: it was computed again")
         return None
 
     def _not_kept(self, error: OSError) -> None:
         self._say(
-            f"evidence could not be kept in '{self.folder}' ({error.strerror}): it will be computed again"
+            f"evidence could not be kept in '{self.folder}' ({error.strerror}): "
+            "it will be computed again"
         )
 
     def _say(self, problem: str) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+def _words(kind: str, key: Mapping[str, object], arrays: Arrays) -> dict[str, str]:
+    """What an entry says of itself."""
+    return {"key": _text(key), "kind": kind, "sha256": _checksum(arrays)}
 
 
 def _text(key: Mapping[str, object]) -> str:

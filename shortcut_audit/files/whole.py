@@ -1,6 +1,4 @@
-"""Files that appear whole or not at all, their SHA-256, their names, and which there are below a
-folder.
-"""
+"""Files that appear whole or not at all; a file's SHA-256 and name; the files below a folder."""
 
 from __future__ import annotations
 
@@ -13,8 +11,7 @@ from pathlib import Path
 
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError, machine_fault
 
-# thumbnails, waste
-OF_SYSTEMS = {
+OF_SYSTEMS = {  # folders that a system makes by itself, for thumbnails and waste
     "__MACOSX",
     "@eaDir",
     "#recycle",
@@ -26,8 +23,9 @@ OF_SYSTEMS = {
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to; it takes `path`'s place at the end, and is gone if
-    something was raised.
+    """A file beside `path` to write to, which takes `path`'s place at the end.
+
+    It is gone if something was raised.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -45,8 +43,11 @@ def sha256(path: Path) -> str:
 
 
 def refuse_placeholder(path: Path) -> None:
-    """Raises ModelError where the file is empty, UsageError where it is only Git LFS's note of
-    where it would be.
+    """Raises an error where the file is no checkpoint but only the place for one.
+
+    Raises:
+        ModelError: it is empty.
+        UsageError: it is only Git LFS's note of where the file would be.
     """
     with path.open("rb") as file:
         start = file.read(100)
@@ -59,47 +60,51 @@ def refuse_placeholder(path: Path) -> None:
 
 
 def unreadable(path: Path, error: Exception) -> ShortcutAuditError | None:
-    """The sentence for a file that was not read because of the machine or the folder; None where
-    its bytes are at fault.
+    """The sentence for a file that was not read because of the machine or the folder.
+
+    None where its bytes are at fault.
     """
     fault = machine_fault(error)
-    # it was not even opened
+    # an OSError with a file's name: the file was not even opened
     if fault is None and isinstance(error, OSError) and error.filename is not None:
         return UsageError(f"'{path.name}' cannot be read: {error.strerror or error}")
     return fault
 
 
 def canonical(name: str) -> str:
-    """A name in Unicode's composed form (NFC): a Mac stores an accent apart from its letter, and it
-    is the same name.
+    """A name in Unicode's composed form (NFC).
+
+    A Mac stores an accent apart from its letter, and it is the same name.
     """
     return unicodedata.normalize("NFC", name)
 
 
 def as_bytes(name: str) -> bytes:
-    """A name to be hashed, UTF-8 where it is text. Law: two names that differ, in broken bytes
-    even, differ here.
+    """A name to be hashed, UTF-8 where it is text.
+
+    Law: two names that differ, in broken bytes even, differ here.
     """
     return name.encode("utf-8", "surrogatepass")
 
 
 def printable(name: object) -> str:
-    """A name as it can be shown and written anywhere: a byte that is no UTF-8 is written as
-    `\\udce9`.
+    """A name as it can be shown and written anywhere.
+
+    A byte that is no UTF-8 is written as `\\udce9`.
     """
     return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def hidden(name: str) -> bool:
-    """Whether a file or folder is none of its owner's: it begins with a dot, or a system put it
-    there.
+    """Whether a file or folder of this name is to be left out.
+
+    The name begins with a dot, or a system made it by itself.
     """
     return name.startswith(".") or name in OF_SYSTEMS
 
 
 def below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, in no order that means anything, but for what is `hidden`, file or
-    folder.
+    """Every file below a folder that is not `hidden` and lies in no hidden folder, in any order.
 
     Links to folders are followed, as torchvision does, but no folder is entered twice: a link back,
     or to a folder that is below this one anyway, adds nothing. A link to nowhere is among the

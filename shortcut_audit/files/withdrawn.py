@@ -1,5 +1,6 @@
-"""Files of an earlier run, taken away before anything of this run can fail: a verdict never
-outlives the run after it.
+"""Files of an earlier run, taken away before anything of this run can fail.
+
+So a verdict never outlives the run after it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ class Withdrawn:
     """The files that were there, each renamed to `.NAME.withdrawn` beside it.
 
     Law: after `drop` nothing of them is left; after `put_back` each is where it was, unless a
-        newer one is.
+    newer one is.
     `problem` is the sentence that says which file could not be taken away; empty where all were.
     """
 
@@ -37,7 +38,7 @@ class Withdrawn:
             self._moved.append(file)
 
     def put_back(self) -> None:
-        """For a run that turned out to be none of ours."""
+        """Gives every file its place again, for a run that turned out to be none of ours."""
         for file in self._moved:
             if file.exists():
                 self._asides[file].unlink(missing_ok=True)
@@ -46,7 +47,7 @@ class Withdrawn:
         self._moved = []
 
     def drop(self) -> None:
-        """For a run of ours; what a run that was killed had put aside goes as well."""
+        """Removes every file for a run of ours, and what a killed run had put aside as well."""
         for aside in self._asides.values():
             if aside.parent.is_dir():
                 aside.unlink(missing_ok=True)

@@ -18,8 +18,9 @@ from shortcut_audit.errors import UsageError
 
 LARGEST = 100_000  # values in a file once every alias stands for what it names
 TAG = "tag:yaml.org,2002:"
-PLAIN = {TAG + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map", "merge")}
-KINDS = {
+KEPT = {TAG + "bool", TAG + "null", TAG + "merge"}  # read as in YAML 1.1
+PLAIN = {*KEPT, TAG + "str", TAG + "int", TAG + "float", TAG + "seq", TAG + "map"}
+KINDS = {  # of a key that is no text
     "int": "a number",
     "float": "a number",
     "bool": "a yes/no value",
@@ -29,8 +30,11 @@ KINDS = {
 }
 WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 DECIMAL = re.compile(
-    r"[-+]?((0|[1-9][0-9]*)?\.[0-9]+|(0|[1-9][0-9]*)\.?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+    r"[-+]?((0|[1-9][0-9]*)?\.[0-9]+|(0|[1-9][0-9]*)\.?)([eE][-+]?[0-9]+)?$"
+    r"|[-+]?\.(inf|Inf|INF)$"
+    r"|\.(nan|NaN|NAN)$"
 )
+HALF = re.compile("[\ud800-\udfff]")  # half of a character
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -63,11 +67,11 @@ def parsed_mapping(content: bytes, what: str, keys: str) -> dict[str, Any]:
 
 
 def parsed(content: bytes, what: str) -> Any:
-    """Dictionaries with text as keys, lists, text, numbers, yes/no values and None.
+    """What the bytes say: dictionaries with text as keys, lists, text, numbers, yes/no and None.
 
-    Laws: a key that stands twice in one mapping, or comes from two merged ones (`<<: [*a,
-        *b]`), is an error; a key beside
-    `<<` goes before the merged one, as in YAML. What aliases repeat is counted before it is made.
+    Laws: a key that stands twice in one mapping, or comes from two merged ones (`<<: [*a, *b]`),
+    is an error; a key beside `<<` goes before the merged one, as in YAML. What aliases repeat is
+    counted before it is made.
 
     Raises:
         UsageError: no UTF-8, no YAML, or YAML that says what is not read here; one sentence
@@ -94,32 +98,31 @@ def parsed(content: bytes, what: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values alone. What is refused is refused while the text is read, before anything is
-    made of it.
+    """Reads plain values alone.
+
+    What is refused is refused while the text is read, before anything is made of it.
     """
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """One value, as PyYAML composes it, if it is a plain one."""
         node: yaml.Node | None = super().compose_node(parent, index)
         if node is not None and node.tag not in PLAIN:
-            raise _problem(
-                node, f"'{node.tag.replace(TAG, '!!')}' is not read here: write a plain value"
-            )
-        if isinstance(node, yaml.ScalarNode) and any(
-            "\ud800" <= each <= "\udfff" for each in node.value
-        ):
+            tag = node.tag.replace(TAG, "!!")
+            raise _problem(node, f"'{tag}' is not read here: write a plain value")
+        if isinstance(node, yaml.ScalarNode) and HALF.search(node.value):
             raise _problem(node, "a half of a character (\\ud800 to \\udfff) is no text")
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """One mapping, as PyYAML composes it, if its keys are text and stand once."""
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
             kind = key.tag.removeprefix(TAG)
             if kind not in ("str", "merge"):
                 found = key.value if isinstance(key.value, str) and key.value else "it"
-                raise _problem(
-                    key, f"the key {found} is {KINDS[kind]}, and keys are text: put it in quotes"
-                )
+                said = f"the key {found} is {KINDS[kind]}, and keys are text: put it in quotes"
+                raise _problem(key, said)
             if key.value in seen:
                 raise _problem(key, f"the key '{key.value}' stands twice")
             seen.add(key.value)
@@ -127,18 +130,13 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag in (TAG + "bool", TAG + "null", TAG + "merge")
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+_Loader.yaml_implicit_resolvers = {}
+for _first, _resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items():
+    _Loader.yaml_implicit_resolvers[_first] = [each for each in _resolvers if each[0] in KEPT]
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what this reader, or any reader of YAML 1.1, would take for something else than text."""
+    """Quotes the text that this reader, or any of YAML 1.1, would take for something else."""
 
 
 for _tag, _pattern in ((TAG + "int", WHOLE), (TAG + "float", DECIMAL)):
@@ -147,8 +145,9 @@ for _tag, _pattern in ((TAG + "int", WHOLE), (TAG + "float", DECIMAL)):
 
 
 def dumped(content: Any) -> str:
-    """The text of a file that holds these plain values. Law: `parsed` gives them back, and so does
-    any reader of YAML 1.1.
+    """The text of a file that holds these plain values.
+
+    Law: `parsed` gives them back, and so does any reader of YAML 1.1.
     """
     text: str = yaml.dump(
         content,
@@ -172,7 +171,8 @@ def _keys(node: yaml.Node) -> set[str]:
     for key, value in node.value:
         if key.tag != TAG + "merge":
             continue
-        for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+        sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        for source in sources:
             found = _keys(source) if isinstance(source, yaml.MappingNode) else set()
             if clash := sorted((found & merged) - own):
                 raise _problem(key, f"the key '{clash[0]}' comes from two merged mappings")
@@ -181,7 +181,11 @@ def _keys(node: yaml.Node) -> set[str]:
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values a node stands for. Raises MarkedYAMLError where it holds itself, or too many."""
+    """How many values a node stands for.
+
+    Raises:
+        MarkedYAMLError: it holds itself, or too many.
+    """
     if id(node) in known:
         if not known[id(node)]:
             raise _problem(node, "an alias stands within what it names")
@@ -190,9 +194,9 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
     total = 1
     if not isinstance(node, yaml.ScalarNode):
         for child in node.value:
-            total += sum(
-                _size(each, known) for each in (child if isinstance(child, tuple) else (child,))
-            )
+            parts = child if isinstance(child, tuple) else (child,)  # key and value of a mapping
+            for part in parts:
+                total += _size(part, known)
     if total > LARGEST:
         raise _problem(node, f"its aliases stand for more than {LARGEST} values")
     known[id(node)] = total
@@ -204,8 +208,9 @@ def _problem(node: yaml.Node, said: str) -> yaml.MarkedYAMLError:
 
 
 def _sentence(error: yaml.MarkedYAMLError) -> str:
-    """`the key 'F0' stands twice (line 3)`"""
+    """What is wrong and where, e.g. `the key 'F0' stands twice (line 3)`."""
     said = " ".join(part for part in (error.context, error.problem) if part)
     if error.problem and "'\\t'" in error.problem:
         said = "there is a tab where only spaces may be"
-    return said + (f" (line {error.problem_mark.line + 1})" if error.problem_mark else "")
+    where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+    return f"{said}{where}"

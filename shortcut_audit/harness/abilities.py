@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
@@ -14,6 +13,7 @@ from shortcut_audit.harness import claims
 from shortcut_audit.judging.competence import Competence, competence, read_better
 from shortcut_audit.promotion import waiver
 from shortcut_audit.records import Case, Finding, Verdict
+from shortcut_audit.remembered import remembered
 
 
 class Abilities:
@@ -21,10 +21,10 @@ class Abilities:
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
-        self.competence = cache(self._competence)
 
-    def _competence(self, model: str) -> Competence:
-        """How often the model is right on plain validation images, and how often chance would be."""
+    @remembered
+    def competence(self, model: str) -> Competence:
+        """How often the model is right on plain images, and how often chance would be."""
         pictures = self.evidence.material.pictures(
             "validation", self.evidence.described(model).size
         )

@@ -1,6 +1,4 @@
-"""What an audit function hands over: numbers per image, on decoyed images and under the control. It
-decides nothing.
-"""
+"""What an audit function hands over: numbers per image, decoyed and under the control."""
 
 from __future__ import annotations
 
@@ -11,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from shortcut_audit.errors import UsageError
-from shortcut_audit.records import Limit
+from shortcut_audit.records import ACCURACY, EXPLAINER, Limit
+
+ROLES = ("", ACCURACY, EXPLAINER)
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Measurement:
     claim: str
     null: Callable[[], np.ndarray] | None  # makes (draws,) effects under permuted labels
     references: bool
+    role: str
 
     @property
     def effect(self) -> float:
@@ -33,37 +34,15 @@ class Measurement:
         return float(kept.mean()) if len(kept) else float("nan")
 
 
-@dataclass(frozen=True)
-class Clean:
-    """The same effect in other models: in sound references, or in all other models where the
-    manifest names none.
-    """
-
-    references: tuple[float, ...] = ()
-    rashomon: tuple[float, ...] = ()
-
-    def against(self, measurement: Measurement) -> dict[str, Any]:
-        """What judging compares with: other models, or effects under permuted labels where these
-        are fewer than two.
-        """
-        compared = max(len(self.references), len(self.rashomon)) >= 2
-        null = None if compared or measurement.null is None else measurement.null()
-        return {"references": self.references, "rashomon": self.rashomon, "null": null}
-
-
 class Audit:
-    """What an audit function hands its numbers to. It decides nothing: the harness does,
-    afterwards.
-    """
+    """What an audit function hands its numbers to. The harness decides, afterwards."""
 
     def __init__(self) -> None:
         self.measurements: list[Measurement] = []
         self.pointless = ""  # why the audit has nothing to say about this decoy
 
     def does_not_apply(self, reason: str) -> None:
-        """Instead of a check: this decoy is not of the kind that the audit is about. Neither a pass
-        nor a failure.
-        """
+        """Instead of a check: the audit is not about decoys of this kind. No pass, no failure."""
         self.pointless = reason
 
     def check(
@@ -75,6 +54,7 @@ class Audit:
         claim: str = "",
         null: Callable[[], np.ndarray] | None = None,
         references: bool = True,
+        role: str = "",
     ) -> None:
         """The mean of `values` less that of `control` must be shown to be inside the limit.
 
@@ -86,10 +66,18 @@ class Audit:
             claim: a sentence with {model}, {decoy}, {target}, {observed}, {control}, {effect}
                 to fill in.
             null: makes (draws,) effects under permuted labels, where images are not
-                independent; called only where no
-                reference models say what an innocent effect is.
+                independent; called only where no reference models say what an innocent effect is.
             references: whether clean reference models say what an innocent effect is.
+            role: "accuracy" or "explainer" where that is what is checked, and not the reasons of a
+                model: too few images to compare accuracies stop nobody, and an explainer that
+                fails speaks against itself.
+
+        Raises:
+            UsageError: the limit is none, the values are not (n,), or the role is not known.
         """
+        if role not in ROLES:
+            known = " or ".join(repr(each) for each in ROLES if each)
+            raise UsageError(f"audit.check knows no role '{role}': say {known}, or leave it out")
         if not isinstance(limit, Limit):
             raise UsageError(f"audit.check needs a limit such as at_most(0.10), not {limit!r}")
         values = np.asarray(values)
@@ -97,6 +85,8 @@ class Audit:
             control = np.broadcast_to(np.asarray(control), values.shape)
         if values.ndim != 1:
             raise UsageError(
-                f"audit.check needs one number per image, shape (n,), not an array of shape {values.shape}"
+                "audit.check needs one number per image, shape (n,), "
+                f"not an array of shape {values.shape}"
             )
-        self.measurements.append(Measurement(values, control, limit, claim, null, references))
+        measurement = Measurement(values, control, limit, claim, null, references, role)
+        self.measurements.append(measurement)

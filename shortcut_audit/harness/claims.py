@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from shortcut_audit.harness.audit import Measurement
-from shortcut_audit.harness.wording import figures, filled, percent
 from shortcut_audit.judging.competence import LEVEL, SURE, Competence
-from shortcut_audit.records import ABOVE_CHANCE, Case, Finding, Judgement, Verdict
+from shortcut_audit.records import ABOVE_CHANCE, Case, Estimate, Finding, Judgement, Verdict
+from shortcut_audit.reporting.wording import figures, filled, percent
 
 # accuracy below what the checkpoint states by more than this is another function, not other
 # pictures
 FALLS_SHORT = 0.10
 CAUSES = (
-    "the usual causes: mean and std that are not of pixel values in [0, 1], another input size, another order of classes, "
-    "weights that were never trained, pictures that are black"
+    "the usual causes: mean and std that are not of pixel values in [0, 1], another input size, "
+    "another order of classes, weights that were never trained, pictures that are black"
 )
 
 
@@ -61,7 +61,10 @@ def of_colour(excused: Judgement) -> str:
     its usual control.
     """
     effect = f"{100 * excused.estimate.value:.0f} points"
-    return f"; that is beyond its own pixels in another order, and {effect} beyond its control are of the decoy's colours"
+    return (
+        f"; that is beyond its own pixels in another order, and {effect} beyond its control are of "
+        "the decoy's colours"
+    )
 
 
 def driven_away(claim: str, judgement: Judgement, target: str, other: str) -> str:
@@ -77,7 +80,10 @@ def of_accuracy(claim: str, verdict: Verdict, noted: bool) -> str:
     word on a shortcut.
     """
     if verdict is Verdict.VIOLATED:
-        return f"{claim}; that is its accuracy and no shortcut: raise rashomon.epsilon to let a model that much worse through"
+        return (
+            f"{claim}; that is its accuracy and no shortcut: "
+            "raise rashomon.epsilon to let a model that much worse through"
+        )
     return f"{claim}; noted, and keeps nobody from being promoted" if noted else claim
 
 
@@ -89,10 +95,16 @@ def not_counted(finding: Finding, reason: str) -> Finding:
     blocks decides.
     """
     claim = f"{finding.claim}; does not count: {reason}"
-    hollowed = replace(
-        finding, claim=claim, verdict=Verdict.UNDECIDED, blocking=False, applies=False, waived=""
+    unpromised = replace(finding.judgement, detectable=None, planted=None)
+    return replace(
+        finding,
+        claim=claim,
+        verdict=Verdict.UNDECIDED,
+        blocking=False,
+        applies=False,
+        waived="",
+        judgement=unpromised,
     )
-    return replace(hollowed, detectable=None, planted=None)
 
 
 def hollow(audit: str, case: Case, reason: str) -> Finding:
@@ -127,25 +139,21 @@ def above_chance(model: str, found: Competence, outputs: tuple[str, ...], peers:
     right = f"{model} is right on {percent(found.accuracy)} of {found.n} plain validation images"
     interval = f"[{100 * found.low:.0f}, {100 * found.high:.0f}]"
     chance = f"the same answers in another order would be on {percent(found.chance)}"
-    return Finding(
-        audit=ABOVE_CHANCE,
-        subjects=(model,),
-        decoy=None,
-        verdict=Verdict.UNDECIDED if reason else Verdict.HOLDS,
-        blocking=True,
-        claim=f"{right} {interval}; {chance}{f'; {reason}' if reason else ''}",
-        value=found.accuracy,
-        low=found.low,
-        high=found.high,
-        level=LEVEL,
-        n=found.n,
-        method="Clopper-Pearson",
-        limit=found.chance,
+    verdict = Verdict.UNDECIDED if reason else Verdict.HOLDS
+    judgement = Judgement(
+        verdict=verdict,
+        estimate=Estimate(found.accuracy, found.low, found.high, LEVEL, found.n, "Clopper-Pearson"),
         observed=found.accuracy,
         control=found.chance,
+        limit=found.chance,
         p=found.p,
+        p_adjusted=None,
         null="no more than chance (exact binomial)",
         needed=found.needed,
+    )
+    claim = f"{right} {interval}; {chance}{f'; {reason}' if reason else ''}"
+    return Finding(
+        ABOVE_CHANCE, (model,), None, verdict, blocking=True, claim=claim, judgement=judgement
     )
 
 
@@ -155,17 +163,35 @@ def _doubt(found: Competence, outputs: tuple[str, ...], peers: Peers) -> str:
         moved = ", ".join(
             f"'{outputs[label]}' is called '{outputs[answer]}'" for label, answer in found.exchanged
         )
-        return f"undecided: classes changed places ({moved}); is the order of 'classes' in the manifest that of the outputs?"
+        return (
+            f"undecided: classes changed places ({moved}); "
+            "is the order of 'classes' in the manifest that of the outputs?"
+        )
     if found.p >= SURE:
         if found.needed is not None:
-            return f"undecided: so few images do not show that it is better than chance; about {found.needed} in all would"
-        return f"undecided: it is not shown to be better than chance, and whatever it does with a decoy says nothing; {CAUSES}"
+            return (
+                "undecided: so few images do not show that it is better than chance; "
+                f"about {found.needed} in all would"
+            )
+        return (
+            "undecided: it is not shown to be better than chance, and whatever it does with a "
+            f"decoy says nothing; {CAUSES}"
+        )
     if peers.better is not None:
         words, own, other = peers.better
-        return f"undecided: with {words} it is right on {percent(other)} where it is on {percent(own)}: is 'input' right?"
+        return (
+            f"undecided: with {words} it is right on {percent(other)} where it is on "
+            f"{percent(own)}: is 'input' right?"
+        )
     if peers.stated is not None and found.high < peers.stated - FALLS_SHORT:
-        return f"undecided: its checkpoint states {percent(peers.stated)}, so that it is another function here; {CAUSES}"
+        return (
+            f"undecided: its checkpoint states {percent(peers.stated)}, so that it is another "
+            f"function here; {CAUSES}"
+        )
     usual = median(peers.references) if len(peers.references) > 1 else 0.0
     if found.high < usual - FALLS_SHORT:
-        return f"undecided: reference models are right on {percent(usual)}, so that it is read wrongly or no peer; {CAUSES}"
+        return (
+            f"undecided: reference models are right on {percent(usual)}, so that it is read "
+            f"wrongly or no peer; {CAUSES}"
+        )
     return ""

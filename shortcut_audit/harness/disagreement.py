@@ -22,26 +22,27 @@ from shortcut_audit.measures.disagreement import (
     rashomon_capacity,
     viable_prediction_range,
 )
-from shortcut_audit.records import MEMBERSHIP, Finding, Predictions, Verdict
+from shortcut_audit.records import ACCURACY, Finding, Predictions, Verdict
 
 CONDITIONS = ("plain", "decoyed", "control")
 TOLERANCE = 0.01  # bits of capacity
 
 
 def multiplicity(evidence: Evidence, findings: Sequence[Finding]) -> dict[str, Any]:
-    """decoy -> its members, the number of images and four figures under each condition; nothing for
-    fewer than two members.
+    """decoy -> its members, the number of images, and four figures under each condition.
 
-    From what the run has kept: no network is asked. Images: the validation images of the classes
-    that the decoy does not stand for. Baseline of ambiguity and discrepancy: the member that is
-    most accurate on plain images.
+    Nothing for fewer than two members. From what the run has kept: no network is asked. Images: the
+    validation images of the classes that the decoy does not stand for. Baseline of ambiguity and
+    discrepancy: the member that is most accurate on plain images.
     """
     found = {}
-    compared = any(finding.audit == MEMBERSHIP for finding in findings)
+    compared = any(finding.role == ACCURACY for finding in findings)
     for decoy in evidence.scenario.decoys:
         known = dict(_kept(evidence, decoy, members(findings, list(evidence.candidates))))
         if len(known) > 1:
-            target = evidence.material.bait(decoy, evidence.target(decoy, list(known))).target_index
+            target = evidence.material.named_decoy(
+                decoy, evidence.target(decoy, list(known))
+            ).target_index
             figures = _figures(list(known.values()), target)
             found[decoy] = {"members": list(known), "compared": compared, **figures}
     return found
@@ -49,7 +50,7 @@ def multiplicity(evidence: Evidence, findings: Sequence[Finding]) -> dict[str, A
 
 def members(findings: Sequence[Finding], names: Sequence[str]) -> list[str]:
     """Those that are shown to be as accurate as the best; all, where nobody asked."""
-    asked = [finding for finding in findings if finding.audit == MEMBERSHIP]
+    asked = [finding for finding in findings if finding.role == ACCURACY]
     held = {finding.subjects[0] for finding in asked if finding.verdict is Verdict.HOLDS}
     return [name for name in names if name in held or not asked]
 
@@ -60,18 +61,18 @@ def _kept(
     for name in names:
         try:
             digest, size = evidence.digest(name), evidence.candidates[name].size
-            if all(
-                evidence.store.path("logits", {"model": digest, "pixels": each}).is_file()
-                for each in _asked(evidence, decoy, size)
-            ):
+            asked = _asked(evidence, decoy, size)
+            keys = ({"model": digest, "pixels": each} for each in asked)
+            if all(evidence.store.path("logits", key).is_file() for key in keys):
                 yield name, evidence.predictions(name, decoy)
         except (ModelError, UsageError):
             continue  # said in its own findings
 
 
 def _asked(evidence: Evidence, decoy: str, size: int) -> Iterator[str]:
-    """Digests of the pictures that `predictions` is made of; they get the decoy only where the
-    first one's logits are kept.
+    """Digests of the pictures that `predictions` is made of.
+
+    They get the decoy only where the first one's logits are kept.
     """
     yield pixel_digest(evidence.material.pictures("validation", size).pixels)
     for split in ("validation", "background"):
@@ -82,19 +83,17 @@ def _asked(evidence: Evidence, decoy: str, size: int) -> Iterator[str]:
 def _figures(known: Sequence[Predictions], target: int) -> dict[str, Any]:
     others = known[0].labels != target  # (n,)
     best = int(np.argmax([np.mean(each.plain.argmax(1) == each.labels) for each in known]))
-    # (m, n, k)
-    logits = {
-        name: np.stack([getattr(each, name)[others] for each in known]) for name in CONDITIONS
-    }
-    return {
-        "images": int(others.sum()),
-        **{name: _of(each, best, target) for name, each in logits.items() if others.any()},
-    }
+    found: dict[str, Any] = {"images": int(others.sum())}
+    for condition in CONDITIONS if others.any() else ():
+        logits = np.stack([getattr(each, condition)[others] for each in known])  # (m, n, k)
+        found[condition] = _of(logits, best, target)
+    return found
 
 
 def _of(logits: np.ndarray, baseline: int, target: int) -> dict[str, float]:
-    """Four figures of (m, n, k) logits: shares, the mean width of the target's probability range,
-    mean bits.
+    """Four figures of (m, n, k) logits.
+
+    Two shares, the mean width of the target's probability range, and mean bits.
     """
     probabilities, labels = softmax(logits.astype(float), axis=2), logits.argmax(2)
     low, high = viable_prediction_range(probabilities)

@@ -1,31 +1,42 @@
-"""Scenario + candidates -> the cases of a run. Imports no torch: collecting stays cheap."""
+"""What a run is told, and scenario + candidates -> its cases. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import combinations, product
+from pathlib import Path
 from typing import Any
 
 from shortcut_audit.errors import ModelError, ShortcutAuditError
+from shortcut_audit.harness.kinds import OF_A_DECOY
 from shortcut_audit.promotion import blocks
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.scenario import Scenario
 
 CASE = "audit_case"  # the parameter that holds a test's case
-# a pair's audit gets one for each of the two
-OF_ONE_MODEL = ("predictions", "masks", "explainer_check", "influence")
-OF_A_DECOY = frozenset({"decoy", "transfer", *OF_ONE_MODEL})
-VALUES = frozenset({"subject", "pair", "accuracy", "limits", "scenario", *OF_A_DECOY})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is told beside its models, its scenario and where its reports go."""
+
+    data: Path | None = None  # where the data set's relative paths start; None: at the scenario
+    device: str = "auto"
+    trust_code: bool = False  # whether an architecture may be a factory of the user's own
+    worker: int = 0  # which of xdist's workers this process is
+    workers: int = 1
+    handed: Mapping[str, str] | None = None  # what the process that began the run has read
+    scenario_word: str = "--scenario"  # how the option is called here
 
 
 def plan(
     wanted: Collection[str], candidates: Sequence[Candidate], scenario: Scenario
 ) -> list[Case]:
-    """The cases of an audit that asks for these fixtures: models or pairs, times decoys; references
-    come first.
+    """The cases of an audit that asks for these fixtures: models or pairs, times decoys.
 
-    Where the manifest names references a pair is a reference and another model; else it is any two
-    models. Empty where no case fits: `without_a_case` says why.
+    References come first. Where the manifest names references a pair is a reference and another
+    model; else it is any two models. Empty where no case fits: `without_a_case` says why.
     """
     ordered = sorted(candidates, key=lambda candidate: not candidate.reference)
     groups: list[tuple[str, ...]] = [(candidate.name,) for candidate in ordered]
@@ -35,7 +46,7 @@ def plan(
         pairs = [(one, two) for one, two in combinations(readable, 2) if comparable(one, two)]
         groups = [(one.name, two.name) for one, two in pairs if one.reference or not any_reference]
     decoys: list[str | None] = list(scenario.decoys) if OF_A_DECOY & set(wanted) else [None]
-    return [Case(group, decoy) for group in groups for decoy in decoys]
+    return [Case(group, decoy) for group, decoy in product(groups, decoys)]
 
 
 def comparable(one: Candidate, two: Candidate) -> bool:
@@ -44,8 +55,9 @@ def comparable(one: Candidate, two: Candidate) -> bool:
 
 
 def references_for(models: Sequence[str], candidates: Mapping[str, Candidate]) -> list[str]:
-    """The reference models that say what clean training gives for these: of the same architecture,
-    where enough others are.
+    """The reference models that say what clean training gives for these.
+
+    They are of the same architecture, where enough others are.
 
     Enough is four: one of them may turn out to be unsound, and three must be left to show that an
     effect is innocent.
@@ -63,14 +75,20 @@ def without_a_case(
     if OF_A_DECOY & set(wanted) and not scenario.decoys:
         return f"{audit} asks about a decoy, and the scenario names none: add one to 'decoys'"
     if len(candidates) == 1:
-        return f"{audit} compares models, and one model alone has no pair to compare: audit it with another"
+        return (
+            f"{audit} compares models, and one model alone has no pair to compare: "
+            "audit it with another"
+        )
     readable = [candidate for candidate in candidates if not candidate.problem]
     if len(readable) < 2:
         found = "only one of them" if readable else "none of them"
         return (
             f"{audit} compares models, and {found} can be read, so that there is no pair to compare"
         )
-    return f"{audit} compares models, and no two of these take pictures of one size: {_sizes(readable)}"
+    return (
+        f"{audit} compares models, and no two of these take pictures of one size: "
+        f"{_sizes(readable)}"
+    )
 
 
 def not_compared(candidates: Sequence[Candidate]) -> str:
@@ -78,7 +96,10 @@ def not_compared(candidates: Sequence[Candidate]) -> str:
     readable = [candidate for candidate in candidates if not candidate.problem]
     if len({candidate.size for candidate in readable}) < 2:
         return ""
-    return f"models that take pictures of different sizes are not compared with each other: {_sizes(readable)}"
+    return (
+        "models that take pictures of different sizes are not compared with each other: "
+        f"{_sizes(readable)}"
+    )
 
 
 def _sizes(candidates: Sequence[Candidate]) -> str:

@@ -1,5 +1,6 @@
-"""Scenario + counts of pictures and models -> what an audit of them can come to, said before
-anything is measured.
+"""Scenario + counts of pictures and models -> what an audit of them can come to.
+
+It is said before anything is measured.
 
 A perfect model is judged, which the decoy never turns, by the very rules that judge real ones. What
 keeps it from passing keeps every model from passing.
@@ -9,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from shortcut_audit.harness.plan import references_for
 from shortcut_audit.harness.questions import weight
-from shortcut_audit.judging import judge
+from shortcut_audit.judging import Comparison, judge
 from shortcut_audit.judging.references import SHOW_INNOCENCE
 from shortcut_audit.promotion import blocks
-from shortcut_audit.records import Candidate, Judgement, Limit, Verdict
+from shortcut_audit.records import Candidate, Judgement, Verdict
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.pictures.material import Material
 
@@ -51,8 +52,13 @@ def prospects(
     stand in for them where none is named.
     """
     found = []
-    clean, rashomon = [0.0] * references, [0.0] * others
-    siblings = [1.0] * (len(scenario.decoys) - 1)
+    comparison = Comparison(
+        limit=0.0,
+        references=[0.0] * references,
+        rashomon=[0.0] * others,
+        siblings=[1.0] * (len(scenario.decoys) - 1),
+        plant=True,
+    )
     for audit in (each for each in ASKED if blocks(scenario, each)):
         name, of = ASKED[audit]
         limit: float = getattr(scenario.limits, name)
@@ -60,22 +66,13 @@ def prospects(
         for decoy in scenario.decoys:
             n = _asked(scenario, counts, decoy, of)
             zeros = np.zeros(n) if of == MASKED else np.zeros(n, bool)
-            perfect = judge(
-                zeros,
-                zeros,
-                Limit(limit),
-                references=clean,
-                rashomon=rashomon,
-                siblings=siblings,
-                family=family,
-                plant=True,
-            )
+            perfect = judge(zeros, zeros, replace(comparison, limit=limit, family=family))
             found.append(Prospect(audit, decoy, n, of, perfect))
     return found
 
 
 def _asked(scenario: Scenario, counts: Mapping[str, int], decoy: str, of: str) -> int:
-    """How many pictures an audit asks about; where no class is named, as many as it has at worst."""
+    """How many pictures an audit asks about; at worst, where no class is named."""
     target, whole = scenario.target(decoy), sum(counts.values())
     members = counts.get(target, 0) if target else min(counts.values(), default=0)
     if of == OTHERS:
@@ -130,9 +127,12 @@ def _references(scenario: Scenario, references: int) -> str:
     """What the reference models are good for."""
     innocent = f"{100 * scenario.limits.innocent:.0f} points"
     if references >= SHOW_INNOCENCE:
-        return f"references: an effect of up to {innocent} into the class that is named is innocent where {references} show it too"
+        return (
+            f"references: an effect of up to {innocent} into the class that is named is innocent "
+            f"where {references} show it too"
+        )
     compared = "no other" if not references else f"{references} other"
     return (
-        f"references: a model is compared with {compared}, and only {SHOW_INNOCENCE} or more can show that an effect, of up to "
-        f"{innocent}, is innocent"
+        f"references: a model is compared with {compared}, and only {SHOW_INNOCENCE} or more can "
+        f"show that an effect, of up to {innocent}, is innocent"
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shortcut_audit.harness.plan import OF_A_DECOY
+from shortcut_audit.harness.kinds import OF_A_DECOY
 from shortcut_audit.promotion import blocks
 from shortcut_audit.records import Case
 
@@ -129,6 +129,6 @@ def _classes(case: Case, evidence: Evidence, strength: int) -> list[str]:
     outputs = evidence.outputs(model)
     if len(outputs) <= MOST_CLASSES:
         return list(outputs)
-    answers = evidence.predictions(model, case.decoy, strength, None).decoyed.argmax(1)
+    answers = evidence.predictions(model, str(case.decoy), strength).decoyed.argmax(1)
     often = np.argsort(-np.bincount(answers, minlength=len(outputs)), kind="stable")[:MOST_CLASSES]
     return list(dict.fromkeys([str(case.target), *(outputs[at] for at in often)]))

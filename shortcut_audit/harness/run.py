@@ -1,5 +1,4 @@
-"""One run of the harness: options -> cases -> findings -> report and files. Knows nothing of
-pytest.
+"""One run of the harness: options -> cases -> findings -> report and files.
 
 torch is imported when the first case needs evidence, not before.
 """
@@ -13,21 +12,24 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
+from shortcut_audit.harness.kinds import KINDS
+from shortcut_audit.harness.observed import Observed
 from shortcut_audit.harness.plan import (
     CASE,
-    VALUES,
+    Settings,
     audit_name,
     not_compared,
     not_measured,
     plan,
     without_a_case,
 )
-from shortcut_audit.progress import told
+from shortcut_audit.progress import shown_as_lines
 from shortcut_audit.records import Case, Finding, Report
 from shortcut_audit.reporting import record
 from shortcut_audit.reporting import suite as suites
@@ -60,17 +62,17 @@ class Run:
         UsageError: the folder of models is empty or not there, or the scenario cannot be read.
     """
 
-    def __init__(
-        self, models: str, scenario: str, reports: Path, settings: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, models: str, scenario: str, reports: Path, settings: Settings) -> None:
         if not scenario:
-            word = settings.get("scenario_word", "--scenario")
+            word = settings.scenario_word
             raise UsageError(
-                f"audits need a scenario: name one with {word} FILE, or as `scenario` in the ini file"
+                f"audits need a scenario: name one with {word} FILE, "
+                "or as `scenario` in the ini file"
             )
-        if (data := settings.get("data")) is not None and not data.is_dir():
+        if (data := settings.data) is not None and not data.is_dir():
             raise UsageError(
-                f"--audit-data '{data}' is no folder: name the one in which the data set's paths start"
+                f"--audit-data '{data}' is no folder: "
+                "name the one in which the data set's paths start"
             )
         self.models = Path(models)
         self.candidates = read_candidates(self.models)
@@ -78,16 +80,11 @@ class Run:
         self.scenario = load_scenario(self.scenario_path, data)
         self.reports = reports
         self.settings = settings
-        self.suite = suites.Suite()
+        self.observed = Observed()
         self.progress: Callable[[str], None] | None = None
         self.report: Report | None = None
-        # files that could not be read, evidence that could not be kept
-        self.notes: set[str] = set()
-        # files that changed meanwhile, so that nothing can be relied on
-        self.doubts: set[str] = set()
-        self.data: dict[str, str] = {}  # what models were asked about -> digest of its pictures
         self.trouble = ""  # why record or report could not be written
-        self.refusal = self._refusal(settings.get("handed"))
+        self.refusal = self._refusal(settings.handed)
         # by test: of one that is run again the last counts
         self._findings: dict[str, list[Finding]] = {}
 
@@ -103,26 +100,22 @@ class Run:
         if handed is None or handed == self.identity():
             return ""
         other = [what for what, digest in self.identity().items() if handed.get(what) != digest]
-        return f"{' and '.join(other)} changed after the run had begun: nothing was judged, run the audits again"
+        what = " and ".join(other)
+        return f"{what} changed after the run had begun: nothing was judged, run the audits again"
 
     def header(self) -> str:
         """The line under pytest's own."""
-        references = sum(candidate.reference for candidate in self.candidates)
         from shortcut_audit.harness.prospects import foreseen
 
-        models = f"models: {self.models} ({len(self.candidates)}, {references} of them references)"
-        return "\n".join(
-            [
-                models,
-                f"scenario: {self.scenario_path}, reports: {self.reports}",
-                *foreseen(self.scenario, self.candidates),
-            ]
-        )
+        count, references = len(self.candidates), sum(each.reference for each in self.candidates)
+        models = f"models: {self.models} ({count}, {references} of them references)"
+        scenario = f"scenario: {self.scenario_path}, reports: {self.reports}"
+        return "\n".join([models, scenario, *foreseen(self.scenario, self.candidates)])
 
     def plan(self, wanted: Collection[str]) -> list[Case]:
         """The cases of an audit that asks for these fixtures."""
         if "pair" in wanted and (note := not_compared(self.candidates)):
-            self.notes.add(note)
+            self.observed.notes.add(note)
         return plan(wanted, self.candidates, self.scenario)
 
     def without_a_case(self, function: str, wanted: Collection[str]) -> str:
@@ -131,18 +124,15 @@ class Run:
 
     def collected(self, audits: Iterable[Path], conftests: Iterable[Path]) -> None:
         """Takes down what the suite is, before the first audit runs."""
-        self.suite = suites.read_suite(audits, conftests)
+        self.observed.suite = suites.read_suite(audits, conftests)
 
     def model_of(self, nodeid: str) -> str:
         """The model that a test is mostly about: of a pair the second, which is the one that is not
         the reference.
         """
         text = nodeid.partition("[")[2].removesuffix("]").rpartition("+")[2]
-        fitting = [
-            candidate.name
-            for candidate in self.candidates
-            if f"{text}-".startswith(f"{candidate.name}-")
-        ]
+        names = [candidate.name for candidate in self.candidates]
+        fitting = [name for name in names if f"{text}-".startswith(f"{name}-")]
         return max(fitting, key=len, default=nodeid)
 
     @cached_property
@@ -154,24 +144,24 @@ class Run:
         from shortcut_audit.files.store import Store
         from shortcut_audit.harness.judge import Harness
 
-        workers = self.settings.get("workers", 1)
+        workers = self.settings.workers
         if workers > 1:
             torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
         store = Store(self.reports / "evidence")
-        trust = bool(self.settings.get("trust_code"))
+        trust = self.settings.trust_code
         evidence = Evidence(
-            self.scenario, self.candidates, store, self._device(), trust, told(self._show)
+            self.scenario, self.candidates, store, self._device(), trust, shown_as_lines(self._show)
         )
-        return Harness(evidence, turn=self.settings.get("worker", 0) / workers)
+        return Harness(evidence, turn=self.settings.worker / workers)
 
     def _device(self) -> str:
         import torch
 
-        asked = str(self.settings.get("device", "auto"))
+        asked = self.settings.device
         if asked != "auto":
             return asked
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        return f"cuda:{self.settings.get('worker', 0) % count}" if count else "cpu"
+        return f"cuda:{self.settings.worker % count}" if count else "cpu"
 
     def _show(self, line: str) -> None:
         if self.progress is not None:
@@ -181,31 +171,18 @@ class Run:
         """What this process could not read or keep, a sentence each."""
         if "harness" in self.__dict__:
             evidence = self.harness.evidence
-            self.notes |= {*evidence.material.broken, *evidence.store.problems}
-            self._saw(evidence.material.digests())
-        return sorted(self.notes)
-
-    def _saw(self, data: Mapping[str, str]) -> None:
-        """Pictures that two processes of a run saw differently leave everything in doubt."""
-        for name, digest in data.items():
-            if self.data.setdefault(name, digest) != digest:
-                self.doubts.add(
-                    f"the pictures of {name} (name@pixels) changed while the audits ran: run them again"
-                )
+            self.observed.notes |= {*evidence.material.broken, *evidence.store.problems}
+            self.observed.saw(evidence.material.digests())
+        return sorted(self.observed.notes)
 
     def handed_over(self) -> dict[str, Any]:
         """What a worker tells the process that writes the report, in plain values."""
-        suite = {"audits": list(self.suite.audits), "files": dict(self.suite.files)}
-        return {"notes": self.take_notes(), "suite": suite, "data": self.data}
+        self.take_notes()
+        return self.observed.handed_over()
 
     def take_over(self, said: Mapping[str, Any]) -> None:
         """Takes what a worker handed over; one that was killed says nothing."""
-        self.notes |= set(said.get("notes", ()))
-        self._saw(said.get("data", {}))
-        if "suite" in said:
-            theirs = suites.Suite(tuple(said["suite"]["audits"]), said["suite"]["files"])
-            self.doubts |= set(suites.unlike(self.suite, theirs))
-            self.suite = suites.joined(self.suite, theirs)
+        self.observed.take_over(said)
 
     # ---- findings ----
 
@@ -216,12 +193,13 @@ class Run:
         given = {
             name: arguments[name]
             for name in inspect.signature(function).parameters
-            if name not in {*VALUES, "audit"}
+            if name not in {*KINDS, "audit"}
         }
         name = audit_name(function.__name__, params)
         if "audit" not in arguments:
             raise UsageError(
-                f"{name} hands over no numbers: let it ask for `audit`, and call audit.check(values, control, at_most(...))"
+                f"{name} hands over no numbers: let it ask for `audit`, "
+                "and call audit.check(values, control, at_most(...))"
             )
         return self.harness.judge(function, given, params[CASE], name, measured=arguments["audit"])
 
@@ -243,10 +221,12 @@ class Run:
         """
         try:
             self.reports.mkdir(parents=True, exist_ok=True)
-            self._record.write_text("", encoding="utf-8")
+            record.begin(self._record, self._about())
         except OSError as error:
-            why = f"cannot write to '{self.reports}': {error.strerror}; name another folder with --audit-reports"
-            raise UsageError(why) from None
+            raise UsageError(
+                f"cannot write to '{self.reports}': {error.strerror}; "
+                "name another folder with --audit-reports"
+            ) from None
         if check:
             self._try_what_is_asked()
 
@@ -256,16 +236,24 @@ class Run:
         material.try_decoys(
             self.scenario.decoys, max((each.size for each in self.candidates), default=0) or 64
         )
-        if self.settings.get("device", "auto") != "auto":
+        if self.settings.device != "auto":
             from shortcut_audit.subjects.loading.device import chosen_device
 
-            chosen_device(str(self.settings["device"]))
+            chosen_device(self.settings.device)
         registry.build("explainer", self.scenario.masks.explainer, self.scenario.masks.options)
         registry.build("influence", self.scenario.influence.method, self.scenario.influence.options)
 
+    def _about(self) -> dict[str, Any]:
+        """What a report can be made of where the run is killed."""
+        models = {}
+        for each in self.candidates:
+            models[each.name] = {"file": str(each.file), "reference": each.reference}
+        scenario = {"path": str(self.scenario_path), "digest": self.scenario.digest}
+        return {"scenario": scenario, "models": models}
+
     @property
     def _record(self) -> Path:
-        return self.reports / "record.jsonl"
+        return self.reports / record.NAME
 
     def add(self, case: str, rows: list[dict[str, Any]]) -> None:
         """Takes the findings of one test, and writes them down at once."""
@@ -295,9 +283,9 @@ class Run:
             code: pytest's own exit code, which stands where the run was interrupted.
             failed: whether pytest counts a failure or an error, an audit's or another test's.
         """
-        self.doubts |= set(suites.changed(self.suite))
-        found = [finding for findings in self._findings.values() for finding in findings]
-        suite = suites.described(self.suite)
+        self.observed.doubts |= set(suites.changed(self.observed.suite))
+        found = list(chain.from_iterable(self._findings.values()))
+        suite = suites.described(self.observed.suite)
         report = assemble(found, self.candidates, self.scenario, str(self.scenario_path), suite)
         multiplicity = self._multiplicity(found) if found and not interrupted else {}
         provenance = {**report.provenance, "notes": self.take_notes()}
@@ -305,13 +293,15 @@ class Run:
             report,
             provenance=provenance,
             multiplicity=multiplicity,
-            data=self.data,
+            data=self.observed.pictures,
             finished=not interrupted,
         )
         if interrupted:
             return replace(nobody(report, interrupted), exit_code=code or INTERRUPTED)
-        if self.doubts:
-            return replace(nobody(report, "; ".join(sorted(self.doubts))), exit_code=FAILED)
+        if self.observed.doubts:
+            return replace(
+                nobody(report, "; ".join(sorted(self.observed.doubts))), exit_code=FAILED
+            )
         return replace(report, exit_code=report.exit_code or (FAILED if failed else 0))
 
     def write(self, report: Report) -> int:
@@ -349,7 +339,7 @@ class Run:
         try:
             return multiplicity(self.harness.evidence, findings)
         except (Exception, SystemExit) as error:
-            self.notes.add(f"how far the models disagree could not be measured: {error}")
+            self.observed.notes.add(f"how far the models disagree could not be measured: {error}")
             return {}
 
     def summary(self, paint: Paint = unpainted) -> Iterator[str]:
@@ -361,7 +351,7 @@ class Run:
         yield from reasons(self.report, paint)
         yield from disagreements(self.report)
         yield from not_asked(self.report)
-        yield from sorted(self.notes)
+        yield from sorted(self.observed.notes)
         yield (
             f"no verdict: {self.trouble}"
             if self.trouble

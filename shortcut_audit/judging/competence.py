@@ -1,7 +1,7 @@
-"""Does a model do its task at all? Labels and answers -> how often it is right, against chance, and
-which classes changed places.
+"""Does a model do its task at all?
 
-A model whose answers say nothing of the picture cannot be turned by any decoy: it would pass every
+Labels and answers -> how often it is right, against chance, and which classes changed places. A
+model whose answers say nothing of the picture cannot be turned by any decoy: it would pass every
 other audit.
 """
 
@@ -38,16 +38,14 @@ class Competence:
 
 
 def competence(labels: np.ndarray, answers: np.ndarray) -> Competence:
-    """How often `answers` (n,) are the `labels` (n,), both int class indices, beside what chance
-    would give.
+    """How often `answers` (n,) are the `labels` (n,), both int class indices, against chance.
 
     Chance is what the same answers in another order would get right on average, the sum over
     classes of the share of labels times the share of answers (as in Cohen's kappa, 1960): a model
     that always says the most frequent class is at chance.
-    p: exact binomial. `exchanged`: classes that changed places, by the assignment of answers to
-        labels that gets most right,
-    where that is right so much more often that chance does not explain it.
-    Law: no n, no answer: p is 1.
+    p: exact binomial. exchanged: classes that changed places, by the assignment of answers to
+    labels that gets most right, where that is right so much more often that chance does not explain
+    it. Law: with n = 0 nothing is known, and p is 1.
     """
     n = len(labels)
     if n == 0:
@@ -77,8 +75,9 @@ def _needed(accuracy: float, n: int, chance: float) -> int | None:
 
 
 def _exchanged(confusion: np.ndarray) -> tuple[tuple[int, int], ...]:
-    """(label, answer) pairs of classes that changed places; none where the order of the classes is
-    right.
+    """(label, answer) pairs of classes that changed places; none where their order is right.
+
+    confusion: (k, k) counts, label by answer.
     """
     rows, columns = linear_sum_assignment(-confusion)
     moved = rows != columns
@@ -87,30 +86,28 @@ def _exchanged(confusion: np.ndarray) -> tuple[tuple[int, int], ...]:
     other, own = int(confusion[rows, columns][asked].sum()), int(confusion[rows, rows][asked].sum())
     if other <= own or stats.binom.sf(other - 1, other + own, 0.5) >= SURE:
         return ()
-    return tuple(
-        (int(row), int(column)) for row, column in zip(rows[asked], columns[asked], strict=True)
-    )
+    return tuple(zip(rows[asked].tolist(), columns[asked].tolist(), strict=True))
 
 
-# p below which another reading is shown to be better: a right one is far from that, for all others
-# are worse
+# p below which another reading is shown to be better
 DOUBT = 0.05
-# accuracy in another reading above that in the manifest's by which the manifest is in doubt
+# how much more accurate another reading must be for the manifest to be in doubt, as a share
 BETTER = 0.05
-# of larger pictures: a model may be a little better at them than at those that it was trained on
+# the same for larger pictures: a model may be a little better at them than at those it trained on
 BETTER_LARGER = 0.10
 
 
 def read_better(
     as_read: np.ndarray, others: Mapping[str, np.ndarray], larger: str = ""
 ) -> tuple[str, float, float] | None:
-    """The reading in which most pictures are right, where that is shown to be more than as they are
-    read.
+    """The other reading in which most answers are right, if it is shown to be the better one.
 
-    as_read: (n,) bool. others: words -> (n,) 1 or 0, NaN where not asked. larger: the words of
-        the larger pictures.
-    Gives the words and both accuracies; None where no other reading is better by a margin and by
-    the exact McNemar test (p < DOUBT after Bonferroni over the readings).
+    as_read: (n,) bool, whether the answer is right as the manifest has the pictures read. others:
+    words of another reading -> (n,) 1 or 0, NaN where not asked. larger: the words of the larger
+    pictures.
+
+    Gives the words, the accuracy as read and the other; None where no other reading is better by
+    the margin and by the exact McNemar test (p < DOUBT after Bonferroni over the readings).
     """
     best: tuple[str, float, float] | None = None
     for words, right in others.items():
@@ -118,13 +115,9 @@ def read_better(
         own, other = as_read[asked], right[asked] > 0
         gained, lost = int((other & ~own).sum()), int((own & ~other).sum())
         margin = BETTER_LARGER if words == larger else BETTER
-        shown = (
-            gained > lost and stats.binom.sf(gained - 1, gained + lost, 0.5) * len(others) < DOUBT
-        )
-        if (
-            shown
-            and other.mean() - own.mean() > margin
-            and (best is None or other.mean() > best[2])
-        ):
+        if gained <= lost or other.mean() - own.mean() <= margin:
+            continue
+        p = stats.binom.sf(gained - 1, gained + lost, 0.5)
+        if p * len(others) < DOUBT and (best is None or other.mean() > best[2]):
             best = (words, float(own.mean()), float(other.mean()))
     return best

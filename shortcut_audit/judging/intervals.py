@@ -1,9 +1,8 @@
-"""Confidence intervals: counts or numbers -> (low, high). Each end is a one-sided bound at (1 +
-level) / 2.
+"""Confidence intervals: counts or numbers -> (low, high).
 
-With level 0.90 an end errs at most 5 % of the time (about: 6 % at worst by simulation,
-tests/judging/test_intervals.py). Counts may be fractions: power asks what an interval would be with
-more images of the same kind.
+Each end is a one-sided bound at (1 + level) / 2. With level 0.90 an end errs in about 5 % of cases
+(by simulation 6 % at worst, tests/judging/test_intervals.py). Counts may be fractions: `power` asks
+what an interval would be with more images of the same kind.
 """
 
 from __future__ import annotations
@@ -29,8 +28,9 @@ def normal_quantile(level: float) -> float:
 
 
 def clopper_pearson(events: float, n: float, level: float) -> Interval:
-    """The exact interval of one rate; equal to
-    `scipy.stats.binomtest(...).proportion_ci(method="exact")` for whole counts.
+    """The exact interval of one rate, both ends in [0, 1].
+
+    Law: for whole counts it is scipy's `binomtest(...).proportion_ci(method="exact")`.
 
     Zero events in n images bound the rate below 10 / 5 / 2 / 1 % only from n = 29 / 59 / 149 / 299
     on, at level 0.90.
@@ -42,11 +42,10 @@ def clopper_pearson(events: float, n: float, level: float) -> Interval:
 
 
 def agresti_min(gained: float, lost: float, n: float, level: float) -> Interval:
-    """The difference of two paired proportions: Wald after adding 1/2 to each of the four cells
-    (Agresti & Min 2005).
+    """The difference of two paired proportions (Agresti & Min 2005), both ends in [-1, 1].
 
-    `gained` images say yes only under the first condition, `lost` only under the second; `n` counts
-    all images.
+    It is Wald's interval after adding 1/2 to each of the four cells. `gained` images say yes only
+    under the first condition, `lost` only under the second; `n` counts all images.
     """
     total = n + 2
     difference = (gained - lost) / total
@@ -56,24 +55,22 @@ def agresti_min(gained: float, lost: float, n: float, level: float) -> Interval:
 
 
 def tango(gained: float, lost: float, n: float, level: float) -> Interval:
-    """The difference of two paired proportions from the score test (Tango 1998). `lost` = 0 gives
-    Wilson's high end.
+    """The difference of two paired proportions from the score test (Tango 1998).
+
+    Law: with `lost` = 0 its high end is Wilson's.
     """
     z = normal_quantile(level)
     difference = (gained - lost) / n
 
     def score(delta: float) -> float:
         linear = (2 * n - gained + lost) * delta - gained - lost
-        rate = (math.sqrt(max(0.0, linear**2 + 8 * n * lost * delta * (1 - delta))) - linear) / (
-            4 * n
-        )
+        root = math.sqrt(max(0.0, linear**2 + 8 * n * lost * delta * (1 - delta)))
+        rate = (root - linear) / (4 * n)
         variance = n * (2 * rate + delta * (1 - delta))
         distance = gained - lost - n * delta
-        return (
-            distance / math.sqrt(variance)
-            if variance > 1e-12
-            else math.copysign(math.inf, distance)
-        )
+        if variance > 1e-12:
+            return distance / math.sqrt(variance)
+        return math.copysign(math.inf, distance)
 
     low = _crossing(lambda delta: score(delta) < z, -1.0, difference)
     high = _crossing(lambda delta: score(delta) < -z, difference, 1.0)
@@ -81,12 +78,12 @@ def tango(gained: float, lost: float, n: float, level: float) -> Interval:
 
 
 def paired_difference(gained: float, lost: float, n: float, level: float) -> Interval:
-    """The interval that decides for paired yes/no values: Agresti-Min, nowhere narrower than
-    Tango's or than `unseen`.
+    """The interval that decides for paired yes/no values: the hull of three intervals.
 
-    Alone, Agresti-Min's far end is beaten up to 16 % of the time (n = 32, true difference 0.10,
-    nobody lost) where 5 % is promised, and no event in 15 images would pass for "below 10 %". The
-    hull keeps both ends at 6 % at worst.
+    It is Agresti-Min's, nowhere narrower than Tango's or than `unseen`. Agresti-Min's far end alone
+    is exceeded in up to 16 % of cases (n = 32, true difference 0.10, nobody lost) where 5 % is
+    promised, and no event in 15 images would pass for "below 10 %". The hull keeps both ends at 6 %
+    at worst.
     """
     parts = (
         agresti_min(gained, lost, n, level),
@@ -97,8 +94,9 @@ def paired_difference(gained: float, lost: float, n: float, level: float) -> Int
 
 
 def unseen(mean: float, n: float, level: float, span: Interval = (-1.0, 1.0)) -> Interval:
-    """What n equal values leave open: the rest of the span may hold a share 1 - tail^(1/n) that no
-    image happened to show.
+    """The interval of a mean that n equal values leave open.
+
+    The rest of the span may hold a share 1 - tail^(1/n) that no image happened to show.
 
     Exact for constant values: E[X] <= c P(X = c) + top (1 - P(X = c)), and P(all n equal c) = P(X =
     c)^n. With c = 0 and span [0, 1] it is Clopper-Pearson's bound of zero events ("rule of three").
@@ -109,16 +107,15 @@ def unseen(mean: float, n: float, level: float, span: Interval = (-1.0, 1.0)) ->
 
 
 def bca(values: np.ndarray, level: float, seed: int = 0) -> Interval | None:
-    """Bias-corrected and accelerated bootstrap interval of the mean over images; None where it
-    degenerates.
+    """The bias-corrected and accelerated bootstrap interval of the mean of (n,) values.
 
-    Deterministic in (values, seed). Shape: values (n,). Source: Efron 1987, as
-    `scipy.stats.bootstrap` has it.
+    None where it degenerates. Law: the same values and seed give the same interval. Source: Efron
+    1987, as in `scipy.stats.bootstrap`.
     """
     if len(values) < 2 or np.ptp(values) < 1e-12:
         return None
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # a degenerate sample is an answer here, not an accident
+        warnings.simplefilter("ignore")  # scipy warns of a degenerate sample; here it gives None
         result = stats.bootstrap(
             (values,),
             np.mean,

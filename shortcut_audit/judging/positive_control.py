@@ -1,5 +1,6 @@
-"""Would an effect have been found if there were one? A known effect is planted in the control
-outcomes, to be judged like any.
+"""Would an effect have been found if there were one?
+
+A known effect is planted in the control's outcomes, and judged like any other.
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ TIMES_LIMIT = 2  # at least so large is the planted effect
 
 
 def planted(control: np.ndarray, effect: float) -> np.ndarray:
-    """(n,) what a model with this much of a shortcut would show where the control shows `control`,
-    (n,) finite, at most 1.
+    """(n,) outcomes that a model with this effect would have beside the control's.
 
-    Yes or no: the first misses become hits, as many as make the effect, rounded up. Numbers: each
-    gains the same share of what it lacks to 1. Laws: no outcome falls or passes 1; the mean rises
-    by the effect (by less than 1/n more for yes or no), or to 1 where the control leaves less room
-    than that.
+    control: (n,) finite, at most 1. Yes or no: the first misses become hits, as many as make the
+    effect, rounded up. Numbers: each gains the same share of what it lacks to 1.
+
+    Laws: no outcome falls or passes 1; the mean rises by the effect (by less than 1/n more for yes
+    or no), or to 1 where the control leaves less room than that.
     """
     control = control.astype(float)
     room = np.max(control, initial=1.0) - control
     if np.isin(control, (0.0, 1.0)).all():
         hits, misses = control.copy(), np.flatnonzero(room)
-        hits[misses[: int(np.ceil(min(effect, 1.0) * len(control) - 1e-9))]] = 1.0
+        turned = int(np.ceil(min(effect, 1.0) * len(control) - 1e-9))
+        hits[misses[:turned]] = 1.0
         return hits
     gained: np.ndarray = control + min(1.0, effect / max(float(room.mean()), 1e-12)) * room
     return gained

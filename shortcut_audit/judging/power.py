@@ -14,8 +14,9 @@ Decide = Callable[[Sample], Verdict]
 
 
 def images_needed(sample: Sample, decide: Decide) -> int | None:
-    """Images in all that would decide if the shares stayed as observed; None where a million would
-    not.
+    """Images in all that would decide if the shares stayed as observed.
+
+    None where a million would not decide.
     """
     known, enough = int(sample.n), max(2, int(sample.n))
     while decide(sample.grown(enough)) is Verdict.UNDECIDED:
@@ -24,21 +25,20 @@ def images_needed(sample: Sample, decide: Decide) -> int | None:
         known, enough = enough, min(MOST_IMAGES, 2 * enough)
     while enough - known > 1:
         middle = (known + enough) // 2
-        known, enough = (
-            (middle, enough)
-            if decide(sample.grown(middle)) is Verdict.UNDECIDED
-            else (known, middle)
-        )
+        if decide(sample.grown(middle)) is Verdict.UNDECIDED:
+            known = middle
+        else:
+            enough = middle
     return enough
 
 
 def smallest_detectable(sample: Sample, decide: Decide, power: float = POWER) -> float | None:
-    """The smallest true effect that n images find (VIOLATED) with this power; None where not even 1
-    is found.
+    """The smallest true effect, at most 1, that the n images find (VIOLATED) with this power.
 
-    First the smallest estimate that would be VIOLATED, by the very rule that decides and with the
-    control as observed; then the true effect that reaches it with probability `power`. Law:
-    simulated power at the returned effect is 0.8.
+    None where not even an effect of 1 is found. The first step is the smallest estimate that would
+    be VIOLATED, by the very rule that decides and with the control as observed; the second is the
+    true effect whose estimate reaches it with probability `power`. Law: simulated power at the
+    returned effect is 0.8.
     """
     critical = _critical_effect(sample, decide)
     if critical is None:
@@ -48,7 +48,7 @@ def smallest_detectable(sample: Sample, decide: Decide, power: float = POWER) ->
 
 
 def _critical_effect(sample: Sample, decide: Decide) -> float | None:
-    """The smallest estimate that is VIOLATED, to one image or one step of the sample's own ladder."""
+    """The smallest estimate that is VIOLATED, to one of the steps of `sample.at`."""
     missed, found = -1, sample.steps
     if decide(sample.at(found)) is not Verdict.VIOLATED:
         return None

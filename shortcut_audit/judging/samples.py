@@ -1,8 +1,7 @@
-"""Per-image values -> a Sample: its effect, its interval, its own test, and what it would be with
-more images.
+"""Per-image values -> a Sample: its effect, its interval and its own test.
 
-Three kinds, found by looking: a Rate (yes/no, no control), Pairs (yes/no with control), Measured
-(anything else).
+The values say which of three kinds it is: a Rate (yes/no, no control), Pairs (yes/no with control)
+or Measured (anything else). A Sample can also be supposed: with more images, or another effect.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from shortcut_audit.judging.intervals import (
     unseen,
 )
 
-FLIPS = 9999  # fewer above 1,000 images, where the tail is smooth and memory is not
+FLIPS = 9999  # fewer above 1,000 images, to save time
 
 
 class Sample(Protocol):
@@ -49,8 +48,9 @@ class Sample(Protocol):
         """The interval of the effect."""
 
     def p(self, limit: float) -> float:
-        """One-sided p of these images alone: against no effect if there is a control, else against
-        the limit.
+        """One-sided p of these images alone.
+
+        It is against no effect if there is a control, else against the limit.
         """
 
     def grown(self, n: int) -> Sample:
@@ -78,25 +78,32 @@ class Rate:
 
     @property
     def effect(self) -> float:
+        """The share of images that say yes, in [0, 1]."""
         return self.events / self.n
 
     def interval(self, level: float) -> Interval:
+        """Clopper and Pearson's interval of the rate, both ends in [0, 1]."""
         return clopper_pearson(self.events, self.n, level)
 
     def p(self, limit: float) -> float:
+        """One-sided p of the exact binomial test against a rate of `limit`."""
         return _binomial_tail(self.events, self.n, limit)
 
     def grown(self, n: int) -> Rate:
+        """The same rate on n images; the events may be a fraction."""
         return replace(self, events=self.effect * n, n=n)
 
     @property
     def steps(self) -> int:
+        """One step for each image."""
         return int(self.n)
 
     def at(self, step: int) -> Rate:
+        """As many images, of which `step` say yes."""
         return replace(self, events=step)
 
     def reached_by(self, critical: float, power: float) -> float:
+        """The true rate at which the observed one reaches `critical` with this power."""
         return _rate_that_reaches(critical * self.n, self.n, power)
 
 
@@ -112,33 +119,41 @@ class Pairs:
 
     @property
     def effect(self) -> float:
+        """The rate with the decoy less the rate with the control, in [-1, 1]."""
         return (self.gained - self.lost) / self.n
 
     def interval(self, level: float) -> Interval:
+        """The interval of the paired difference, both ends in [-1, 1]."""
         return paired_difference(self.gained, self.lost, self.n, level)
 
     def p(self, limit: float) -> float:
+        """One-sided p of McNemar's exact test against no effect; `limit` plays no part."""
         return _binomial_tail(self.gained, self.gained + self.lost, 0.5)
 
     def grown(self, n: int) -> Pairs:
+        """The same shares gained and lost on n images; the counts may be fractions."""
         return replace(self, gained=self.gained / self.n * n, lost=self.lost / self.n * n, n=n)
 
     @property
     def steps(self) -> int:
+        """One step for each image that is not lost."""
         return int(self.n - self.lost)
 
     def at(self, step: int) -> Pairs:
+        """As many images and as many lost, with `step` of them gained."""
         return replace(self, gained=step)
 
     def reached_by(self, critical: float, power: float) -> float:
+        """The true difference at which the observed one reaches `critical` with this power."""
         share = self.lost / self.n
         return _rate_that_reaches((critical + share) * self.n, self.n, power) - share
 
 
 @dataclass(frozen=True)
 class Measured:
-    """n numbers with a mean; `below` and `above` are the bootstrap's distances from it to the ends
-    of its interval.
+    """n numbers with a mean and the interval that the bootstrap gives it.
+
+    `below` and `above` are the distances from the mean to the two ends.
     """
 
     effect: float
@@ -148,40 +163,44 @@ class Measured:
     above: float
     span: Interval  # what an effect can be at all
     paired: bool
-    # as tested on the images; None for a supposed sample, where t does
-    image_p: float | None = None
+    image_p: float | None = None  # as tested on the images; None for a supposed sample
     method: str = "BCa bootstrap over source images"
 
     @property
     def null(self) -> str:
-        return (
-            "no effect (sign flips within images)"
-            if self.paired
-            else "a mean of at most the limit (t test)"
-        )
+        """What `p` tests against, in words."""
+        if self.paired:
+            return "no effect (sign flips within images)"
+        return "a mean of at most the limit (t test)"
 
     def interval(self, level: float) -> Interval:
+        """The bootstrap's interval of the mean, nowhere narrower than `unseen`."""
         low, high = unseen(self.effect, self.n, level, self.span)
         return min(low, self.effect - self.below), max(high, self.effect + self.above)
 
     def p(self, limit: float) -> float:
+        """One-sided p as tested on the images; for a supposed sample by the normal distribution."""
         if self.image_p is not None:
             return self.image_p
         distance = self.effect - (0.0 if self.paired else limit)
         return float(stats.norm.sf(distance * math.sqrt(self.n) / max(self.spread, 1e-9)))
 
     def grown(self, n: int) -> Measured:
+        """The same mean and spread on n images: the interval shrinks with the root of n."""
         scale = math.sqrt(self.n / n)
         return replace(self, n=n, below=self.below * scale, above=self.above * scale, image_p=None)
 
     @property
     def steps(self) -> int:
+        """A thousand steps to the largest mean that can be."""
         return 1000
 
     def at(self, step: int) -> Measured:
+        """As many images of the same spread, with this share of the largest mean."""
         return replace(self, effect=self.span[1] * step / self.steps, image_p=None)
 
     def reached_by(self, critical: float, power: float) -> float:
+        """The true mean at which the observed one reaches `critical` with this power."""
         return critical + float(stats.norm.ppf(power)) * self.spread / math.sqrt(self.n)
 
 
@@ -194,8 +213,7 @@ def sample_of(
     *,
     ends: bool = True,
 ) -> Sample:
-    """The kind of sample that (n,) finite values and their paired control, if any, make up; n is at
-    least 1.
+    """The Sample of (n,) finite values and their paired control, if there is one; n is at least 1.
 
     `ends=False` spares the bootstrap where only effect and p are wanted.
     """
@@ -207,22 +225,20 @@ def sample_of(
     differences = values if control is None else values - control
     effect, span = float(differences.mean()), _span(values, control)
     low, high = (bca(differences, level, seed) if ends else None) or (effect, effect)
-    p = (
-        mean_above_p(differences, limit, span)
-        if control is None
-        else sign_flip_p(differences, seed)
-    )
+    if control is None:
+        p = mean_above_p(differences, limit, span)
+    else:
+        p = sign_flip_p(differences, seed)
     spread = float(differences.std(ddof=1)) if n > 1 else 0.0
     return Measured(effect, n, spread, effect - low, high - effect, span, control is not None, p)
 
 
 def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
-    """One-sided p of the mean against no effect: under it, decoyed and control may change places
-    within each image.
+    """One-sided p of the mean of (n,) differences against no effect, by sign flips; never 0.
 
-    Chosen over Wilcoxon (which ranks, and so tests another quantity than the mean in the interval)
-    and over the t test (which trusts in normality at small n). p is never 0. Shape: differences
-    (n,).
+    If there is no effect, decoyed and control may change places within each image. Chosen over
+    Wilcoxon (which ranks, and so tests another quantity than the mean in the interval) and over the
+    t test (which assumes normality at small n).
     """
     rng = np.random.default_rng((seed, len(differences), 1))
     observed = differences.sum() - 1e-9
@@ -230,26 +246,24 @@ def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
     batch = max(1, 1_000_000 // len(differences))
     beyond = 0
     for start in range(0, flips, batch):
-        # 1: places changed
-        swapped = rng.integers(0, 2, (min(batch, flips - start), len(differences)), dtype=np.int8)
-        beyond += int(
-            (differences.sum() - 2 * (swapped.astype(np.float64) @ differences) >= observed).sum()
-        )
+        shape = (min(batch, flips - start), len(differences))
+        swapped = rng.integers(0, 2, shape, dtype=np.int8)  # 1: places changed
+        flipped = differences.sum() - 2 * (swapped.astype(np.float64) @ differences)
+        beyond += int((flipped >= observed).sum())
     return (1 + beyond) / (flips + 1)
 
 
 def mean_above_p(values: np.ndarray, limit: float, span: Interval = (0.0, 1.0)) -> float:
-    """One-sided p that the mean of (n,) values is above the limit: t test; for equal values the
-    bound that `unseen` inverts.
+    """One-sided p of the mean of (n,) values against the limit, by the t test.
+
+    For equal values, which have no spread, it is the p whose bound is `unseen`.
     """
     if len(values) > 1 and np.ptp(values) > 1e-12:
         return float(stats.ttest_1samp(values, limit, alternative="greater").pvalue)
     constant = float(values[0])
-    return (
-        1.0
-        if constant <= limit
-        else max(0.0, (limit - span[0]) / (constant - span[0])) ** len(values)
-    )
+    if constant <= limit:
+        return 1.0
+    return max(0.0, (limit - span[0]) / (constant - span[0])) ** len(values)
 
 
 def _span(values: np.ndarray, control: np.ndarray | None) -> Interval:
@@ -262,9 +276,7 @@ def _span(values: np.ndarray, control: np.ndarray | None) -> Interval:
 
 
 def _range(values: np.ndarray) -> Interval:
-    """[0, 1] for shares, [-1, 1] for correlations and differences; wider only if the values
-    themselves are.
-    """
+    """[0, 1] for shares, [-1, 1] for correlations and differences; wider where the values are."""
     low, high = float(values.min()), float(values.max())
     return (0.0 if low >= 0 else min(-1.0, low)), max(1.0, high)
 
@@ -274,19 +286,15 @@ def _yes_no(values: np.ndarray) -> bool:
 
 
 def _binomial_tail(events: float, n: float, rate: float) -> float:
-    """P(at least `events` of n), as `binomtest(..., alternative="greater")`; counts may be
-    fractions.
-    """
+    """P(at least `events` of n), as scipy's one-sided `binomtest`; counts may be fractions."""
     return 1.0 if events <= 0 else float(betainc(events, n - events + 1, rate))
 
 
 def _rate_that_reaches(events: float, n: float, power: float) -> float:
     """The smallest true rate at which at least `events` of n are seen with this power."""
     count = math.ceil(events - 1e-9)
-    return (
-        0.0
-        if count <= 0
-        else math.inf
-        if count > n
-        else float(stats.beta.ppf(power, count, n - count + 1))
-    )
+    if count <= 0:
+        return 0.0
+    if count > n:
+        return math.inf
+    return float(stats.beta.ppf(power, count, n - count + 1))

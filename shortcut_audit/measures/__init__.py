@@ -1,3 +1,4 @@
-"""Arrays -> one number an image: masks, rankings, disagreement between models, clusters of
-gradients.
+"""Arrays -> one number per image.
+
+The numbers are about masks, rankings, disagreement between models, and clusters of gradients.
 """

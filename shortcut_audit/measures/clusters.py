@@ -1,5 +1,6 @@
-"""Do the gradients of images with the decoy keep together? Similarity -> clusters, and what they
-have to do with the decoy.
+"""Similarity of gradients -> clusters of images, and what the clusters have to do with the decoy.
+
+The question is whether the gradients of images with the decoy are like each other.
 """
 
 from __future__ import annotations
@@ -11,17 +12,22 @@ from scipy.stats import fisher_exact
 from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_mutual_info_score
 
-# likeness of images that have nothing in common: a graph in pieces has no leading eigenvectors of
-# its own
+# the similarity of images that have nothing in common; with zeros the graph would fall into
+# pieces, and its leading eigenvectors would not be unique
 FAINT = 1e-6
 
 
 def spectral_clusters(similarity: np.ndarray, clusters: int = 2, seed: int = 0) -> np.ndarray:
-    """Clusters of images by the similarity (n, n) of their gradients -> labels (n,) int, 0 for the
-    first image's (table 5.1).
+    """Clusters images by the similarity of their gradients (thesis, table 5.1).
 
-    scikit-learn's spectral clustering. Similarities below 0 count as 0: images that pull the
-    weights apart are no neighbours.
+    The method is scikit-learn's spectral clustering. Similarities below 0 count as 0: images whose
+    gradients point in opposite directions are not neighbours.
+
+    Args:
+        similarity: (n, n), for example cosines.
+
+    Returns:
+        Labels (n,) int; the first image's cluster is number 0.
     """
     affinity = np.clip(np.nan_to_num(np.asarray(similarity, float)), FAINT, None)
     method = SpectralClustering(clusters, affinity="precomputed", random_state=seed)
@@ -34,23 +40,28 @@ def spectral_clusters(similarity: np.ndarray, clusters: int = 2, seed: int = 0) 
 
 
 def cluster_table(labels: np.ndarray, flags: np.ndarray) -> np.ndarray:
-    """Flagged and other images in each cluster: (n,), (n,) bool -> (clusters, 2) int (table 5.1's
-    with / without).
+    """Counts the flagged and the other images of each cluster (thesis, table 5.1).
+
+    Args:
+        labels: (n,) the cluster of each image.
+        flags: (n,) bool.
+
+    Returns:
+        (clusters, 2) int: with the flag, without it.
     """
-    return np.array(
-        [
-            [np.sum(flags[labels == each]), np.sum(~flags[labels == each])]
-            for each in np.unique(labels)
-        ]
-    )
+    rows = []
+    for cluster in np.unique(labels):
+        inside = flags[labels == cluster]
+        rows.append([np.sum(inside), np.sum(~inside)])
+    return np.array(rows)
 
 
 def association(table: np.ndarray) -> tuple[float, float]:
-    """What clusters have to do with the flag, from counts (clusters, 2): adjusted mutual
-    information and Fisher's exact p.
+    """Measures what clusters have to do with the flag, from a table of counts (clusters, 2).
 
-    The information is 0 where the clusters are as good as drawn by chance, and 1 where they are the
-    flag itself.
+    Returns:
+        The adjusted mutual information, 0 where the clusters are as good as drawn by chance and 1
+        where they are the flag itself; and Fisher's exact p, 1 where there are not two clusters.
     """
     labels = np.repeat(np.arange(len(table)), table.sum(1))
     flags = np.concatenate([np.repeat([True, False], counts) for counts in table])

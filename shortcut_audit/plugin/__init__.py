@@ -4,7 +4,7 @@
 runs it, and turns what it measured into findings, which travel on the test's report: so `-n`, `-k`,
 `-x` and `--lf` all work::
 
-    options < startup       our words are taken from the arguments, the old verdict is taken away
+    options < startup       our options are taken out of the arguments, the old verdict away
       < recorder            findings are written down as they come, the report at the end
       < running             whether this is a run of ours
       < collecting          tests -> cases
@@ -18,21 +18,7 @@ from shortcut_audit.plugin.collecting import (
     pytest_report_collectionfinish,
     pytest_xdist_make_scheduler,
 )
-from shortcut_audit.plugin.fixtures import (
-    accuracy,
-    audit,
-    audit_case,
-    decoy,
-    explainer_check,
-    influence,
-    limits,
-    masks,
-    pair,
-    predictions,
-    scenario,
-    subject,
-    transfer,
-)
+from shortcut_audit.plugin.fixtures import FIXTURES, audit, audit_case
 from shortcut_audit.plugin.outcomes import (
     pytest_pyfunc_call,
     pytest_report_teststatus,
@@ -48,16 +34,8 @@ from shortcut_audit.plugin.running import (
 from shortcut_audit.plugin.startup import pytest_addoption, pytest_load_initial_conftests
 
 __all__ = [
-    "accuracy",
     "audit",
     "audit_case",
-    "decoy",
-    "explainer_check",
-    "influence",
-    "limits",
-    "masks",
-    "pair",
-    "predictions",
     "pytest_addoption",
     "pytest_collection_finish",
     "pytest_collection_modifyitems",
@@ -73,7 +51,6 @@ __all__ = [
     "pytest_runtest_makereport",
     "pytest_sessionfinish",
     "pytest_xdist_make_scheduler",
-    "scenario",
-    "subject",
-    "transfer",
 ]
+
+globals().update(FIXTURES)  # what an audit can ask for: pytest finds fixtures by their names

@@ -1,15 +1,18 @@
-"""From collected tests to cases: every audit over models (or pairs) and decoys, and by model to
-xdist's workers.
+"""Tests -> cases: each audit runs once for each model (or pair) and decoy.
+
+With xdist the tests of one model go to one worker.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shortcut_audit.harness.plan import CASE
+from shortcut_audit.harness.run import Run
 from shortcut_audit.plugin.recorder import Recorder
 from shortcut_audit.plugin.running import RUN, fixtures_only, why_no_run
 from shortcut_audit.plugin.startup import ASKED, only_looks
@@ -20,25 +23,32 @@ NO_CASE = "no-case"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each case is a parameter; an audit without one is a single test that says why."""
+    """Makes each case a parameter of the audit; one without a case becomes a test that says why."""
     if CASE not in metafunc.fixturenames:
         return
     run = metafunc.config.stash.get(RUN, None)
-    wanted = metafunc.fixturenames
-    cases: list[Any] = [pytest.param(case, id=case.id) for case in run.plan(wanted)] if run else []
-    if not run:
+    if run:
+        cases = _cases(run, metafunc)
+    else:
         cases = [pytest.param(why_no_run(metafunc.config), id=NO_CASE)]
-    elif not cases:
-        # Skipped on purpose, and no pass: a blocking audit without a case leaves its models
-        # undecided, and nothing audited fails.
-        why = run.without_a_case(metafunc.function.__name__, wanted)
-        cases = [pytest.param(why, id=NO_CASE, marks=pytest.mark.skip(reason=why))]
     metafunc.parametrize(CASE, cases, indirect=True, scope="session")
 
 
+def _cases(run: Run, metafunc: pytest.Metafunc) -> list[Any]:
+    wanted = metafunc.fixturenames
+    cases = [pytest.param(case, id=case.id) for case in run.plan(wanted)]
+    if cases:
+        return cases
+    # This skip is no pass: a blocking audit without a case leaves its models undecided, and a run
+    # in which nothing was audited fails.
+    why = run.without_a_case(metafunc.function.__name__, wanted)
+    return [pytest.param(why, id=NO_CASE, marks=pytest.mark.skip(reason=why))]
+
+
 def case_of(item: pytest.Item) -> Case | str | None:
-    """The case of an audit's test, or the sentence that says why it has none; None for a test that
-    is no audit.
+    """The case of an audit's test, or the sentence that says why it has none.
+
+    None for a test that is no audit.
     """
     callspec = getattr(item, "callspec", None)
     if callspec is None or CASE not in getattr(item, "fixturenames", ()):
@@ -51,7 +61,7 @@ def case_of(item: pytest.Item) -> Case | str | None:
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Marks the audits, and takes the suite down as it is before `-k` and `-m` leave something out."""
+    """Marks the audits and notes their files, before `-k` and `-m` leave tests out."""
     audits = [item for item in items if case_of(item) is not None]
     for item in audits:
         item.add_marker("audit")
@@ -62,17 +72,19 @@ def pytest_collection_modifyitems(
     named = not config.stash[ASKED].by_ini if ASKED in config.stash else True
     if named and not audits and not session.testsfailed and not hasattr(config, "workerinput"):
         raise pytest.UsageError(
-            "no audit was collected for --models: name their folder, as in `pytest audits/ --models DIR`"
+            "no audit was collected for --models: name their folder, "
+            "as in `pytest audits/ --models DIR`"
         )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Only an audit that is really to be run makes a run of ours where the ini file alone asks for
-    one.
+    """Begins the run that only the ini file asks for, if an audit is left to be run.
+
+    Ends pytest with the reason where an audit is to be run and there is no run.
     """
     config = session.config
     if hasattr(config, "workerinput") or not _any_audit(session.items) or fixtures_only(config):
-        return  # what is wrong in a worker is said by the controller
+        return  # xdist's controller says what is wrong in a worker
     if RUN not in config.stash:
         raise pytest.UsageError(why_no_run(config))
     recorder = config.pluginmanager.get_plugin("shortcut-audit-recorder")
@@ -81,7 +93,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-    """What is audited, where the head of the run could not say it yet."""
+    """Says what is audited, where pytest's header was written too early to say it."""
     asked = config.stash.get(ASKED, None)
     told = RUN in config.stash and asked is not None and asked.by_ini and _any_audit(items)
     return config.stash[RUN].header().splitlines() if told else []
@@ -101,7 +113,7 @@ def _conftests(config: pytest.Config) -> set[Path]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """One scope per model, so that each worker loads a model once."""
+    """Gives all tests of a model to one worker, so that a model is loaded once."""
     asked = config.stash.get(ASKED, None)
     if RUN not in config.stash or (asked and asked.by_ini and config.getoption("dist") != "load"):
         return None
@@ -112,13 +124,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return config.stash[RUN].model_of(nodeid)
 
         def remove_node(self, node: Any) -> str | None:
-            """A test that kills its worker is not tried again: xdist's own scheduler would kill one
-            worker after the other.
+            """Does not try a test again that killed its worker.
+
+            xdist's own scheduler gives it to the next worker, which it kills as well.
             """
             units = self.assigned_work.get(node, {}).values()
-            killer = next(
-                (nodeid for unit in units for nodeid, done in unit.items() if not done), None
-            )
+            killer = _first_not_done(units)
             for unit in units:
                 if killer in unit:
                     unit[killer] = True
@@ -126,3 +137,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return killer or rest
 
     return ByModel(config, log)
+
+
+def _first_not_done(units: Iterable[Mapping[str, bool]]) -> str | None:
+    """The first test that has not ended, of units of node id -> whether it has; None: all have."""
+    for unit in units:
+        for nodeid, done in unit.items():
+            if not done:
+                return nodeid
+    return None

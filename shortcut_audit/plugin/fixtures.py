@@ -1,4 +1,4 @@
-"""What an audit can ask for."""
+"""The fixtures that an audit can ask for."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shortcut_audit.errors import UsageError
+from shortcut_audit.harness.kinds import KINDS
 from shortcut_audit.plugin.running import RUN
 from shortcut_audit.records import Case
 
 if TYPE_CHECKING:
-    from shortcut_audit.harness.judge import Audit
+    from shortcut_audit.harness.audit import Audit
 
 
 @pytest.fixture(scope="session")
@@ -29,38 +30,19 @@ def audit_case(request: pytest.FixtureRequest) -> Case:
 @pytest.fixture
 def audit(audit_case: Case) -> Audit:
     """Takes the numbers: `audit.check(values, control, at_most(limit))`."""
-    from shortcut_audit.harness.judge import Audit
+    from shortcut_audit.harness.audit import Audit
 
     return Audit()
 
 
-def _evidence(name: str, text: str) -> Any:
-    def value(audit_case: Case, request: pytest.FixtureRequest) -> Any:
-        return request.config.stash[RUN].harness.value(name, audit_case)
+def _evidence(name: str) -> Any:
+    """The fixture that gives the evidence of this name for the test's case."""
 
-    value.__doc__ = text
+    def value(audit_case: Case, request: pytest.FixtureRequest) -> Any:
+        return request.config.stash[RUN].harness.measurements.value(name, audit_case)
+
+    value.__doc__ = KINDS[name].about
     return pytest.fixture(name=name)(value)
 
 
-subject = _evidence(
-    "subject", "The loaded model: `subject.network` maps (n, 3, h, w) in [0, 1] to logits (n, k)."
-)
-pair = _evidence(
-    "pair",
-    "The two models' entries of the manifest; every other fixture then gives a tuple of two.",
-)
-decoy = _evidence("decoy", "The decoy's name, target and target_index.")
-predictions = _evidence("predictions", "Logits on the validation images: plain, decoyed, control.")
-masks = _evidence("masks", "What the model needs to see of images of the decoy's class.")
-explainer_check = _evidence(
-    "explainer_check", "Masks in copies of the model of which it is known where they must lie."
-)
-transfer = _evidence(
-    "transfer", "Scores of a pair of models through their own and each other's masks."
-)
-influence = _evidence("influence", "How much each training image speaks for each query.")
-accuracy = _evidence(
-    "accuracy", "Which plain validation images the model, and the best model, get right."
-)
-limits = _evidence("limits", "The scenario's limits.")
-scenario = _evidence("scenario", "The whole scenario.")
+FIXTURES = {name: _evidence(name) for name in KINDS}

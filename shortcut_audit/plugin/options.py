@@ -1,9 +1,9 @@
-"""Our words on the command line and in the ini file, taken so that they are in nobody's way.
+"""Takes our options from the command line and the ini file, beside any other plugin's options.
 
-pytest's parser stops every run in which two plugins add one option. So ours are never added to it:
-those that nobody else owns are taken out of the arguments before pytest parses them. Where another
-plugin or a conftest owns `--models` or `--scenario`, `--audit-models` and `--audit-scenario` are
-still ours.
+pytest's parser refuses every run in which two plugins add the same option. So ours are never added
+to it: those that nobody else owns are taken out of the arguments before pytest parses them. Where
+another plugin or a conftest owns `--models` or `--scenario`, `--audit-models` and
+`--audit-scenario` are still ours.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-# on the command line with two hyphens before it, in the ini file with underscores -> what it sets
+# the option's word -> what it sets; `audit-data` is `--audit-data`, in the ini file `audit_data`
 WORDS = {
     "models": "models",
     "scenario": "scenario",
@@ -36,7 +36,7 @@ HELP = {
     "trust_code": "let the manifest name architectures of your own (runs code)",
 }
 FLAG = "audit-trust-code"
-FORMER = ("data", "reports", "device", "trust-code")  # words that have got their prefix
+FORMER = ("data", "reports", "device", "trust-code")  # these now begin with `audit-`
 PATHS = frozenset({"models", "scenario", "data", "reports"})
 YES = frozenset({"1", "true", "yes", "on"})
 
@@ -51,17 +51,18 @@ class Asked:
     reports: str
     device: str
     trust_code: bool
-    # nobody named models on the command line: the run is ours only if an audit is collected
-    by_ini: bool
+    by_ini: bool  # only the ini file names models: the run is ours only if an audit is collected
 
     @property
     def folder(self) -> Path:
+        """The folder of the reports."""
         return Path(self.reports)
 
 
 def taken(arguments: Iterable[str], words: Collection[str]) -> tuple[list[str], dict[str, str]]:
-    """The arguments without ours, and ours: word -> value. The last of two of one word counts, as
-    pytest has it.
+    """The arguments without ours, and ours as word -> value.
+
+    Where one word stands there twice, the last counts, as with pytest's own options.
 
     Raises:
         pytest.UsageError: a word without its value.
@@ -104,9 +105,7 @@ def expanded(arguments: Iterable[str]) -> Iterator[str]:
 
 
 def refuse_former(arguments: Iterable[str], owned: Collection[str]) -> None:
-    """Raises pytest.UsageError where a word is used that has got its prefix, and nobody else owns
-    it.
-    """
+    """Raises pytest.UsageError where an option lacks its `audit-` and no other plugin owns it."""
     used = {argument.partition("=")[0] for argument in arguments}
     renamed = [word for word in FORMER if f"--{word}" in used and f"--{word}" not in owned]
     if renamed:
@@ -116,38 +115,30 @@ def refuse_former(arguments: Iterable[str], owned: Collection[str]) -> None:
 def asked_for(
     found: Mapping[str, str], config: pytest.Config, inis: Mapping[str, object]
 ) -> Asked | None:
-    """What the command line asks for, and where it is silent the ini file; None where neither names
-    models.
+    """What the command line asks for, else the ini file; None where neither names models.
 
     Paths of the command line start at the folder in which pytest was called, those of the ini file
     at the ini file.
     """
+    values = {"reports": "", "device": "auto", "scenario": "", "data": "", "trust_code": ""}
+    for word, key in WORDS.items():
+        written = ini_value(inis, word, key, config)
+        if written:
+            values[key] = written
     given = _by_what_it_sets(found)
-    written = {
-        key: value for word, key in WORDS.items() if (value := ini_value(inis, word, key, config))
-    }
-    values = {
-        "reports": "",
-        "device": "auto",
-        "scenario": "",
-        "data": "",
-        "trust_code": "",
-        **written,
-        **given,
-    }
+    values |= given
     if "models" not in values:
         return None
     by_ini = "models" not in given
     reports = values["reports"] or (from_ini("reports", config) if by_ini else "reports")
-    trusted = values["trust_code"].lower() in YES
     return Asked(
-        values["models"],
-        values["scenario"],
-        values["data"],
-        reports,
-        values["device"],
-        trusted,
-        by_ini,
+        models=values["models"],
+        scenario=values["scenario"],
+        data=values["data"],
+        reports=reports,
+        device=values["device"],
+        trust_code=values["trust_code"].lower() in YES,
+        by_ini=by_ini,
     )
 
 
@@ -163,7 +154,7 @@ def _by_what_it_sets(found: Mapping[str, str]) -> dict[str, str]:
 
 
 def ini_value(inis: Mapping[str, object], word: str, key: str, config: pytest.Config) -> str:
-    """What the ini file says; empty where it says nothing that could be meant for us."""
+    """What the ini file says under our key; empty where it has no text or yes-no there."""
     value = inis.get(ini_name(word), "")
     if not isinstance(value, str | bool) or not str(value).strip():
         return ""
@@ -172,9 +163,7 @@ def ini_value(inis: Mapping[str, object], word: str, key: str, config: pytest.Co
 
 
 def from_ini(text: str, config: pytest.Config) -> str:
-    """A path that starts at the ini file's folder, as seen from the folder in which pytest was
-    called.
-    """
+    """The path of a file beside the ini file, as seen from where pytest was called."""
     here = config.invocation_params.dir
     start = config.inipath.parent if config.inipath else here
     return text if Path(text).is_absolute() or start == here else relpath(start / text, here)
@@ -185,18 +174,21 @@ def ini_name(word: str) -> str:
     return word.replace("-", "_")
 
 
-# ---- pytest's parser: what it keeps to itself is looked at behind a guard, and never changed ----
+# ---- pytest's parser: its private attributes may be missing, and are never changed ----
 
 
 def owned_options(parser: Any) -> set[str]:
     """Every option that somebody has added to pytest's parser, with its hyphens."""
     groups = [getattr(parser, "_anonymous", None), *getattr(parser, "_groups", ())]
-    options = [option for group in groups for option in getattr(group, "options", ())]
-    return {name for option in options for name in option.names()}
+    owned: set[str] = set()
+    for group in groups:
+        for option in getattr(group, "options", ()):
+            owned.update(option.names())
+    return owned
 
 
 def add_inis(parser: pytest.Parser) -> None:
-    """Makes our ini keys known, where nobody else has: an unknown one would be warned of."""
+    """Makes our ini keys known, where nobody else has: pytest warns of an unknown key."""
     known = getattr(parser, "_inidict", {})
     for word, key in WORDS.items():
         if ini_name(word) not in known:
@@ -204,37 +196,37 @@ def add_inis(parser: pytest.Parser) -> None:
 
 
 def ini_keys(config: pytest.Config, parser: Any) -> dict[str, object]:
-    """Our keys in the ini file with their values as they were read; without those that another
-    plugin owns.
+    """Our keys in the ini file -> their values as they were read.
+
+    A key that another plugin owns is left out: its help text is not ours.
     """
     known = getattr(parser, "_inidict", {})
     written = _written(config)
-    ours = [
-        ini_name(word)
-        for word, key in WORDS.items()
-        if known.get(ini_name(word), [HELP[key]])[0] == HELP[key]
-    ]
-    return {name: written[name] for name in ours if name in written}
+    ours: dict[str, object] = {}
+    for word, key in WORDS.items():
+        name = ini_name(word)
+        about = known.get(name, [HELP[key]])[0]
+        if name in written and about == HELP[key]:
+            ours[name] = written[name]
+    return ours
 
 
 def _written(config: pytest.Config) -> dict[str, object]:
-    """The ini file's keys. Not by `getini`: its cache would keep what another plugin then reads as
-    another type.
+    """The ini file's keys -> their values, and what `-o` on the command line puts in their place.
+
+    `getini` is not used: it keeps what it read, which another plugin may want as another type.
     """
     raw = config._inicfg if hasattr(config, "_inicfg") else getattr(config, "inicfg", {})
     said = {name: getattr(value, "value", value) for name, value in raw.items()}
-    overrides = [
-        each.partition("=")
-        for each in config.known_args_namespace.override_ini or ()
-        if "=" in each
-    ]
-    return {**said, **{name: value for name, _, value in overrides}}
+    for override in config.known_args_namespace.override_ini or ():
+        name, equals, value = override.partition("=")
+        if equals:
+            said[name] = value
+    return said
 
 
 def show(parser: pytest.Parser) -> None:
-    """Adds our options to pytest's parser all the same: for `--help`, and where a conftest loads
-    this plugin.
-    """
+    """Adds our options to pytest's parser: for `--help`, and where a conftest loads this plugin."""
     group = parser.getgroup("shortcut-audit", "is an image classifier right for the right reasons?")
     owned = owned_options(parser)
     for word, key in WORDS.items():

@@ -1,6 +1,4 @@
-"""From a test to findings, which travel on its report: what pytest says of an audit is what the
-verdict says.
-"""
+"""A test -> findings, which travel on its report: pytest says of an audit what its verdict says."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from shortcut_audit.promotion import stops
 from shortcut_audit.records import Case, Finding, Verdict
 from shortcut_audit.reporting import record
 
-# for JUnit
+# what JUnit's file has of each finding
 PROPERTIES = ("verdict", "applies", "blocking", "value", "low", "high", "limit", "n", "detectable")
 FINDINGS = pytest.StashKey[list[Finding]]()
 # (blocking, verdict) -> (category, letter, word with colour), where it is not pytest's own
@@ -34,6 +32,7 @@ class NotShownError(Exception):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Judges what an audit measured; the test fails where a finding stops its model."""
     result = yield
     if isinstance(case_of(pyfuncitem), Case):
         run = pyfuncitem.config.stash[RUN]
@@ -49,21 +48,23 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def pytest_runtest_makereport(
     item: pytest.Item, call: Any
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Puts an audit's findings on its report, which xdist carries to the controller."""
     report = yield
     case = case_of(item)
     if case is None or not isinstance(item, pytest.Function):
         return report
     if isinstance(case, str):
         return _without_a_case(report, case)
-    report.audit_begins = call.when == "setup"  # type: ignore[attr-defined]  # xdist carries it to the controller
+    report.audit_begins = call.when == "setup"  # type: ignore[attr-defined]
     if call.when == "setup":
         item.stash[FINDINGS] = []  # this may be another try
     return report if call.when == "teardown" else _with_findings(report, item, call)
 
 
 def _without_a_case(report: pytest.TestReport, why: str) -> pytest.TestReport:
-    """An audit that has nothing to ask is skipped; where there is no run at all, the mistake is the
-    user's.
+    """The report of an audit without a case: skipped, or failed where there is no run at all.
+
+    A failed one carries the sentence that says what the user is to do.
     """
     if report.failed:
         report.longrepr = report.audit_mistake = why  # type: ignore[attr-defined]
@@ -91,12 +92,13 @@ def _with_findings(
             item.reportinfo()[1] or 0,
             f"Skipped: {findings[0].claim}",
         )
-    report.user_properties += [(key, str(row[key])) for row in rows for key in PROPERTIES]
+    for row in rows:
+        report.user_properties += [(key, str(row[key])) for key in PROPERTIES]
     return report
 
 
 def _error(report: pytest.TestReport, call: Any) -> BaseException | None:
-    """What went wrong; where it is a sentence for a person the report shows that, and no traceback."""
+    """What went wrong; where it is a sentence for a person, the report shows no traceback."""
     error: BaseException | None = call.excinfo.value if call.excinfo else None
     if report.skipped or hasattr(report, "wasxfail"):
         report.outcome = "failed"
@@ -111,27 +113,31 @@ def _error(report: pytest.TestReport, call: Any) -> BaseException | None:
 
 
 def _says_nothing(findings: list[Finding], error: BaseException | None, failed: bool) -> bool:
-    """Whether the audit does not apply, or cannot be asked and blocks nothing: neither a pass nor a
-    failure.
+    """Whether the test is neither a pass nor a failure.
+
+    So it is where the audit does not apply, or cannot be asked and blocks nothing.
     """
     if not failed:
         return not any(finding.applies for finding in findings)
-    return isinstance(error, errors.ShortcutAuditError) and not any(
-        finding.blocking for finding in findings
-    )
+    blocking = any(finding.blocking for finding in findings)
+    return isinstance(error, errors.ShortcutAuditError) and not blocking
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Ends the run where an audit was collected and none is asked for; on xdist's controller, which
-    collects nothing itself.
+    """Ends the run where an audit was collected and there is no run of ours.
+
+    It is needed on xdist's controller, which collects nothing itself.
     """
-    if why := getattr(report, "audit_mistake", ""):
+    why = getattr(report, "audit_mistake", "")
+    if why:
         raise pytest.UsageError(why)
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> Any:
+    """The category, the letter and the word that pytest shows for an audit; None: pytest's own."""
     rows = getattr(report, "findings", None)
-    if not rows or report.outcome == "rerun":  # type: ignore[comparison-overlap]  # pytest-rerunfailures has its own word
+    # pytest-rerunfailures has a word of its own for a test that runs again
+    if not rows or report.outcome == "rerun":  # type: ignore[comparison-overlap]
         return None
     if any(row["error"] for row in rows):
         if report.skipped:
@@ -141,9 +147,15 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
         return "not audited", "E", ("NOT AUDITED", {"red": True})
     if not any(row["applies"] for row in rows):
         return "not applicable", "-", ("N/A", {"cyan": True})
+    return _letter(rows)
+
+
+def _letter(rows: list[dict[str, Any]]) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """The first of LETTERS that a finding has; None where none has, or one is a failure."""
     keys = {(row["blocking"] and not row["waived"], Verdict(row["verdict"])) for row in rows}
-    return (
-        None
-        if (True, Verdict.VIOLATED) in keys
-        else next((LETTERS[key] for key in LETTERS if key in keys), None)
-    )
+    if (True, Verdict.VIOLATED) in keys:
+        return None
+    for key, letter in LETTERS.items():
+        if key in keys:
+            return letter
+    return None

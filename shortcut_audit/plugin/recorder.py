@@ -1,5 +1,6 @@
-"""Writes each finding down as it comes, and the report at the end; lives on xdist's controller, or
-in the one process.
+"""Writes each finding down as it comes, and the report at the end.
+
+It works on xdist's controller, or in the one process that there is.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ STOPPED_ON_REQUEST = "stopping after"
 
 
 class Recorder:
-    """Sleeps where only the ini file asks for a run: until an audit is collected, the run is none
-    of ours.
+    """The hooks that follow a run of ours from its beginning to its report.
+
+    Where only the ini file asks for a run, they do nothing until an audit is collected: until then
+    pytest's run is none of ours.
     """
 
     def __init__(self, run: Run, config: pytest.Config, sleeps: bool, old: Withdrawn) -> None:
@@ -33,28 +36,32 @@ class Recorder:
         self.old = old
         self.interruption = ""
         self.collected = False
-        self.broken_files = False  # who knows whether there are audits in them
+        self.broken_files = False  # files that could not be collected may hold audits
         self.former: Any = None  # what SIGTERM did before
 
     def pytest_collection_finish(self) -> None:
+        """Notes that this process has collected its tests."""
         self.collected = True
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
+        """Notes that a worker of xdist has collected its tests."""
         self.collected = True
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Notes a file that could not be collected."""
         self.broken_files |= report.failed
 
     # ---- the beginning ----
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
+        """Begins the run that the command line asks for."""
         if self.awake:
             self._begin(check=True)
 
     def wake(self, check: bool) -> bool:
-        """An audit is there: from now on the run is ours. Whether it was not before."""
+        """Makes the run ours, for an audit was collected; returns False where it already was."""
         if self.awake:
             return False
         self.awake = True
@@ -75,7 +82,7 @@ class Recorder:
             raise pytest.UsageError(str(error)) from None
 
     def _write_junit(self) -> None:
-        """Late, for pytest configured itself before anybody knew that this is a run of ours."""
+        """Has pytest write JUnit's file, though it configured itself before the run was ours."""
         plugin = self.config.pluginmanager.get_plugin("junitxml")
         if plugin is None or self.config.option.xmlpath:
             return
@@ -87,23 +94,23 @@ class Recorder:
             writer.pytest_sessionstart()
 
     def _listen(self) -> None:
-        """SIGTERM ends the run as ctrl-C does."""
+        """Lets SIGTERM end the run as ctrl-C does."""
         on_main = threading.current_thread() is threading.main_thread()
-        if (
-            self.former is None
-            and on_main
-            and signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN
-        ):
+        if self.former is not None or not on_main:
+            return
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
             self.former = signal.signal(signal.SIGTERM, _interrupt)
 
     # ---- while it runs ----
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
+        """Takes what a worker of xdist handed over when it ended."""
         self.run.take_over(getattr(node, "workeroutput", {}))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Writes the findings of one test down."""
         begins = getattr(report, "audit_begins", None)
         if begins is None:
             return
@@ -114,17 +121,20 @@ class Recorder:
         self.run.add(report.nodeid, getattr(report, "findings", []))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Notes that ctrl-C or SIGTERM ended the run early; -x and --maxfail end it as asked."""
         words = str(excinfo.value)
         if not words.startswith(STOPPED_ON_REQUEST):
             self.interruption = words or excinfo.typename
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Notes that pytest itself failed."""
         self.interruption = f"{excinfo.typename} within pytest"
 
     # ---- the end ----
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Writes the report, and sets the exit code of pytest to the report's."""
         if self.awake and session.exitstatus == pytest.ExitCode.USAGE_ERROR:
             self._into_junit(
                 _failed(
@@ -160,18 +170,19 @@ class Recorder:
         session.exitstatus = code
 
     def _interrupted(self, session: pytest.Session) -> str:
-        """Why the run did not come to its end, as a sentence; -x and --maxfail are an end."""
+        """Why the run ended early, as a sentence; empty where it did not, or by -x or --maxfail."""
         asked = session.shouldfail or session.shouldstop
         other = isinstance(asked, str) and not asked.startswith(STOPPED_ON_REQUEST)
         said = self.interruption or (str(asked) if other else "")
+        if not said:
+            return ""
         return (
-            f"the run was interrupted before it ended ({said}): run it again, for a part of it promotes nobody"
-            if said
-            else ""
+            f"the run was interrupted before it ended ({said}): "
+            "run it again, for a part of it promotes nobody"
         )
 
     def _fail(self, session: pytest.Session, name: str, sentence: str) -> None:
-        """One more failed case, so that JUnit and exit code say what the verdict file says."""
+        """Adds a failed case, so that JUnit and the exit code say what the verdict file says."""
         failed = session.testsfailed
         self.config.hook.pytest_runtest_logreport(report=_failed(name, sentence))
         session.testsfailed = max(session.testsfailed, failed + 1)
@@ -182,15 +193,19 @@ class Recorder:
                 plugin.pytest_runtest_logreport(report)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Shows the matrix of verdicts below pytest's own summary."""
         if self.run.report is None:
             return
         terminalreporter.section("shortcut audit")
-        for line in self.run.summary(
-            lambda text, colour: terminalreporter._tw.markup(text, **{colour: True})
-        ):
+
+        def paint(text: str, colour: str) -> str:
+            return terminalreporter._tw.markup(text, **{colour: True})
+
+        for line in self.run.summary(paint):
             terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
+        """Gives SIGTERM back; drops the old verdict, or puts it back if the run was not ours."""
         if self.former is not None:
             signal.signal(signal.SIGTERM, self.former)
         if self.awake or self.broken_files or not self.collected:

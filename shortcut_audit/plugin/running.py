@@ -10,6 +10,7 @@ import pytest
 
 from shortcut_audit import errors
 from shortcut_audit.files.withdrawn import Withdrawn
+from shortcut_audit.harness.plan import Settings
 from shortcut_audit.harness.run import Run
 from shortcut_audit.plugin import options
 from shortcut_audit.plugin.options import Asked
@@ -19,11 +20,12 @@ from shortcut_audit.reporting.conclusion import report_files
 
 RUN = pytest.StashKey[Run]()
 PROBLEM = pytest.StashKey[str]()  # why there is no run, though one is asked for
-HANDED = "shortcut_audit"  # the key of `workerinput` that holds what xdist's controller read
+HANDED = "shortcut_audit"  # the key of `workerinput` under which the controller's digests are
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    """Makes the `Run` and its recorder, where the command line or the ini file asks for one."""
     config.addinivalue_line(
         "markers",
         "audit: a check of a model; added to every test that asks for the `audit` fixture",
@@ -40,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     run = _make_run(config, asked)
     if run is None:
         if asked.by_ini:
-            return  # said where an audit is collected
+            return  # the problem is reported where an audit is collected
         raise pytest.UsageError(config.stash[PROBLEM])
     run.progress = _progress(config)
     config.pluginmanager.register(
@@ -61,8 +63,9 @@ def _asked(config: pytest.Config) -> Asked | None:
 
 
 def _take_away_the_old(config: pytest.Config, asked: Asked) -> None:
-    """Whatever an earlier run left that could be taken for the verdict of this one; a conftest's
-    reporters are known by now.
+    """Removes what an earlier run left that could be taken for the verdict of this one.
+
+    A reporter that a conftest registers is known by now.
     """
     old = _old_verdict(config)
     more = Withdrawn(report_files(asked.folder))
@@ -92,32 +95,35 @@ def fixtures_only(config: pytest.Config) -> bool:
 
 
 def why_no_run(config: pytest.Config) -> str:
-    """The sentence for an audit that is collected while there is no run; empty where there is one."""
+    """Why an audit cannot be run, as a sentence; empty where there is a run."""
     if RUN in config.stash:
         return ""
     if PROBLEM in config.stash:
         return config.stash[PROBLEM]
     if "models" not in config.stash.get(DISPLACED, ()):
         return "audits need models: name their folder, as in `pytest audits/ --models checkpoints/`"
-    return "audits need models, and --models is another plugin's here: name them with `--audit-models checkpoints/`"
+    return (
+        "audits need models, and --models is another plugin's here: "
+        "name them with `--audit-models checkpoints/`"
+    )
 
 
-def _settings(config: pytest.Config, asked: Asked) -> dict[str, Any]:
+def _settings(config: pytest.Config, asked: Asked) -> Settings:
     worker = getattr(config, "workerinput", None)
     displaced = config.stash.get(DISPLACED, frozenset())
-    return {
-        "data": Path(asked.data) if asked.data else None,
-        "device": asked.device,
-        "trust_code": asked.trust_code,
-        "worker": int(worker["workerid"].removeprefix("gw")) if worker else 0,
-        "workers": int(worker["workercount"]) if worker else 1,
-        "handed": worker.get(HANDED) if worker else None,
-        "scenario_word": "--audit-scenario" if "scenario" in displaced else "--scenario",
-    }
+    return Settings(
+        data=Path(asked.data) if asked.data else None,
+        device=asked.device,
+        trust_code=asked.trust_code,
+        worker=int(worker["workerid"].removeprefix("gw")) if worker else 0,
+        workers=int(worker["workercount"]) if worker else 1,
+        handed=worker.get(HANDED) if worker else None,
+        scenario_word="--audit-scenario" if "scenario" in displaced else "--scenario",
+    )
 
 
 def _progress(config: pytest.Config) -> Any:
-    """Shows long work at the right end of the line, on a terminal only."""
+    """A function that shows the progress of long work on the terminal; None where there is none."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
     capture = config.pluginmanager.getplugin("capturemanager")
     if reporter is None or not reporter.isatty:
@@ -132,21 +138,23 @@ def _progress(config: pytest.Config) -> Any:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Says under pytest's own header what is audited."""
     asked = config.stash.get(ASKED, None)
     if RUN not in config.stash or (asked and asked.by_ini):
-        return []  # nobody knows yet whether the ini file means us
+        return []  # whether an audit is collected is not known yet
     note = config.stash.get(NOTE, "")
     return [*config.stash[RUN].header().splitlines(), *([note] if note else [])]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """xdist's controller tells each worker what it read."""
+    """Tells each worker of xdist what the controller read, as digests."""
     if RUN in node.config.stash:
         node.workerinput[HANDED] = node.config.stash[RUN].identity()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hands over to xdist's controller what a worker of it noted."""
     if RUN in session.config.stash and hasattr(session.config, "workeroutput"):
         session.config.workeroutput |= session.config.stash[RUN].handed_over()

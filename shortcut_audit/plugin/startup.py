@@ -1,5 +1,7 @@
-"""Before pytest parses its arguments: takes ours, takes the old verdict away, and sets right what
-pytest made of our paths.
+"""What happens before pytest parses its arguments.
+
+Our options are taken out of them, the verdict of an earlier run is taken away, and the rootdir is
+corrected where pytest derived it from one of our paths.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from shortcut_audit.processors import wait_asleep
 ASKED = pytest.StashKey[Asked]()
 OLD_VERDICT = pytest.StashKey[Withdrawn]()
 DISPLACED = pytest.StashKey[frozenset[str]]()  # words of ours that another plugin owns here
-NOTE = pytest.StashKey[str]()  # what is to be said of pytest's own settings
+NOTE = pytest.StashKey[str]()  # a warning about pytest's own settings, for the header
 VERDICT_FILES = ("verdict.json", "junit-per-model.xml")
 ONLY_LOOKED_AT = (
     "collectonly",
@@ -34,8 +36,9 @@ ONLY_LOOKED_AT = (
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Makes our ini keys known, and our options where a conftest loads this plugin."""
     options.add_inis(parser)
-    # a conftest loads us: the hook below was called before
+    # a conftest loads this plugin: the hook below was called before
     if getattr(pluginmanager, "_confcutdir", None) is not None:
         options.show(parser)
 
@@ -44,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, object, object]:
+    """Takes our options out of the arguments, and takes the verdict of an earlier run away."""
     rest, found = options.taken(options.expanded(args), _ours(parser))
     if found:
         _read_again(early_config, parser, rest)
@@ -67,8 +71,9 @@ def _ours(parser: pytest.Parser) -> list[str]:
 
 
 def _take(config: pytest.Config, parser: pytest.Parser, arguments: list[str]) -> None:
-    """Takes our words out of the arguments that pytest is about to parse; only now is it known
-    which nobody else owns.
+    """Takes our options out of the arguments that pytest is about to parse.
+
+    Only now, with every conftest read, is it known which of them no other plugin owns.
     """
     ours = _ours(parser)
     rest, found = options.taken(options.expanded(arguments), ours)
@@ -93,23 +98,25 @@ def _outdated(config: pytest.Config, asked: Asked) -> list[Path]:
     if only_looks(known):
         return []
     if asked.by_ini and not (asked.folder / VERDICT_FILES[0]).is_file():
-        return []  # who knows whether these are our keys
+        return []  # the keys may be another tool's: without a verdict there nothing is taken away
     junit = getattr(known, "xmlpath", None) or str(asked.folder / "junit.xml")
     return [*(asked.folder / name for name in VERDICT_FILES), Path(junit)]
 
 
-# ---- pytest took the values of our options for test paths: its rootdir may be `/` by now ----
+# ---- pytest took the values of our options for test paths: its rootdir may be wrong by now ----
 
 
 def _read_again(config: pytest.Config, parser: pytest.Parser, arguments: list[str]) -> None:
+    """Has pytest find its rootdir and its settings again, from the arguments without ours."""
     known = parser.parse_known_args(arguments, namespace=copy.copy(config.option))
     config.known_args_namespace = known
     try:
         _set_rootdir(config, known)
-    # another pytest, which keeps this elsewhere
+    # a version of pytest that keeps this elsewhere
     except (ImportError, AttributeError, TypeError, ValueError):
         config.stash[NOTE] = (
-            "where the rootdir is not your repository's: write --models=DIR, or name it with --rootdir"
+            "where the rootdir is not your repository's: "
+            "write --models=DIR, or name it with --rootdir"
         )
     if known.confcutdir is None:
         known.confcutdir = str(config.inipath.parent if config.inipath else config.rootpath)
@@ -126,13 +133,12 @@ def _set_rootdir(config: pytest.Config, known: Any) -> None:
         "invocation_dir": config.invocation_params.dir,
     }
     accepted = inspect.signature(determine_setup).parameters
-    rootdir, inifile, *_ = determine_setup(
-        **{name: value for name, value in said.items() if name in accepted}  # type: ignore[arg-type]
-    )
+    understood: dict[str, Any] = {name: said[name] for name in said if name in accepted}
+    rootdir, inifile, *_ = determine_setup(**understood)
     if inifile != config.inipath:
         config.stash[NOTE] = (
-            f"pytest took its settings from '{config.inipath}' because of a path with a space before it, as in `--models DIR`: "
-            "write --models=DIR, or name the ini file with -c"
+            f"pytest took its settings from '{config.inipath}' because of a path with a space "
+            "before it, as in `--models DIR`: write --models=DIR, or name the ini file with -c"
         )
     elif config.rootpath != rootdir:
         config._rootpath = rootdir

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import platform
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,9 +14,10 @@ from typing import Any
 
 from shortcut_audit.errors import did_you_mean
 from shortcut_audit.files.whole import sha256
-from shortcut_audit.promotion import only_noted
+from shortcut_audit.promotion import PROMOTED, only_noted, open_findings
 from shortcut_audit.records import (
     ABOVE_CHANCE,
+    EXPLAINER,
     Candidate,
     Decision,
     Finding,
@@ -23,10 +25,9 @@ from shortcut_audit.records import (
     Report,
     Verdict,
 )
+from shortcut_audit.reporting.passes import passed
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.manifest.candidates import read_as
-
-OF_THE_EXPLAINER = "explainer_sanity"  # speaks against the explainer, not against the model
 
 
 def assemble(
@@ -43,25 +44,21 @@ def assemble(
     """
     models = {}
     for candidate in candidates:
-        own = _once(finding for finding in findings if finding.subjects == (candidate.name,))
+        own = _once([each for each in findings if each.subjects == (candidate.name,)])
         if own:
-            models[candidate.name] = model_report(
-                candidate, own, scenario, _digests(candidate.name, findings)
-            )
-    pairs = tuple(
-        with_blame(finding, findings) for finding in findings if len(finding.subjects) > 1
-    )
-    passed = bool(models) and all(
-        model.decision in (Decision.PROMOTE, Decision.WAIVED) for model in models.values()
-    )
-    stopped = any(finding.blocking and finding.verdict is not Verdict.HOLDS for finding in pairs)
+            digests = _digests(candidate.name, findings)
+            models[candidate.name] = model_report(candidate, own, scenario, digests)
+    together = [finding for finding in findings if len(finding.subjects) > 1]
+    pairs = tuple(with_blame(finding, findings) for finding in together)
+    promoted = all(model.decision in PROMOTED for model in models.values())
+    stopped = any(each.blocking and each.verdict is not Verdict.HOLDS for each in pairs)
     return Report(
         models=models,
         pairs=pairs,
         scenario={"path": scenario_path, "digest": scenario.digest},
         suite=dict(suite),
         provenance=provenance(),
-        exit_code=0 if passed and not stopped else 1,
+        exit_code=0 if models and promoted and not stopped else 1,
     )
 
 
@@ -71,32 +68,34 @@ def model_report(
     scenario: Scenario,
     digests: Collection[str] = (),
 ) -> ModelReport:
-    """Reject if a blocking finding is VIOLATED; undecided if one is UNDECIDED or missing; waived or
-    promote otherwise.
+    """Reject if a blocking finding is VIOLATED, undecided if one is UNDECIDED or missing.
 
-    digests: the SHA-256 of every file that was audited under this name. Law: nobody is promoted
-        whose file is not, at the end,
-    the one and only one that was audited.
+    Else waived, or promote. digests: the SHA-256 of every file that was audited under this name.
+    Law: nobody is promoted whose file is not, at the end, the one and only one that was audited.
     """
     decision, sentence = _decide(candidate.name, findings, scenario)
     now = sha256(candidate.file) if candidate.file.is_file() else None
-    audited = sorted({*digests, *(digest for each in findings for digest in each.sha256)})
-    if audited and audited != [now] and decision in (Decision.PROMOTE, Decision.WAIVED):
-        then, found = (
-            " and ".join(each[:12] for each in audited),
-            "gone" if now is None else f"{now[:12]} now",
-        )
-        decision = Decision.UNDECIDED
-        sentence = f"{candidate.name}: '{candidate.file.name}' changed since it was audited (SHA-256 {then}, {found}): audit it again"
-    digest = audited[0] if audited else now
+    audited = sorted(set(digests).union(*(each.sha256 for each in findings)))
+    if audited and audited != [now] and decision in PROMOTED:
+        decision, sentence = Decision.UNDECIDED, _changed(candidate, audited, now)
     return ModelReport(
         decision,
         sentence,
-        digest,
+        audited[0] if audited else now,
         str(candidate.file),
         candidate.reference,
         findings,
         {} if candidate.problem else read_as(candidate),
+    )
+
+
+def _changed(candidate: Candidate, audited: Sequence[str], now: str | None) -> str:
+    """The sentence for a model whose file is not the one that was audited."""
+    then = " and ".join(digest[:12] for digest in audited)
+    found = "gone" if now is None else f"{now[:12]} now"
+    return (
+        f"{candidate.name}: '{candidate.file.name}' changed since it was audited "
+        f"(SHA-256 {then}, {found}): audit it again"
     )
 
 
@@ -112,164 +111,102 @@ def _digests(name: str, findings: Iterable[Finding]) -> set[str]:
 def _once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Each process that audits a model says how accurate it is; one such finding is enough."""
     kept: list[Finding] = []
+    said = False
     for finding in findings:
-        told = finding.audit == ABOVE_CHANCE and any(each.audit == ABOVE_CHANCE for each in kept)
-        if not told:
+        if finding.audit != ABOVE_CHANCE or not said:
             kept.append(finding)
+        said = said or finding.audit == ABOVE_CHANCE
     return tuple(kept)
 
 
 def with_blame(pair: Finding, findings: Sequence[Finding]) -> Finding:
-    """A pair's finding that is VIOLATED, with the models that evidence of their own speaks against
-    for the same decoy, or none.
+    """A pair's finding that is VIOLATED, with the models that other evidence speaks against.
 
-    A pair cannot say which of the two is at fault, so that the finding never rejects a model.
+    That is evidence of their own about the same decoy. A pair cannot say which of the two is at
+    fault, so that the finding never rejects a model.
     """
     if pair.verdict is not Verdict.VIOLATED or pair.error:
         return pair
-    proven = [
-        each
-        for each in findings
-        if each.verdict is Verdict.VIOLATED and each.decoy == pair.decoy and not each.error
-    ]
-    against = {
-        model: ", ".join(
-            each.audit
-            for each in proven
-            if each.subjects == (model,) and each.audit != OF_THE_EXPLAINER
-        )
-        for model in pair.subjects
-    }
-    blame = " and ".join(f"{model} ({audits})" for model, audits in against.items() if audits)
-    words = (
-        f"evidence of its own speaks against {blame}"
-        if blame
-        else "no evidence of its own speaks against either alone"
-    )
+    blamed = []
+    for model in pair.subjects:
+        audits = [each.audit for each in findings if _speaks_against(each, model, pair.decoy)]
+        if audits:
+            blamed.append(f"{model} ({', '.join(audits)})")
+    words = "no evidence of its own speaks against either alone"
+    if blamed:
+        words = f"evidence of its own speaks against {' and '.join(blamed)}"
     return replace(pair, claim=f"{pair.claim}; {words}")
 
 
+def _speaks_against(finding: Finding, model: str, decoy: str | None) -> bool:
+    violated = finding.verdict is Verdict.VIOLATED and not finding.error
+    about = finding.subjects == (model,) and finding.decoy == decoy
+    return violated and about and finding.role != EXPLAINER
+
+
 def _decide(name: str, findings: tuple[Finding, ...], scenario: Scenario) -> tuple[Decision, str]:
-    blocking = [finding for finding in findings if finding.blocking]
-    open_ones = [
-        finding
-        for finding in blocking
-        if finding.verdict is not Verdict.HOLDS and not finding.waived
-    ]
+    open_ones = open_findings(findings)
     violated = [finding for finding in open_ones if finding.verdict is Verdict.VIOLATED]
     if violated:
-        return Decision.REJECT, _worst(violated).claim
+        return Decision.REJECT, max(violated, key=_beyond).claim
     if open_ones:
-        return Decision.UNDECIDED, _worst(open_ones).claim
+        return Decision.UNDECIDED, max(open_ones, key=_beyond).claim
     if not scenario.decoys:
-        return (
-            Decision.UNDECIDED,
-            f"{name}: the scenario names no decoy, so that nothing was looked for: add one to 'decoys'",
-        )
-    missing = [lack for audit in scenario.blocking for lack in _lacking(audit, findings, scenario)]
+        why = "the scenario names no decoy, so that nothing was looked for: add one to 'decoys'"
+        return Decision.UNDECIDED, f"{name}: {why}"
+    missing = []
+    for audit in scenario.blocking:
+        missing += _lacking(audit, findings, scenario)
     if missing:
-        known = {finding.audit.partition("@")[0] for finding in findings}
-        hints = [
-            did_you_mean(audit, known)
-            for audit in scenario.blocking
-            if audit.partition("@")[0] not in known
-        ]
-        hint = next((hint for hint in hints if "did you mean" in hint), "")
-        return (
-            Decision.UNDECIDED,
-            f"{name} was not audited by {', '.join(missing)}: run the whole suite to promote it{hint}",
-        )
-    unseen = [
-        decoy
-        for decoy in scenario.decoys
-        if not any(finding.decoy == decoy for finding in blocking)
-    ]
+        hint = _hint(findings, scenario)
+        why = f"was not audited by {', '.join(missing)}: run the whole suite to promote it{hint}"
+        return Decision.UNDECIDED, f"{name} {why}"
+    blocking = [finding for finding in findings if finding.blocking]
+    looked_at = {finding.decoy for finding in blocking}
+    unseen = [decoy for decoy in scenario.decoys if decoy not in looked_at]
     if unseen:
-        words = f"no audit that blocks looked at {', '.join(unseen)}: add one that does to 'blocking', such as decoy_insertion"
-        return Decision.UNDECIDED, f"{name}: {words}"
+        return Decision.UNDECIDED, (
+            f"{name}: no audit that blocks looked at {', '.join(unseen)}: "
+            "add one that does to 'blocking', such as decoy_insertion"
+        )
     waived = [finding for finding in blocking if finding.waived]
     if waived:
         return Decision.WAIVED, f"{waived[0].claim}; waived: {waived[0].waived}"
-    count = len({finding.decoy for finding in blocking if finding.decoy})
-    passed = f"{name} was audited for {count} {'decoy' if count == 1 else 'decoys'}, and no shortcut was found"
-    return Decision.PROMOTE, passed + _power(blocking) + _spoken_for(blocking) + _innocent(blocking)
+    return Decision.PROMOTE, passed(name, blocking)
 
 
-def _power(findings: Sequence[Finding]) -> str:
-    """The effect that each of these would have found: the largest of the smallest."""
-    known = [
-        finding.detectable
-        for finding in findings
-        if finding.detectable is not None and finding.decoy
-    ]
-    return f"; an effect of {100 * max(known):.0f} points would have been found" if known else ""
-
-
-def _spoken_for(findings: Sequence[Finding]) -> str:
-    """What a pass speaks for: how accurate the model is, and which sizes, opacities and places of
-    each decoy were tried.
-    """
-    told = [each for each in findings if each.audit == ABOVE_CHANCE and each.value is not None]
-    right = (
-        f"; it is right on {100 * (told[0].value or 0.0):.0f} % of {told[0].n} plain images"
-        if told
-        else ""
-    )
-    tried: dict[str | None, str] = {}
-    for finding in findings:
-        tried[finding.decoy] = max(tried.get(finding.decoy, ""), finding.tried, key=len)
-    words = ", ".join(each for each in tried.values() if each)
-    return right + (f"; this speaks for {words}, and for nothing else" if words else "")
-
-
-def _innocent(findings: Sequence[Finding]) -> str:
-    """Where a decoy does much, and its control as much: the sentence that says why this is no
-    shortcut.
-    """
-    loud = [
-        each
-        for each in findings
-        if each.decoy and each.limit and None not in (each.observed, each.control)
-    ]
-    loud = [each for each in loud if _named(each)]
-    loud = [each for each in loud if (each.observed or 0.0) > (each.limit or 0.0)]
-    if not loud:
-        return ""
-    loudest = max(loud, key=lambda finding: finding.observed or 0.0)
-    by = "clean reference models do" if loudest.excess is not None else "a neutral control does"
-    return f"; what {by} as well is none: {loudest.claim}"
+def _hint(findings: Sequence[Finding], scenario: Scenario) -> str:
+    """Which audit was probably meant by one that blocks and that nobody knows; "" where none."""
+    known = {finding.audit.partition("@")[0] for finding in findings}
+    for audit in scenario.blocking:
+        if audit.partition("@")[0] not in known:
+            hint = did_you_mean(audit, known)
+            if "did you mean" in hint:
+                return hint
+    return ""
 
 
 def _lacking(audit: str, findings: Sequence[Finding], scenario: Scenario) -> list[str]:
     """What a blocking audit has not looked at: itself, or some of the decoys."""
-    counted = [
-        each
-        for each in findings
-        if each.blocking or not each.applies or only_noted(scenario, each.audit, each.verdict)
-    ]
-    seen = {each.decoy for each in counted if audit in (each.audit, each.audit.partition("@")[0])}
+    seen = set()
+    for each in findings:
+        noted = only_noted(scenario, each.role, each.verdict)
+        counts = each.blocking or not each.applies or noted
+        if counts and audit in (each.audit, each.audit.partition("@")[0]):
+            seen.add(each.decoy)
     if not seen:
         return [audit]
-    return (
-        []
-        if None in seen
-        else [f"{audit} with {decoy}" for decoy in scenario.decoys if decoy not in seen]
-    )
+    if None in seen:
+        return []
+    return [f"{audit} with {decoy}" for decoy in scenario.decoys if decoy not in seen]
 
 
-def _worst(findings: list[Finding]) -> Finding:
-    """The finding that is furthest beyond its limit: where nothing was measured, then what was
-    named, then the rest.
-    """
-    return max(
-        findings,
-        key=lambda each: (each.error, _named(each), (each.value or 0.0) - (each.limit or 0.0)),
-    )
-
-
-def _named(finding: Finding) -> bool:
-    """Whether it is about the class and the strength that the scenario names."""
-    return not finding.audit.endswith(("@elsewhere", "@stronger"))
+def _beyond(finding: Finding) -> tuple[bool, bool, float]:
+    """For the worst: where nothing was measured, then what was named, then by how much."""
+    named = not finding.audit.endswith(("@elsewhere", "@stronger"))
+    value, limit = finding.judgement.estimate.value, finding.judgement.limit
+    value, limit = (0.0 if math.isnan(each) else each for each in (value, limit))
+    return finding.error, named, value - limit
 
 
 def suite_digest(files: Iterable[Path]) -> str:

@@ -1,6 +1,4 @@
-"""How a report ends: what no test of its own says, what could not be asked, and what is left when
-the run did not end well.
-"""
+"""How a report ends: what no test says, what could not be asked, what an unfinished run leaves."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shortcut_audit import registry
-from shortcut_audit.promotion import stops
+from shortcut_audit.promotion import open_findings
 from shortcut_audit.records import Decision, Report
 
 FAILED, INTERRUPTED, NOT_WRITTEN = 1, 2, 3  # pytest's exit codes
@@ -21,45 +19,45 @@ def report_files(reports: Path) -> list[Path]:
 
 
 def left_out(report: Report) -> dict[str, str]:
-    """Models that no test of their own stops and that are undecided all the same: name -> the
-    sentence that says so.
-    """
+    """Undecided models that no test of their own stops: name -> the sentence that says why."""
     if not report.models:
         return {
-            "audit": "nothing was audited by an audit of one model: a run without a finding is a failed gate"
+            "audit": "nothing was audited by an audit of one model: "
+            "a run without a finding is a failed gate"
         }
-    undecided = {
-        name: model for name, model in report.models.items() if model.decision is Decision.UNDECIDED
-    }
-    return {
-        name: model.sentence
-        for name, model in undecided.items()
-        if not any(stops(finding) and finding.claim == model.sentence for finding in model.findings)
-    }
+    found = {}
+    for name, model in report.models.items():
+        said = {finding.claim for finding in open_findings(model.findings)}
+        if model.decision is Decision.UNDECIDED and model.sentence not in said:
+            found[name] = model.sentence
+    return found
 
 
 def not_asked(report: Report) -> list[str]:
-    """What could not be asked, blocks nothing and is not said of a model already, each sentence
-    once.
+    """What could not be asked and blocks nothing, each sentence once.
+
+    Left out is what the report says of a model already.
     """
-    findings = [
-        *report.pairs,
-        *(finding for model in report.models.values() for finding in model.findings),
-    ]
-    said = {model.sentence for model in report.models.values()}
+    findings = list(report.pairs)
+    for model in report.models.values():
+        findings += model.findings
     claims = {each.claim for each in findings if each.error and not each.blocking}
+    said = {model.sentence for model in report.models.values()}
     return [f"not asked: {claim}" for claim in sorted(claims - said)]
 
 
 def not_written(error: OSError, where: Path) -> str:
     """What was to be written, and what kept it from being."""
-    return f"cannot write '{error.filename or where}' ({error.strerror or error}): make room, or name another --audit-reports"
+    return (
+        f"cannot write '{error.filename or where}' ({error.strerror or error}): "
+        "make room, or name another --audit-reports"
+    )
 
 
 def nobody(report: Report, why: str) -> Report:
     """The same findings, and no model that is decided on."""
-    models = {
-        name: replace(model, decision=Decision.UNDECIDED, sentence=f"{name} is undecided: {why}")
-        for name, model in report.models.items()
-    }
+    models = {}
+    for name, model in report.models.items():
+        sentence = f"{name} is undecided: {why}"
+        models[name] = replace(model, decision=Decision.UNDECIDED, sentence=sentence)
     return replace(report, models=models)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from shortcut_audit.records import ABOVE_CHANCE, Decision, Finding, ModelReport, Report, Verdict
 
@@ -20,9 +22,10 @@ DECISIONS = {
 RIGHT = 8  # characters of the column that says how accurate a model is
 LEGEND = (
     "right: per cent of plain validation images, ? where that is in doubt",
-    "points beyond the control, the worst decoy or pair; ! beyond the limit, ~ beyond it, as in clean models, ? undecided, "
-    "- not measured, n/a does not apply",
-    "finds: the smallest effect that so many images find four times in five, for the model where it is largest",
+    "points beyond the control, the worst decoy or pair; ! beyond the limit, ~ beyond it, as in "
+    "clean models, ? undecided, - not measured, n/a does not apply",
+    "finds: the smallest effect that so many images find four times in five, for the model where "
+    "it is largest",
 )
 SEVERITY = (Verdict.HOLDS, Verdict.UNDECIDED, Verdict.VIOLATED)
 
@@ -33,118 +36,134 @@ def unpainted(text: str, _colour: str) -> str:
 
 
 def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
-    """Lines: a head, a row for each model and a legend. Each cell is the worst figure over decoys
-    (and pairs), in points.
+    """Lines: a head, a row for each model and a legend.
+
+    Each cell is the worst figure over decoys (and pairs), in points.
     """
-    findings = [finding for model in report.models.values() for finding in model.findings] + list(
-        report.pairs
-    )
-    audits = list(
-        dict.fromkeys(finding.audit for finding in findings if finding.audit != ABOVE_CHANCE)
-    )
-    # influence_precision@50: three rows of the head
-    words = {audit: audit.replace("@", "_@").split("_") for audit in audits}
-    rows = max((len(each) for each in words.values()), default=0)
-    heads = {audit: [""] * (rows - len(each)) + each for audit, each in words.items()}
-    widths = {audit: max(len(word) for word in each) + 2 for audit, each in words.items()}
+    findings = list(report.pairs)
+    for model in report.models.values():
+        findings += model.findings
+    audits = _audits(report)
     first = max((len(name) for name in report.models), default=5) + 1
-    lines = []
-    for row in range(rows):
-        right = "right" if row == rows - 1 else ""
-        titles = [f"{heads[audit][row].rjust(widths[audit] - 1)} " for audit in audits]
-        lines.append("".join([" " * first, right.rjust(RIGHT), *titles]))
+    widths, lines = _head(audits, first)
     for name, model in report.models.items():
-        cells = [
-            _cell(_about(findings, name, audit, report), widths[audit], paint) for audit in audits
-        ]
-        decision = paint(model.decision.value, DECISIONS[model.decision])
-        lines.append("".join([name.ljust(first), _right(model, paint), *cells, "  ", decision]))
-    least = [
-        _least_found([each for each in findings if each.audit == audit], widths[audit])
-        for audit in audits
-    ]
-    if any(each.strip() for each in least):
-        lines.append("".join(["finds".ljust(first), " " * RIGHT, *least]))
+        row = name.ljust(first) + _right(model, paint)
+        for audit in audits:
+            row += _cell(_about(findings, name, audit, report), widths[audit], paint)
+        lines.append(f"{row}  {paint(model.decision.value, DECISIONS[model.decision])}")
+    least = "".join(_least_found(findings, audit, widths[audit]) for audit in audits)
+    if least.strip():
+        lines.append("finds".ljust(first) + " " * RIGHT + least)
     return [*lines, *LEGEND]
 
 
-def told_accuracy(model: ModelReport) -> Finding | None:
-    """How often the model is right on plain images, beside chance; None where that was not asked."""
-    return next(
-        (each for each in model.findings if each.audit == ABOVE_CHANCE and not each.error), None
-    )
+def _audits(report: Report) -> list[str]:
+    """The audits of the models in the order of their findings, then those of pairs."""
+    names: dict[str, None] = {}
+    for model in report.models.values():
+        names |= dict.fromkeys(finding.audit for finding in model.findings)
+    names |= dict.fromkeys(finding.audit for finding in report.pairs)
+    names.pop(ABOVE_CHANCE, None)
+    return list(names)
+
+
+def _head(audits: Sequence[str], first: int) -> tuple[dict[str, int], list[str]]:
+    """Each audit's width, and the lines of the head: `influence_precision@50` is three of them."""
+    words = {audit: audit.replace("@", "_@").split("_") for audit in audits}
+    rows = max((len(each) for each in words.values()), default=0)
+    widths = {audit: len(max(each, key=len)) + 2 for audit, each in words.items()}
+    lines = []
+    for row in range(rows):
+        line = " " * first + ("right" if row == rows - 1 else "").rjust(RIGHT)
+        for audit, each in words.items():
+            at = row - (rows - len(each))
+            line += (each[at] if at >= 0 else "").rjust(widths[audit] - 1) + " "
+        lines.append(line)
+    return widths, lines
+
+
+def accuracy_of(model: ModelReport) -> Finding | None:
+    """How often the model is right on plain images, beside chance; None: that was not asked."""
+    for finding in model.findings:
+        if finding.audit == ABOVE_CHANCE and not finding.error:
+            return finding
+    return None
 
 
 def _right(model: ModelReport, paint: Paint) -> str:
-    """Per cent of plain validation images that the model gets right; ? where that is not shown to
-    be above chance.
-    """
-    found = told_accuracy(model)
-    if found is None or found.value is None or found.n == 0:
+    """Per cent of plain images that the model gets right; ? where that may be chance."""
+    found = accuracy_of(model)
+    if found is None or found.judgement.estimate.n == 0:
         return " " * RIGHT
-    text = f"{100 * found.value:.0f}{MARKS[found.verdict]}"
-    return (
-        paint(text.rjust(RIGHT), COLOURS[found.verdict])
-        if found.verdict is not Verdict.HOLDS
-        else text.rjust(RIGHT)
-    )
+    share = 100 * found.judgement.estimate.value
+    text = f"{share:.0f}{MARKS[found.verdict]}".rjust(RIGHT)
+    return text if found.verdict is Verdict.HOLDS else paint(text, COLOURS[found.verdict])
 
 
 def disagreements(report: Report) -> Iterable[str]:
-    """One sentence for each decoy: how far the members of the set disagree with it, with its
-    control and without.
+    """One sentence for each decoy: how far the members of the set disagree with it.
+
+    Beside that stands how far they do with its control, and without.
     """
     for decoy, each in report.multiplicity.items():
-        if "decoyed" not in each:
-            continue
-        alike = (
-            "equally accurate models"
-            if each.get("compared", True)
-            else "models, whose accuracy nobody compared,"
-        )
-        three = [each[name] for name in ("decoyed", "control", "plain")]
-        shares = [f"{100 * figures['ambiguity']:.0f} %" for figures in three]
-        bits = ", ".join(f"{figures['rashomon_capacity']:.2f}" for figures in three)
-        yield (
-            f"{len(each['members'])} {alike} disagree on {shares[0]} of other images with {decoy}, "
-            f"on {shares[1]} under the control, on {shares[2]} without (capacity {bits} bits)"
-        )
+        if "decoyed" in each:
+            yield _disagreement(decoy, each)
+
+
+def _disagreement(decoy: str, figures: Mapping[str, Any]) -> str:
+    alike = "equally accurate models"
+    if not figures.get("compared", True):
+        alike = "models, whose accuracy nobody compared,"
+    shares, bits = [], []
+    for condition in ("decoyed", "control", "plain"):
+        shares.append(f"{100 * figures[condition]['ambiguity']:.0f} %")
+        bits.append(f"{figures[condition]['rashomon_capacity']:.2f}")
+    return (
+        f"{len(figures['members'])} {alike} disagree on {shares[0]} of other images with {decoy}, "
+        f"on {shares[1]} under the control, on {shares[2]} without "
+        f"(capacity {', '.join(bits)} bits)"
+    )
 
 
 def reasons(report: Report, paint: Paint = unpainted) -> Iterable[str]:
     """One sentence for each model that is not promoted."""
     for model in report.models.values():
         if model.decision is not Decision.PROMOTE:
-            told = told_accuracy(model)
-            right = (
-                f" (right on {100 * (told.value or 0.0):.0f} % of {told.n} plain images)"
-                if told and told.n and told.claim != model.sentence
-                else ""
-            )
-            yield f"{paint(model.decision.value, DECISIONS[model.decision])}: {model.sentence}{right}"
+            decision = paint(model.decision.value, DECISIONS[model.decision])
+            yield f"{decision}: {model.sentence}{_how_right(model)}"
+
+
+def _how_right(model: ModelReport) -> str:
+    """What is added where the sentence does not say how accurate the model is."""
+    found = accuracy_of(model)
+    if found is None or found.claim == model.sentence or not found.judgement.estimate.n:
+        return ""
+    estimate = found.judgement.estimate
+    return f" (right on {100 * estimate.value:.0f} % of {estimate.n} plain images)"
 
 
 def _about(findings: list[Finding], model: str, audit: str, report: Report) -> list[Finding]:
-    """A reference is shown beside other references only: where it parts from a suspect, the suspect
+    """The findings of one cell.
+
+    A reference is shown beside other references only: where it parts from a suspect, the suspect
     is to blame.
     """
     references = {name for name, each in report.models.items() if each.reference}
-    company = (
-        references
-        if model in references
-        else {*report.models, *(name for each in findings for name in each.subjects)}
-    )
-    return [
-        each
-        for each in findings
-        if each.audit == audit and model in each.subjects and company.issuperset(each.subjects)
-    ]
+    shown = []
+    for each in findings:
+        among_references = model not in references or references.issuperset(each.subjects)
+        if each.audit == audit and model in each.subjects and among_references:
+            shown.append(each)
+    return shown
 
 
-def _least_found(findings: list[Finding], width: int) -> str:
-    """The effect that every one of these would have found, four times in five."""
-    known = [finding.detectable for finding in findings if finding.detectable is not None]
-    return f"{100 * max(known):.0f} ".rjust(width) if known else "".rjust(width)
+def _least_found(findings: Sequence[Finding], audit: str, width: int) -> str:
+    """The effect that every finding of the audit would have found, four times in five."""
+    known = []
+    for finding in findings:
+        if finding.audit == audit and finding.judgement.detectable is not None:
+            known.append(finding.judgement.detectable)
+    return (f"{100 * max(known):.0f} " if known else "").rjust(width)
 
 
 def _cell(findings: list[Finding], width: int, paint: Paint) -> str:
@@ -153,11 +172,14 @@ def _cell(findings: list[Finding], width: int, paint: Paint) -> str:
     findings = [finding for finding in findings if finding.applies]
     if not findings:
         return "n/a ".rjust(width)
-    worst = max(
-        findings, key=lambda finding: (SEVERITY.index(finding.verdict), finding.value or 0.0)
-    )
-    mark = INNOCENT if worst.excess is not None else MARKS[worst.verdict]
-    figure = (
-        "-" if worst.error or worst.n == 0 or worst.value is None else f"{100 * worst.value:.0f}"
-    )
+    worst = max(findings, key=_badness)
+    estimate = worst.judgement.estimate
+    mark = INNOCENT if worst.judgement.excess is not None else MARKS[worst.verdict]
+    known = not worst.error and estimate.n > 0 and not math.isnan(estimate.value)
+    figure = f"{100 * estimate.value:.0f}" if known else "-"
     return paint(f"{figure}{mark}".rjust(width), COLOURS[worst.verdict])
+
+
+def _badness(finding: Finding) -> tuple[int, float]:
+    value = finding.judgement.estimate.value
+    return SEVERITY.index(finding.verdict), 0.0 if math.isnan(value) else value

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from os.path import commonpath, relpath
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def read_suite(audits: Iterable[Path], conftests: Iterable[Path]) -> Suite:
     user's own they import.
     """
     own = sorted({path.absolute() for path in audits})
-    above = {folder for path in own for folder in path.parents}
+    above = set(chain.from_iterable(path.parents for path in own))
     beside = {path.absolute() for path in conftests if path.absolute().parent in above}
     named = {*own, *beside}
     for path in sorted(named):
@@ -62,7 +63,10 @@ def changed(suite: Suite) -> Iterator[str]:
     """A sentence for each file that is not any more what was collected."""
     for path, digest in suite.files.items():
         if _digest(Path(path)) != digest or not digest:
-            yield f"'{path}' changed while the audits ran, so that nobody knows what was audited: run them again"
+            yield (
+                f"'{path}' changed while the audits ran, so that nobody knows what was audited: "
+                "run them again"
+            )
 
 
 def described(suite: Suite) -> dict[str, Any]:

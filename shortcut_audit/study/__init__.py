@@ -1,5 +1,5 @@
 """Scenario -> the thesis's tables and figures with one's own numbers, beside the published ones.
 
-The flow: `ground` (models and pictures) -> `experiments/` (each evidence -> a Section) -> `page`
-(HTML, CSV, PNG and SVG).
+The flow: `ground` (models and pictures) -> `experiments/` (each turns evidence into a Section) ->
+`page` (HTML, CSV, PNG and SVG).
 """

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from shortcut_audit.files.whole import replacing
 from shortcut_audit.study.sections import Agreement, Cell, Figure, Section, Table
 from shortcut_audit.training.train import writing
 
 DPI = 110
-# the same drawing is the same file
+# with a fixed salt the same drawing gives the same bytes
 STYLE: dict[Any, str] = {"svg.hashsalt": "shortcut-audit", "font.family": "DejaVu Sans"}
+WORDS = {True: "agrees", False: "differs", None: "not measured"}
 
 
 @dataclass(frozen=True)
@@ -39,70 +40,88 @@ class Chapter:
 def write(
     chapters: Iterable[Chapter], told: Mapping[str, Any], out: Path, stem: str = "study"
 ) -> Path:
-    """Every file of the study, each whole or not at all; `stem` is the page's name. Returns the
-    page.
+    """Writes every file of the study, each whole or not at all, and returns the page.
 
     Tables and figures that the page of this name had before, and has no longer, are removed.
 
     Args:
         told: `title`, `facts` (pairs of a word and what it says), `models` (a Table), `notes`
             (sentences).
+        stem: the page's name.
     """
     chapters = list(chapters)
-    pictures: dict[str, str] = {}
-    content: dict[str, bytes] = {}
-    for chapter in chapters:
-        for table in chapter.section.tables:
-            content[f"tables/{table.name}.csv"] = _csv(table).encode()
-        for figure in chapter.section.figures:
-            png, svg = (_drawn(figure, kind) for kind in ("png", "svg"))
-            content |= {f"figures/{figure.name}.png": png, f"figures/{figure.name}.svg": svg}
-            pictures[figure.name] = base64.b64encode(png).decode()
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    content = _tables_and_figures(chapters)
+    counts = _counts(chapters)
+    html = _template().render(
+        chapters=chapters, pictures=_pictures(chapters, content), counts=counts, **told
     )
-    environment.filters |= {"cell": cell, "word": word, "label": label}
-    template = environment.from_string(
-        files("shortcut_audit.study").joinpath("page.html.jinja").read_text(encoding="utf-8")
-    )
-    counts = {
-        name: sum(word(each) == name for c in chapters for each in c.section.agreements)
-        for name in WORDS.values()
-    }
-    html = template.render(chapters=chapters, pictures=pictures, counts=counts, **told)
-    for name in set(_listed(out / f"{stem}.json")) - set(content):
+    for name in set(_files_before(out / f"{stem}.json")) - set(content):
         (out / name).unlink(missing_ok=True)
     summary = {**_summary(chapters, counts), "files": sorted(content)}
-    content |= {
-        f"{stem}.json": (json.dumps(summary, indent=1) + "\n").encode(),
-        f"{stem}.html": html.encode(),
-    }
+    content[f"{stem}.json"] = (json.dumps(summary, indent=1) + "\n").encode()
+    content[f"{stem}.html"] = html.encode()
     for name, each in content.items():
         _put(out / name, each)
     return out / f"{stem}.html"
 
 
-def _listed(summary: Path) -> list[str]:
-    """The tables and figures of the page that was there before."""
+def _tables_and_figures(chapters: Iterable[Chapter]) -> dict[str, bytes]:
+    """File name -> content, for a CSV of each table and a PNG and an SVG of each figure."""
+    content: dict[str, bytes] = {}
+    for chapter in chapters:
+        for table in chapter.section.tables:
+            content[f"tables/{table.name}.csv"] = _csv(table).encode()
+        for figure in chapter.section.figures:
+            for kind in ("png", "svg"):
+                content[f"figures/{figure.name}.{kind}"] = _drawn(figure, kind)
+    return content
+
+
+def _pictures(chapters: Iterable[Chapter], content: Mapping[str, bytes]) -> dict[str, str]:
+    """Figure's name -> its PNG in base64, which the page holds itself."""
+    pictures = {}
+    for chapter in chapters:
+        for figure in chapter.section.figures:
+            png = content[f"figures/{figure.name}.png"]
+            pictures[figure.name] = base64.b64encode(png).decode()
+    return pictures
+
+
+def _counts(chapters: Iterable[Chapter]) -> dict[str, int]:
+    """Word -> how many findings of all chapters it is said of."""
+    counts = dict.fromkeys(WORDS.values(), 0)
+    for chapter in chapters:
+        for agreement in chapter.section.agreements:
+            counts[word(agreement)] += 1
+    return counts
+
+
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"cell": cell, "word": word, "label": label}
+    source = files("shortcut_audit.study").joinpath("page.html.jinja")
+    return environment.from_string(source.read_text(encoding="utf-8"))
+
+
+def _files_before(summary: Path) -> list[str]:
+    """The tables and figures of the page that was there before, by its `study.json`."""
     try:
-        listed: list[str] = json.loads(summary.read_text(encoding="utf-8"))["files"]
+        names: list[str] = json.loads(summary.read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [
-        name for name in listed if re.fullmatch(r"(tables|figures)/\w+\.(csv|png|svg)", str(name))
-    ]
-
-
-WORDS = {True: "agrees", False: "differs", None: "not measured"}
+    ours = re.compile(r"(tables|figures)/\w+\.(csv|png|svg)")
+    return [name for name in names if ours.fullmatch(str(name))]
 
 
 def word(agreement: Agreement) -> str:
-    """agrees, differs or not measured."""
+    """`agrees`, `differs` or `not measured`."""
     return WORDS[agreement.agrees]
 
 
 def cell(value: Cell) -> str:
-    """Three significant digits; nothing where there is no number."""
+    """A table's cell as text: a float with three significant digits, None as nothing."""
     if value is None:
         return ""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
@@ -114,40 +133,39 @@ def label(name: str) -> str:
     if found is None:
         return name
     kind, chapter, number, rest = found.groups()
-    return f"{kind.title()} {chapter.upper()}.{number}" + (
-        f", {rest.replace('_', ' ')}" if rest else ""
-    )
+    more = f", {rest.replace('_', ' ')}" if rest else ""
+    return f"{kind.title()} {chapter.upper()}.{number}{more}"
 
 
-def _summary(chapters: list[Chapter], counts: Mapping[str, int]) -> dict[str, Any]:
-    experiments = {
-        c.name: {
-            "title": c.title,
-            "seconds": round(c.seconds, 1),
-            "agreements": [asdict(each) for each in c.section.agreements],
+def _summary(chapters: Iterable[Chapter], counts: Mapping[str, int]) -> dict[str, Any]:
+    """The study as JSON: how many findings agree, and each experiment's findings."""
+    summary: dict[str, Any] = {"schema": 1}
+    for name, count in counts.items():
+        summary[name.replace(" ", "_")] = count
+    experiments = {}
+    for chapter in chapters:
+        experiments[chapter.name] = {
+            "title": chapter.title,
+            "seconds": round(chapter.seconds, 1),
+            "agreements": [asdict(each) for each in chapter.section.agreements],
         }
-        for c in chapters
-    }
-    return {
-        "schema": 1,
-        **{name.replace(" ", "_"): count for name, count in counts.items()},
-        "experiments": experiments,
-    }
+    return {**summary, "experiments": experiments}
 
 
 def _csv(table: Table) -> str:
-    """One row for each row; `source` says whether it is measured here or published."""
+    """The table's rows; the column `source` says whether a row is measured here or published."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("source", *table.columns))
-    for source, rows in (("here", table.rows), ("published", table.published)):
-        writer.writerows(
-            (source, *("" if value is None else value for value in row)) for row in rows
-        )
+    for row in table.rows:
+        writer.writerow(("here", *row))
+    for row in table.published:
+        writer.writerow(("published", *row))
     return text.getvalue()
 
 
 def _drawn(figure: Figure, kind: str) -> bytes:
+    """The figure as a `png` or `svg`; an SVG bears no date, so that it is the same each time."""
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.drawing.savefig(

@@ -1,4 +1,7 @@
-"""What an experiment gives: tables, figures, and sentences on agreement. Frozen and dumb."""
+"""What an experiment gives: tables, figures, and findings compared with the thesis.
+
+All of them are frozen records without methods.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under columns; `published` are the thesis's rows under the same columns, where
-    it has any.
+    """Rows of cells under named columns.
+
+    `published` are the thesis's rows under the same columns; it is empty where the thesis has none.
     """
 
     name: str  # of the CSV, e.g. table_3_4
@@ -26,7 +30,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing, and what can be seen on it."""
+    """A drawing, and a caption that says what it shows."""
 
     name: str  # of the PNG and SVG, e.g. figure_3_9
     caption: str
@@ -35,13 +39,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Agreement:
-    """One finding of the thesis, what is found here, and whether the two agree; None where it could
-    not be measured.
-    """
+    """One finding of the thesis, what is found here, and whether the two agree."""
 
     published: str
     here: str
-    agrees: bool | None
+    agrees: bool | None  # None: it could not be measured
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from shortcut_audit.scenario import Augmentation
 
-# random numbers an image needs: mirrored or not, upside down or not, the crop's area, its place
-# across and down
+# random numbers that an image needs: mirrored or not, upside down or not, the crop's area, and
+# its place across and down
 DRAWS = 5
 
 
@@ -20,27 +20,30 @@ def augment(pixels: Tensor, draws: Tensor, settings: Augmentation) -> Tensor:
     happens to it.
     Law: with `crop=None` and no flips the image is unchanged.
     """
-    for column, (asked, axis) in enumerate(
-        ((settings.horizontal_flip, 3), (settings.vertical_flip, 2))
-    ):
-        if asked:
-            pixels = torch.where(
-                (draws[:, column] < 0.5)[:, None, None, None], pixels.flip(axis), pixels
-            )
+    if settings.horizontal_flip:
+        pixels = _half_flipped(pixels, draws[:, 0], axis=3)
+    if settings.vertical_flip:
+        pixels = _half_flipped(pixels, draws[:, 1], axis=2)
     images = pixels.float() / 255
     return images if settings.crop is None else _crop(images, draws[:, 2:], settings.crop)
 
 
+def _half_flipped(pixels: Tensor, draws: Tensor, axis: int) -> Tensor:
+    """The images (b, 3, h, w), flipped where their draw (b,) is below a half."""
+    return torch.where((draws < 0.5)[:, None, None, None], pixels.flip(axis), pixels)
+
+
 def _crop(images: Tensor, draws: Tensor, share: tuple[float, float]) -> Tensor:
-    """Keeps a part of each image, of its aspect and a share of its area, and resizes that back
-    bilinearly.
+    """A part of each image (b, 3, h, w), resized back to the whole image's size bilinearly.
+
+    The part has the image's aspect and a share of its area; draws (b, 3) give area and place.
     """
     b, _, h, w = images.shape
-    # (b, 1) of the crop, as a share of the image's side
+    # the crop's side as a share of the image's, (b, 1)
     side = (share[0] + (share[1] - share[0]) * draws[:, :1]).sqrt()
     centre = (1 - side) * (2 * draws[:, 1:] - 1)  # (b, 2) across and down; the image spans -1 to 1
-    # (b, w), (b, h)
-    across, down = (centre[:, i, None] + side * _middles(n, draws) for i, n in enumerate((w, h)))
+    across = centre[:, 0, None] + side * _middles(w, draws)  # (b, w)
+    down = centre[:, 1, None] + side * _middles(h, draws)  # (b, h)
     grid = torch.stack(
         [across[:, None, :].expand(b, h, w), down[:, :, None].expand(b, h, w)], dim=3
     )

@@ -1,4 +1,4 @@
-"""The training loop. Network + Pictures -> epochs, each with the state to go on from.
+"""The training loop: network + Pictures -> epochs, each with the state to go on from.
 
 Nothing is drawn from global state: weights come from the seed, and the order, the crops and the
 network's own randomness from (seed, epoch). An epoch is therefore the same whether the run before
@@ -26,6 +26,18 @@ WARM_UP = 0.3  # the share of a one-cycle schedule in which the learning rate ri
 
 
 @dataclass(frozen=True)
+class Task:
+    """One network to train: everything that its weights depend on."""
+
+    build: Callable[[], nn.Module]  # makes the new network
+    training: Pictures
+    validation: Pictures
+    settings: Training
+    seed: int
+    device: torch.device
+
+
+@dataclass(frozen=True)
 class Epoch:
     """What one pass over the training images left behind."""
 
@@ -37,32 +49,28 @@ class Epoch:
 
 
 def fit(
-    build: Callable[[], nn.Module],
-    training: Pictures,
-    validation: Pictures,
-    settings: Training,
-    seed: int,
-    device: torch.device,
+    task: Task,
     state: dict[str, Any] | None = None,
     tick: Callable[[], object] = lambda: None,
 ) -> Iterator[Epoch]:
-    """Trains a new network, or goes on from the `state` of an earlier epoch; `tick` is called after
-    every batch.
+    """Trains a new network, or goes on from the `state` of an earlier epoch.
 
+    `tick` is called after every batch.
     Law: on a CPU with the same number of threads, the same arguments give the same weights,
-        resumed or not.
+    resumed or not.
     """
-    with _seeded(device, seed, 0):
-        network = build()
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    settings = task.settings
+    with _seeded(task.device, task.seed, 0):
+        network = task.build()
+    network.to(task.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = _optimiser(network, settings)
     if state is not None:
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
     for number in range(1 + (state["number"] if state else 0), settings.epochs + 1):
-        with _seeded(device, seed, number):
-            loss = _epoch(network, optimiser, training, settings, number, tick)
-        accuracy = share_correct(network, validation, settings)
+        with _seeded(task.device, task.seed, number):
+            loss = _epoch(network, optimiser, task.training, settings, number, tick)
+        accuracy = share_correct(network, task.validation, settings)
         kept = {
             "number": number,
             "accuracy": accuracy,
@@ -73,8 +81,9 @@ def fit(
 
 
 def batches(settings: Training, pictures: Pictures) -> int:
-    """Batches in an epoch; their sizes differ by at most one, so that none is left with a single
-    image.
+    """How many batches an epoch has.
+
+    Their sizes differ by at most one, so that none is left with a single image.
     """
     return math.ceil(len(pictures.labels) / settings.batch)
 
@@ -99,8 +108,9 @@ def _epoch(
     number: int,
     tick: Callable[[], object],
 ) -> float:
-    """One pass, with the global generator seeded by the caller. Returns the mean loss; NaN and
-    infinity stay in it.
+    """One pass over the pictures -> the mean loss; NaN and infinity stay in it.
+
+    The caller has seeded the global generator.
     """
     network.train()
     device = next(network.parameters()).device
@@ -109,17 +119,14 @@ def _epoch(
     labels = torch.from_numpy(pictures.labels)  # (n,) int64
     total = torch.zeros((), device=device)
     for step, chosen in enumerate(order.tensor_split(parts)):
+        done = (number - 1 + (step + 0.5) / parts) / settings.epochs
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(
-                settings, (number - 1 + (step + 0.5) / parts) / settings.epochs
-            )
-        images = augment(
-            pictures.pixels[chosen].to(device), draws[chosen].to(device), settings.augmentation
-        )
+            group["lr"] = learning_rate(settings, done)
+        pixels = pictures.pixels[chosen].to(device)
+        images = augment(pixels, draws[chosen].to(device), settings.augmentation)
         with _precision(device, settings):
-            loss = F.cross_entropy(
-                network(_normalised(images, settings)).float(), labels[chosen].to(device)
-            )
+            logits = network(_normalised(images, settings)).float()
+            loss = F.cross_entropy(logits, labels[chosen].to(device))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -129,8 +136,9 @@ def _epoch(
 
 
 def learning_rate(settings: Training, done: float) -> float:
-    """The rate when a share `done` of all batches is behind us; one cycle rises linearly, then
-    falls to 0 as a cosine.
+    """The rate when a share `done` of all batches is behind us.
+
+    One cycle rises linearly, then falls to 0 as a cosine.
     """
     if settings.schedule == "constant":
         return settings.learning_rate
@@ -152,15 +160,15 @@ def _optimiser(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
 
 
 def _normalised(images: Tensor, settings: Training) -> Tensor:
-    mean, std = (
-        images.new_tensor(values)[:, None, None] for values in (settings.mean, settings.std)
-    )
+    mean = images.new_tensor(settings.mean)[:, None, None]
+    std = images.new_tensor(settings.std)[:, None, None]
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def _precision(device: torch.device, settings: Training) -> torch.autocast:
-    """What products and convolutions are computed in; weights, statistics and the loss stay
-    float32.
+    """What products and convolutions are computed in.
+
+    Weights, statistics and the loss stay float32.
     """
     in_hardware = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     on = settings.precision == "bfloat16" or (settings.precision == "auto" and in_hardware)
@@ -170,8 +178,7 @@ def _precision(device: torch.device, settings: Training) -> torch.autocast:
 @contextmanager
 def _seeded(device: torch.device, seed: int, epoch: int) -> Iterator[None]:
     """Seeds torch's generators by (seed, epoch), and gives the caller's back."""
+    drawn = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(
-            int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
-        )
+        torch.manual_seed(int(drawn[0]))
         yield

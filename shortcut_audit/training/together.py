@@ -1,5 +1,6 @@
-"""Several models at once: a process for each, of one thread. Small networks leave a second thread
-little to do.
+"""Several models at once: a process for each, of one thread.
+
+Small networks leave a second thread little to do.
 """
 
 from __future__ import annotations
@@ -12,16 +13,8 @@ from pathlib import Path
 from shortcut_audit.processors import shared_out
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.training.plan import plan
-from shortcut_audit.training.train import (
-    announced,
-    finished,
-    order_of,
-    train,
-    train_jobs,
-    train_orders,
-    workshop,
-    worn,
-)
+from shortcut_audit.training.preparation import is_finished, planned, prepared, training_pictures
+from shortcut_audit.training.train import announce, train, train_jobs, train_models
 
 
 def train_together(
@@ -32,9 +25,9 @@ def train_together(
     only: Collection[str] | None = None,
     trust_code: bool = False,
 ) -> None:
-    """As `train`, with so many models at a time; each process holds the training pictures. One is
-    `train` itself.
+    """As `train`, with so many models at a time; each process holds the training pictures.
 
+    With one process it is `train` itself.
     Law: with two or more a model's weights are those that `train` gives it with one thread.
 
     Raises:
@@ -44,21 +37,22 @@ def train_together(
         train(scenario, out, progress, only, trust_code)
         return
     jobs = plan(scenario, only)
-    shop = workshop(scenario, out, jobs, progress, trust_code)
-    orders = [order_of(shop, job) for job in jobs]
-    announced(shop, orders)
-    left = [order.job.name for order in orders if not finished(order)]
+    run = prepared(scenario, out, jobs, progress, trust_code)
+    models = [planned(run, job) for job in jobs]
+    announce(run, models)
+    left = [model.job.name for model in models if not is_finished(model)]
     shares = [left[first::processes] for first in range(min(processes, len(left)))]
-    for _ in shared_out(partial(_trained, scenario, out, progress, trust_code), shares, processes):
+    for _ in shared_out(partial(_train, scenario, out, progress, trust_code), shares, processes):
         pass
-    train_jobs(replace(shop, progress=False), jobs)
+    train_jobs(replace(run, progress=False), jobs)
 
 
-def _trained(
+def _train(
     scenario: Scenario, out: Path, progress: bool, trust_code: bool, names: Sequence[str]
 ) -> None:
     """Trains these one after the other; the manifest is left to the process that asked."""
     jobs = plan(scenario, names)
-    shop = replace(workshop(scenario, out, jobs, progress, trust_code), bar=False)
-    for _ in train_orders(shop, [order_of(shop, job) for job in jobs], partial(worn, shop)):
+    run = replace(prepared(scenario, out, jobs, progress, trust_code), bar=False)
+    models = [planned(run, job) for job in jobs]
+    for _ in train_models(run, models, partial(training_pictures, run)):
         pass

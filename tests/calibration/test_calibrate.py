@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shortcut_audit.calibration import run
-from shortcut_audit.calibration.trials import Bench
+from shortcut_audit.calibration.trials import TrialRunner
 from shortcut_audit.cli import main
 from shortcut_audit.errors import UsageError
 from shortcut_audit.evidence import answers
@@ -40,18 +40,20 @@ def asked(tmp_path):
 def made(monkeypatch):
     """What was done anew: models trained, audits made, networks loaded."""
     done = {"trained": [], "audited": [], "loaded": []}
-    fit, outcome, load = train.fit, Bench.outcome, answers.load_subject
+    fit, outcome, load = train.fit, TrialRunner.outcome, answers.load_subject
 
-    def audited(bench, trial):
-        found = outcome(bench, trial)
+    def audited(runner, trial):
+        found = outcome(runner, trial)
         done["audited"].append(trial.job.name)
         return found
 
-    monkeypatch.setattr(train, "fit", lambda *rest: done["trained"].append(rest[4]) or fit(*rest))
+    monkeypatch.setattr(
+        train, "fit", lambda task, *rest: done["trained"].append(task.seed) or fit(task, *rest)
+    )
     monkeypatch.setattr(
         answers, "load_subject", lambda *rest: done["loaded"].append(rest[0].name) or load(*rest)
     )
-    monkeypatch.setattr(Bench, "outcome", audited)
+    monkeypatch.setattr(TrialRunner, "outcome", audited)
     return done
 
 
@@ -60,15 +62,15 @@ def told(tmp_path):
 
 
 def test_stopped_and_gone_on_with_nothing_is_done_twice(asked, made, tmp_path, monkeypatch):
-    whole = Bench.outcome
+    whole = TrialRunner.outcome
 
-    def third_is_the_last(bench, trial):
+    def third_is_the_last(runner, trial):
         if len(made["audited"]) == 3:
             raise KeyboardInterrupt
-        return whole(bench, trial)
+        return whole(runner, trial)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Bench, "outcome", third_is_the_last)
+        patched.setattr(TrialRunner, "outcome", third_is_the_last)
         with pytest.raises(KeyboardInterrupt):
             asked()
     assert (told(tmp_path)["finished"], told(tmp_path)["planned"]) == (3, 5)
@@ -95,7 +97,7 @@ def test_other_pictures_in_the_same_folders_are_other_outcomes(asked, made, tmp_
     asked()
     made["audited"].clear()
     monkeypatch.setattr(
-        Bench, "_pictures", ["somebody changed a file", "and left the scenario as it was"]
+        TrialRunner, "_pictures", ["somebody changed a file", "and left the scenario as it was"]
     )
     asked()
     assert len(made["audited"]) == 5

@@ -7,25 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from finding_of import finding_of
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from shortcut_audit.calibration.behaviour import Behaviour, behaviour, specific_insertion
-from shortcut_audit.calibration.figures import (
-    alarms,
-    auroc,
-    figures,
-    found,
-    found_among,
-    once,
-    score,
-)
+from shortcut_audit.calibration.figures import figures
+from shortcut_audit.calibration.outcomes import found, score
 from shortcut_audit.calibration.page import page, write
 from shortcut_audit.calibration.population import Trial
+from shortcut_audit.calibration.rates import alarms, auroc, found_among, once
 from shortcut_audit.calibration.trials import Outcome, as_line, from_line
-from shortcut_audit.records import Decision, Finding, Predictions, Verdict
+from shortcut_audit.records import Decision, Predictions, Verdict
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.training.plan import Job
 
@@ -54,7 +49,7 @@ def outcome(
     pair = ("blur", "ruler") if decoy == "blur" else ("ruler", "blur")
     name = f"F{coverage}-s{seed}"
     findings = (
-        Finding(
+        finding_of(
             "decoy_insertion",
             (name,),
             pair[0],
@@ -64,8 +59,8 @@ def outcome(
             value=insertion if value is None else value,
             limit=0.1,
         ),
-        Finding("decoy_insertion", (name,), pair[1], HOLDS, True, "", value=0.01, limit=0.1),
-        Finding(
+        finding_of("decoy_insertion", (name,), pair[1], HOLDS, True, "", value=0.01, limit=0.1),
+        finding_of(
             "rashomon_membership",
             (name,),
             None,
@@ -76,7 +71,7 @@ def outcome(
             limit=0.05,
             control=0.9,
         ),
-        Finding("decoy_removal", (name,), pair[0], HOLDS, False, "", value=0.0, limit=0.1),
+        finding_of("decoy_removal", (name,), pair[0], HOLDS, False, "", value=0.0, limit=0.1),
     )
     worst = max((verdict, member), key=[HOLDS, UNDECIDED, VIOLATED].index)
     usual = {HOLDS: Decision.PROMOTE, VIOLATED: Decision.REJECT, UNDECIDED: Decision.UNDECIDED}[

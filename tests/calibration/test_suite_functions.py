@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shortcut_audit.calibration.trials import audit_functions, parameters
+from shortcut_audit.calibration.audit_functions import audit_functions, parameters
 from shortcut_audit.errors import UsageError
 
 SUITE = Path(__file__).parents[2] / "audits"

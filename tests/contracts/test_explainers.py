@@ -1,4 +1,4 @@
-"""What every explainer keeps, ours and a user's: it finds the bait, leaves the network as found,
+"""What every explainer keeps, ours and a user's: it finds the named_decoy, leaves the network as found,
 and its output has one form.
 """
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from shortcut_audit import registry
 from shortcut_audit.evidence.gradients.scores import ranked
+from shortcut_audit.records import Labelled
 from shortcut_audit.subjects.loading.networks import Normalised
 from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
@@ -27,12 +28,16 @@ def network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Queries, their labels, training images and theirs; the first training images are the queries."""
+def pictures() -> tuple[Labelled, Labelled]:
+    """Queries and training images; the first training images are the queries."""
     draw = torch.Generator().manual_seed(1)
     pixels = torch.randint(0, 256, (10, 3, 32, 32), dtype=torch.uint8, generator=draw)
     labels = torch.arange(10) % 4
-    return pixels[:4], labels[:4], pixels, labels
+    return Labelled(pixels[:4], labels[:4]), Labelled(pixels, labels)
+
+
+def part(some: Labelled, at: slice) -> Labelled:
+    return Labelled(some.images[at], some.labels[at])
 
 
 @pytest.fixture(params=METHODS)
@@ -86,9 +91,9 @@ def test_a_query_s_scores_do_not_depend_on_the_other_queries(
 ) -> None:
     if hasattr(method, "file"):
         pytest.skip("a matrix made elsewhere has one row for each query")
-    queries, labels, *training = pictures
-    whole = method.scores(network, *pictures)
-    alone = method.scores(network, queries[2:3], labels[2:3], *training)
+    queries, training = pictures
+    whole = method.scores(network, queries, training)
+    alone = method.scores(network, part(queries, slice(2, 3)), training)
     np.testing.assert_allclose(alone, whole[2:3], rtol=1e-3, atol=1e-5 * np.abs(whole).max())
 
 
@@ -121,8 +126,8 @@ def test_one_query_and_one_training_image_will_do(
 ) -> None:
     if hasattr(method, "file"):
         np.save(method.file, np.ones((1, m)))
-    queries, labels, training, training_labels = pictures
-    scores = method.scores(network, queries[:1], labels[:1], training[:m], training_labels[:m])
+    queries, training = pictures
+    scores = method.scores(network, part(queries, slice(1)), part(training, slice(m)))
     assert scores.shape == (1, m)
     assert np.isfinite(scores).all()
 
@@ -131,22 +136,22 @@ def test_grey_pictures_will_do(method: Any, network: nn.Module, pictures: Any) -
     """Three equal channels, some pictures all black: no activation of the first layer varies, and
     no score is lost.
     """
-    queries, labels, training, training_labels = pictures
-    grey = training[:, :1].expand(-1, 3, -1, -1).clone()
-    grey[-1] = 0
-    assert np.isfinite(
-        method.scores(network, queries[:, :1].expand(-1, 3, -1, -1), labels, grey, training_labels)
-    ).all()
+    grey = []
+    for some in pictures:
+        images = some.images[:, :1].expand(-1, 3, -1, -1).clone()
+        grey.append(Labelled(images, some.labels))
+    grey[1].images[-1] = 0
+    assert np.isfinite(method.scores(network, *grey)).all()
 
 
 def test_what_is_compared_is_said_in_words_that_a_claim_can_hold(
     method: Any, network: nn.Module, pictures: Any
 ) -> None:
-    found = ranked(method, network, pictures[0], pictures[2], 1, lambda _done, _total: None)
+    queries, training = (some.images for some in pictures)
+    found = ranked(method, network, queries, training, 1, lambda _done, _total: None)
     labels = torch.ones(10, dtype=torch.int64)
-    np.testing.assert_array_equal(
-        found["scores"], method.scores(network, pictures[0], labels[:4], pictures[2], labels)
-    )
+    expected = method.scores(network, Labelled(queries, labels[:4]), Labelled(training, labels))
+    np.testing.assert_array_equal(found["scores"], expected)
     said = found["basis"].tobytes().decode()
     assert said.format() == said
     if hasattr(method, "layers"):
@@ -157,9 +162,33 @@ def test_what_is_compared_is_said_in_words_that_a_claim_can_hold(
         assert ("loss" if "influence function" in said else method.scalar) in said
 
 
-def test_progress_ends_at_the_whole(method: Any, network: nn.Module, pictures: Any) -> None:
+@pytest.mark.parametrize("small", [False, True], ids=["at once", "in small batches"])
+def test_progress_is_reported_and_grows_to_the_whole(
+    method: Any, network: nn.Module, pictures: Any, small: bool
+) -> None:
+    batches = [field.name for field in fields(method) if field.name == "batch"]
+    if small:
+        method = replace(method, **dict.fromkeys(batches, 3))
     steps: list[tuple[int, int]] = []
-    method.scores(network, *pictures, lambda done, total: steps.append((done, total)))
-    if steps:
-        assert steps[-1][0] == steps[-1][1]
-        assert all(done <= total for done, total in steps)
+
+    def report(done: int, total: int) -> None:
+        steps.append((done, total))
+
+    method.scores(network, *pictures, report)
+    if hasattr(method, "file"):
+        assert not steps, "a matrix made elsewhere is read at once"
+        return
+    assert_growing(steps)
+    assert len(steps) > 1 or not (small and batches)
+    alone, steps[:] = list(steps), []
+    ranked(method, network, *(some.images for some in pictures), 1, report)
+    assert steps == alone
+
+
+def assert_growing(steps: list[tuple[int, int]]) -> None:
+    """The law of `report`: it is called, each time with more that is done, and at last with all."""
+    assert steps, "progress is never reported"
+    done, totals = zip(*steps, strict=True)
+    assert list(done) == sorted(set(done))
+    assert done[0] > 0
+    assert set(totals) == {done[-1]}

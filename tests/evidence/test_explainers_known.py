@@ -567,7 +567,7 @@ def test_the_bait_is_the_best_saliency_and_its_reverse_the_worst():
             for each in (where.float(), (~where).float())
         )
         assert bool((good < bad - 0.2).all())
-    # 1/16 is the bait's area
+    # 1/16 is the named_decoy's area
     deletion = deletion_curve(network, images, targets, where.float(), steps=16)
     assert float(deletion[:, 0].min()) > 0.8
     assert torch.allclose(

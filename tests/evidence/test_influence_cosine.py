@@ -20,7 +20,7 @@ from torchvision.models import densenet121, resnet18
 from torchvision.models.vision_transformer import VisionTransformer
 
 from shortcut_audit.errors import DataError, ModelError, UsageError
-from shortcut_audit.evidence.gradients.gram import Gram, gradient_gram
+from shortcut_audit.evidence.gradients.gram import Gram, Settings, gradient_gram
 from shortcut_audit.evidence.gradients.influence.gradient_cosine import GradientCosine
 from shortcut_audit.evidence.gradients.layers_and_scalars import cotangents, default_layers, owners
 from shortcut_audit.measures.rankings import (
@@ -29,18 +29,17 @@ from shortcut_audit.measures.rankings import (
     spearman,
     top_k_intersection,
 )
+from shortcut_audit.records import Labelled
 from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
 # torch says that it is slow
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 
-Images = tuple[Tensor, Tensor]
 
-
-def images(n: int, size: int = 32, seed: int = 0) -> Images:
+def images(n: int, size: int = 32, seed: int = 0) -> Labelled:
     draw = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (n, 3, size, size), dtype=torch.uint8, generator=draw)
-    return pixels, torch.randint(0, 5, (n,), generator=draw)
+    return Labelled(pixels, torch.randint(0, 5, (n,), generator=draw))
 
 
 def seeded(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
@@ -54,7 +53,7 @@ def seeded(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
 
 
 def plain_cosine(
-    network: nn.Module, parameters: list[Tensor], some: Images, scalar: str = "logit"
+    network: nn.Module, parameters: list[Tensor], some: Labelled, scalar: str = "logit"
 ) -> Tensor:
     """What the scores are by definition: one backward pass for each image, all gradients in full.
 
@@ -63,7 +62,7 @@ def plain_cosine(
     """
     rows = []
     dtype = parameters[0].dtype
-    for image, label in zip(*some, strict=True):
+    for image, label in zip(some.images, some.labels, strict=True):
         logits = network(image[None].to(dtype).repeat(2, 1, 1, 1) / 255)[:1]
         value = {
             "logit": lambda logits=logits, label=label: logits[0, label],
@@ -87,9 +86,13 @@ def parameters(network: nn.Module, layers: tuple[str, ...]) -> list[Tensor]:
 
 
 def gram(
-    network: nn.Module, some: Images, layers: tuple[str, ...], scalar: Any = "logit", **options: Any
+    network: nn.Module,
+    some: Labelled,
+    layers: tuple[str, ...],
+    scalar: Any = "logit",
+    batch: int | None = None,
 ) -> Gram:
-    return gradient_gram(network, some, some, {"all": layers}, scalar, **options)
+    return gradient_gram(network, some, some, {"all": layers}, Settings(scalar, batch))
 
 
 class Odd(nn.Module):
@@ -181,7 +184,7 @@ def test_every_layer_alone_equals_autograd() -> None:
 @pytest.mark.parametrize("queries", [1, 10_000], ids=["few queries", "many queries"])
 def test_both_forms_of_a_convolution_are_exact(queries: int) -> None:
     """Which form is cheapest depends on the number of queries; both must say the same."""
-    from shortcut_audit.evidence.gradients.factors import GramForm, RowForm, cheapest_form
+    from shortcut_audit.evidence.gradients.forms import GramForm, RowForm, cheapest_form
 
     draw = torch.Generator().manual_seed(0)
     layer = nn.Conv2d(128, 128, 3, stride=2, padding=1).double()
@@ -199,7 +202,7 @@ def test_both_forms_of_a_convolution_are_exact(queries: int) -> None:
 def test_float32_equals_float64_and_the_diagonal_is_one_and_it_is_symmetric() -> None:
     network = seeded(lambda: resnet18(num_classes=5))
     some = images(6, 64)
-    scores = GradientCosine().scores(network, *some, *some)
+    scores = GradientCosine().scores(network, some, some)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores.diagonal(), 1, atol=2e-6)
     np.testing.assert_allclose(scores, scores.T, atol=2e-6)
@@ -212,9 +215,9 @@ def test_batch_sizes_do_not_matter(batch: int, query_block: int) -> None:
     network, queries, training = seeded(lambda: SmallResnet(5)), images(5, seed=1), images(9)
     steps: list[tuple[int, int]] = []
     method = GradientCosine(batch=batch, query_block=query_block)
-    scores = method.scores(network, *queries, *training, lambda *step: steps.append(step))
+    scores = method.scores(network, queries, training, lambda *step: steps.append(step))
     np.testing.assert_allclose(
-        scores, GradientCosine().scores(network, *queries, *training), atol=2e-6
+        scores, GradientCosine().scores(network, queries, training), atol=2e-6
     )
     assert steps[-1][0] == steps[-1][1] == 9 * -(-5 // query_block)
     assert [done for done, _ in steps] == sorted({done for done, _ in steps})
@@ -233,65 +236,65 @@ def test_groups_of_one_pass_add_up_to_every_subset() -> None:
 def test_kept_factors_serve_other_queries_and_layers_without_the_model(tmp_path: Path) -> None:
     network, queries, training = seeded(lambda: SmallResnet(5)), images(4, seed=1), images(120)
     exact = {
-        layers: GradientCosine(layers, "loss").scores(network, *queries, *training)
+        layers: GradientCosine(layers, "loss").scores(network, queries, training)
         for layers in ((), ("layer4",))
     }
     keeping = GradientCosine(scalar="loss", batch=40, factors=tmp_path)
-    first = keeping.scores(network, *queries, *training)
+    first = keeping.scores(network, queries, training)
     seen: list[int] = []
     handle = network.register_forward_pre_hook(
         lambda _network, arguments: seen.append(len(arguments[0]))
     )
-    again = keeping.scores(network, *queries, *training)
-    subset = replace(keeping, layers=("layer4",)).scores(network, *queries, *training)
+    again = keeping.scores(network, queries, training)
+    subset = replace(keeping, layers=("layer4",)).scores(network, queries, training)
     assert seen == []
     for found, layers in ((again, ()), (subset, ("layer4",))):
         np.testing.assert_allclose(found, exact[layers], atol=3e-4)
         assert spearman(found, exact[layers]).mean() >= 0.9999
     np.testing.assert_array_equal(first, again)
     others = images(3, seed=2)
-    found = keeping.scores(network, *others, *training)
+    found = keeping.scores(network, others, training)
     handle.remove()
     assert sum(seen) == 1 + 3  # autograd's check and the new queries
     np.testing.assert_allclose(
-        found, GradientCosine(scalar="loss").scores(network, *others, *training), atol=3e-4
+        found, GradientCosine(scalar="loss").scores(network, others, training), atol=3e-4
     )
     with torch.no_grad():  # other weights are another model
         network.fc.weight.mul_(-1)
         network.layer4[0].conv1.weight.mul_(2)
-    changed = GradientCosine(scalar="loss").scores(network, *queries, *training)
-    np.testing.assert_allclose(keeping.scores(network, *queries, *training), changed, atol=3e-4)
+    changed = GradientCosine(scalar="loss").scores(network, queries, training)
+    np.testing.assert_allclose(keeping.scores(network, queries, training), changed, atol=3e-4)
     assert np.abs(changed - again).max() > 0.01
 
 
 @pytest.fixture(scope="module")
-def saturated() -> tuple[nn.Module, Images]:
+def saturated() -> tuple[nn.Module, Labelled]:
     """A network that knows its images by heart: 1 - p is exactly 0 in float32 for most of them."""
-    network, (pixels, labels) = seeded(lambda: SmallResnet(5)), images(24)
+    network, some = seeded(lambda: SmallResnet(5)), images(24)
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     network.train()
     for _ in range(40):
         optimiser.zero_grad()
-        F.cross_entropy(network(pixels / 255), labels).backward()
+        F.cross_entropy(network(some.images / 255), some.labels).backward()
         optimiser.step()
     with torch.no_grad():
         network.eval().fc.weight.mul_(4)
         network.fc.bias.mul_(4)
-        probability = network(pixels / 255).softmax(1)[range(24), labels]
+        probability = network(some.images / 255).softmax(1)[range(24), some.labels]
     assert float((probability == 1).float().mean()) > 0.5
-    return network, (pixels, labels)
+    return network, some
 
 
 def test_a_saturated_model_ranks_as_the_truth_at_sixty_digits(
-    saturated: tuple[nn.Module, Images],
+    saturated: tuple[nn.Module, Labelled],
 ) -> None:
     network, some = saturated
     layers = ("layer3", "layer4", "fc")
-    scores = GradientCosine(scalar="loss").scores(network, *some, *some)
+    scores = GradientCosine(scalar="loss").scores(network, some, some)
     exact = deepcopy(network).double()
     rows = []
     with mpmath.workdps(60):
-        for image, label in zip(*some, strict=True):
+        for image, label in zip(some.images, some.labels, strict=True):
             logits = exact(image[None].double() / 255)
             powers = [mpmath.exp(mpmath.mpf(z)) for z in logits[0].tolist()]
             residual = [power / sum(powers) - (at == int(label)) for at, power in enumerate(powers)]
@@ -306,18 +309,20 @@ def test_a_saturated_model_ranks_as_the_truth_at_sixty_digits(
 
 
 def test_the_plain_residual_fails_where_the_unit_residual_does_not(
-    saturated: tuple[nn.Module, Images],
+    saturated: tuple[nn.Module, Labelled],
 ) -> None:
     """The test above can fail: the usual p - e_y loses its largest entry, and with it the
     direction, on most images.
     """
     network, some = saturated
-    logits = network(some[0] / 255).detach()
-    plain, unit = logits.softmax(1) - F.one_hot(some[1], 5), cotangents(logits, some[1], "loss")
+    logits = network(some.images / 255).detach()
+    plain = logits.softmax(1) - F.one_hot(some.labels, 5)
+    unit = cotangents(logits, some.labels, "loss")
     assert float((F.cosine_similarity(plain, unit, eps=1e-30) < 0.95).float().mean()) > 0.5
     torch.testing.assert_close(unit.sum(1), torch.zeros(24), atol=1e-6, rtol=0)
     milder = logits.double() / 8  # here float64 still knows the direction, and both agree
-    residual, unit = milder.softmax(1) - F.one_hot(some[1], 5), cotangents(milder, some[1], "loss")
+    residual = milder.softmax(1) - F.one_hot(some.labels, 5)
+    unit = cotangents(milder, some.labels, "loss")
     torch.testing.assert_close(
         F.cosine_similarity(residual, unit, eps=1e-30), torch.ones(24).double(), atol=1e-6, rtol=0
     )
@@ -343,7 +348,8 @@ def test_what_factors_cannot_do_goes_through_vmap_and_is_said(
     found = gram(network, some, layers, batch=2)
     assert found.engine.startswith("vmap(grad), because")
     assert reason in found.engine
-    said = GradientCosine(layers).basis(network, some[0][:1], some[1][:1])
+    example = Labelled(some.images[:1], some.labels[:1])
+    said = GradientCosine(layers).basis(network, example)
     assert said.startswith(
         f"cosine of the gradient of the logit by {', '.join(layers)} through vmap(grad), because"
     )
@@ -382,7 +388,7 @@ def test_a_layer_without_influence_on_the_output_is_undefined_and_said(
     network, some = seeded(lambda: SmallResnet(5)), images(4)
     with torch.no_grad():
         network.fc.weight[:, :] = 0
-    scores = GradientCosine(layers=("layer4",)).scores(network, *some, *some)
+    scores = GradientCosine(layers=("layer4",)).scores(network, some, some)
     assert np.isnan(scores).all()
     assert "16 of 16 scores are undefined: the gradient of layer4 is zero" in caplog.text
 
@@ -423,14 +429,14 @@ def test_errors_say_what_was_asked_and_what_there_is() -> None:
     with pytest.raises(
         UsageError, match="no layer with parameters called 'layer5'; did you mean 'layer4'"
     ):
-        GradientCosine(layers=("layer5",)).scores(network, *some, *some)
+        GradientCosine(layers=("layer5",)).scores(network, some, some)
     with pytest.raises(
         DataError, match="needs the class of every image, 0 to 4; found a label of -1"
     ):
-        GradientCosine().scores(network, some[0], some[1] * 0 - 1, *some)
+        GradientCosine().scores(network, Labelled(some.images, some.labels * 0 - 1), some)
     with pytest.raises(DataError, match="needs queries and training images; found 4 and 0"):
-        GradientCosine().scores(network, *some, some[0][:0], some[1][:0])
+        GradientCosine().scores(network, some, Labelled(some.images[:0], some.labels[:0]))
     broken = seeded(lambda: SmallResnet(5))
     broken.fc.weight.data[0, 0] = torch.inf
     with pytest.raises(ModelError, match="not finite"):
-        GradientCosine().scores(broken, *some, *some)
+        GradientCosine().scores(broken, some, some)

@@ -47,13 +47,13 @@ def pictures() -> Versions:
     draw = torch.Generator().manual_seed(0)
     plain = (0.5 + 0.15 * torch.randn(N, 3, SIDE, SIDE, generator=draw)).clamp(0, 1)
     footprint = torch.zeros(N, SIDE, SIDE, dtype=torch.bool)
-    bait = torch.ones(3, BAIT, BAIT)
-    bait[1:, : BAIT // 2] = 0
+    named_decoy = torch.ones(3, BAIT, BAIT)
+    named_decoy[1:, : BAIT // 2] = 0
     decoyed, control = plain.clone(), plain.clone()
     for i in range(N):
         row, column = torch.randint(0, SIDE - BAIT, (2,), generator=draw).tolist()
         place = slice(row, row + BAIT), slice(column, column + BAIT)
-        footprint[i][place], decoyed[i, :, *place], control[i, :, *place] = True, bait, 0.5
+        footprint[i][place], decoyed[i, :, *place], control[i, :, *place] = True, named_decoy, 0.5
     return Versions(decoyed, control, plain, footprint)
 
 

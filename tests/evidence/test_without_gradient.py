@@ -12,6 +12,7 @@ from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
 from shortcut_audit.evidence.lent_network import require_gradient
 from shortcut_audit.evidence.sanity_networks import Versions, planted
+from shortcut_audit.records import Labelled
 from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
 BLACK_BOXES = ("rise", "occlusion", "lime", "shap")
@@ -44,6 +45,10 @@ def images() -> Tensor:
     return torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
+def labelled() -> Labelled:
+    return Labelled((images() * 255).to(torch.uint8), torch.tensor([0, 1]))
+
+
 @pytest.mark.parametrize("name", registry.names("explainer"))
 def test_an_explainer_says_so_or_needs_no_gradient(served: Served, name: str) -> None:
     explainer = registry.build("explainer", name)
@@ -60,17 +65,14 @@ def test_an_explainer_says_so_or_needs_no_gradient(served: Served, name: str) ->
     "name", [name for name in registry.names("influence") if name not in WITHOUT]
 )
 def test_an_influence_method_says_so(served: Served, name: str) -> None:
-    pixels = (images() * 255).to(torch.uint8)
-    labels = torch.tensor([0, 1])
+    some = labelled()
     with pytest.raises(UsageError, match=r"carry no gradient .*\{method: deletion\}"):
-        registry.build("influence", name).scores(served, pixels, labels, pixels, labels)
+        registry.build("influence", name).scores(served, some, some)
 
 
 def test_deletion_needs_none(served: Served) -> None:
-    pixels, labels = (images() * 255).to(torch.uint8), torch.tensor([0, 1])
-    assert registry.build("influence", "deletion").scores(
-        served, pixels, labels, pixels, labels
-    ).shape == (2, 2)
+    some = labelled()
+    assert registry.build("influence", "deletion").scores(served, some, some).shape == (2, 2)
 
 
 def test_no_copy_is_planted(served: Served) -> None:

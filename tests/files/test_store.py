@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from contextlib import suppress
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 
+from shortcut_audit.files import store as store_module
 from shortcut_audit.files.store import Store, _own_temporary, cache_folder
 
 ARRAYS = {"scores": np.arange(6, dtype=np.float32).reshape(2, 3), "flags": np.array([True, False])}
@@ -123,27 +128,59 @@ def test_a_full_disk_costs_only_the_keeping(tmp_path, monkeypatch):
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".safetensors", ".tmp")]
 
 
-def _count(folder: str, log: str) -> None:
+PATIENCE = 60.0  # seconds, of which none is spent unless something is broken
+
+
+def _first(folder: Path, computing: Event, answered: Event, log: Path) -> None:
+    """Asks first, and is not done before the second process has computed, or waits."""
+
     def compute() -> dict[str, np.ndarray]:
-        with Path(log).open("a") as lines:
-            lines.write("computed\n")
+        computing.set()
+        assert answered.wait(PATIENCE)
+        with log.open("a") as lines:
+            lines.write("the first computed\n")
         return ARRAYS
 
-    Store(Path(folder)).arrays("masks", {"model": "a"}, compute)
+    Store(folder).arrays("masks", {"model": "a"}, compute)
+
+
+def _second(folder: Path, computing: Event, answered: Event, log: Path) -> None:
+    """Asks while the first one computes, and answers by computing, or where it begins to wait."""
+
+    class Waiting(FileLock):
+        def acquire(self, timeout: float = -1, **named: Any) -> Any:
+            if timeout < 0:  # who waits for ever waits for the first one
+                with suppress(Timeout):
+                    return super().acquire(timeout=0, **named)
+                answered.set()
+            return super().acquire(timeout=timeout, **named)
+
+    def compute() -> dict[str, np.ndarray]:
+        with log.open("a") as lines:
+            lines.write("the second computed\n")
+        answered.set()
+        return ARRAYS
+
+    assert computing.wait(PATIENCE)
+    store_module.FileLock = Waiting
+    found = Store(folder).arrays("masks", {"model": "a"}, compute)
+    np.testing.assert_array_equal(found["scores"], ARRAYS["scores"])
 
 
 def test_processes_that_ask_at_once_compute_once(tmp_path):
+    """The first is held in its computation until the second has answered: by computing too, or by
+    waiting. Nothing here depends on which process is faster.
+    """
     context = multiprocessing.get_context("spawn")
-    workers = [
-        context.Process(target=_count, args=(str(tmp_path / "store"), str(tmp_path / "log")))
-        for _ in range(3)
-    ]
+    computing, answered = context.Event(), context.Event()
+    given = (tmp_path / "store", computing, answered, tmp_path / "log")
+    workers = [context.Process(target=work, args=given) for work in (_first, _second)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
         assert worker.exitcode == 0
-    assert (tmp_path / "log").read_text() == "computed\n"
+    assert (tmp_path / "log").read_text() == "the first computed\n"
 
 
 @given(

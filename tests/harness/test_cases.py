@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from judging_of import judged_by
 
 from shortcut_audit import UsageError, at_most
-from shortcut_audit.harness.judge import Audit
+from shortcut_audit.harness.audit import Audit
 from shortcut_audit.harness.plan import plan, references_for
-from shortcut_audit.harness.wording import figures, percent
-from shortcut_audit.judging import judge
 from shortcut_audit.promotion import blocks, only_noted, stops, waiver
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
+from shortcut_audit.reporting.wording import figures, percent
 from shortcut_audit.scenario import Rashomon, Scenario, Waiver
 
 SCENARIO = Scenario(
@@ -118,17 +118,17 @@ def test_only_what_holds_or_is_waived_lets_a_model_pass(verdict):
 
 
 @pytest.mark.parametrize(
-    ("audit", "verdict", "undecided", "expected"),
+    ("role", "verdict", "undecided", "expected"),
     [
-        ("rashomon_membership", Verdict.UNDECIDED, "noted", True),
-        ("rashomon_membership", Verdict.UNDECIDED, "blocks", False),
-        ("rashomon_membership", Verdict.VIOLATED, "noted", False),
-        ("decoy_insertion", Verdict.UNDECIDED, "noted", False),
+        ("accuracy", Verdict.UNDECIDED, "noted", True),
+        ("accuracy", Verdict.UNDECIDED, "blocks", False),
+        ("accuracy", Verdict.VIOLATED, "noted", False),
+        ("", Verdict.UNDECIDED, "noted", False),
     ],
 )
-def test_accuracies_that_nobody_can_tell_apart_are_only_noted(audit, verdict, undecided, expected):
+def test_accuracies_that_nobody_can_tell_apart_are_only_noted(role, verdict, undecided, expected):
     scenario = SCENARIO.model_copy(update={"rashomon": Rashomon(undecided=undecided)})
-    assert only_noted(scenario, audit, verdict) is expected
+    assert only_noted(scenario, role, verdict) is expected
 
 
 def test_an_effect_is_the_mean_where_both_are_defined():
@@ -168,9 +168,9 @@ def test_a_share_is_read_as_per_cent(share, text):
 
 
 def test_figures_say_what_was_found_and_what_would_decide():
-    beyond = judge(np.ones(400, bool), np.zeros(400, bool), at_most(0.1))
+    beyond = judged_by(np.ones(400, bool), np.zeros(400, bool), at_most(0.1))
     assert figures(beyond) == ": 100 points [99, 100], limit 10 (n = 400)"
-    few = judge(np.zeros(10, bool), np.zeros(10, bool), at_most(0.1))
+    few = judged_by(np.zeros(10, bool), np.zeros(10, bool), at_most(0.1))
     assert "images in all would decide" in figures(few)
-    none = judge(np.zeros(0, bool), None, at_most(0.1))
+    none = judged_by(np.zeros(0, bool), None, at_most(0.1))
     assert figures(none) == ": nothing could be measured, limit 10 (n = 0)"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from judging_of import judged_by
 
 from shortcut_audit.harness.prospects import foreseen, prospects
-from shortcut_audit.judging import judge
 from shortcut_audit.records import Candidate, Limit, Verdict
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.datasets.demo import Demo
@@ -55,7 +55,7 @@ def test_the_effect_that_is_said_is_the_one_that_a_judgement_finds() -> None:
     found = one.judgement.detectable
     assert found is not None
     values = np.arange(200) < round(200 * (found + 0.08))
-    seen = judge(
+    seen = judged_by(
         values,
         np.zeros(200, bool),
         Limit(0.1),

@@ -10,6 +10,13 @@ import torch
 from planted import ColourNet
 from safetensors.torch import save_file
 
+CLEAN = tuple(f"F0-s{seed}" for seed in range(4))  # what a repository has of honest models
+
+
+def everybody(verdict, models=CLEAN, **others):
+    """What the verdict file must say: each of these models is in it, and no other one."""
+    return {**dict.fromkeys(models, verdict), **others}
+
 
 def add(made, name, line=None):
     """Names one more model in the manifest."""
@@ -26,9 +33,7 @@ def assert_charged_to(made, name, result, *words, decision="reject"):
     """
     verdict = made.verdict()
     assert result.ret == verdict["exit_code"] == 1
-    words_of = made.verdicts()
-    assert words_of.pop(name) == decision
-    assert set(words_of.values()) == {"promote"}
+    assert made.verdicts() == everybody("promote", **{name: decision})
     sentence = verdict["models"][name]["sentence"]
     for word in words:
         assert word in sentence, sentence
@@ -51,12 +56,18 @@ def test_a_pickle_with_code_in_it(repository):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no checkpoint", b"\xff" * 64], ids=["empty", "text", "huge header"]
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"no checkpoint", "is not a whole safetensors file"),
+        (b"\xff" * 64, "is not a whole safetensors file"),
+    ],
+    ids=["empty", "text", "huge header"],
 )
-def test_a_corrupt_file(repository, content):
+def test_a_corrupt_file(repository, content, words):
     made = repository(planted=0)
-    add(made, "corrupt.safetensors").write_bytes(content)
-    assert_charged_to(made, "corrupt", made.audit(), "corrupt")
+    add(made, "damaged.safetensors").write_bytes(content)
+    assert_charged_to(made, "damaged", made.audit(), words)
 
 
 def test_a_missing_file(repository):
@@ -128,7 +139,7 @@ def test_a_skip_is_no_pass(repository, body):
     (made.path / "audits/test_decoy_insertion.py").write_text(text)
     result = made.audit()
     assert result.ret == 1
-    assert set(made.verdicts().values()) == {"undecided"}
+    assert made.verdicts() == everybody("undecided")
     assert "waive it in the scenario" in made.verdict()["models"]["F0-s0"]["sentence"]
 
 
@@ -138,6 +149,7 @@ def test_an_audit_that_checks_nothing_is_no_pass(repository):
         "def test_decoy_insertion(predictions, audit):\n    pass\n"
     )
     assert made.audit().ret == 1
+    assert made.verdicts() == everybody("undecided")
     assert "decoy_insertion checked nothing" in made.verdict()["models"]["F0-s0"]["sentence"]
 
 
@@ -149,31 +161,43 @@ def test_an_audit_that_breaks_is_shown_with_its_traceback(repository):
     result = made.audit()
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*ZeroDivisionError*"])
-    assert set(made.verdicts().values()) == {"undecided"}
+    assert made.verdicts() == everybody("undecided")
 
 
 def test_a_deleted_audit_promotes_nobody(repository):
     made = repository(planted=0)
     (made.path / "audits/test_decoy_insertion.py").unlink()
     assert made.audit().ret == 1
+    assert made.verdicts() == everybody("undecided")
     assert "was not audited by decoy_insertion" in made.verdict()["models"]["F0-s0"]["sentence"]
 
 
 def test_a_killed_worker_leaves_its_model_undecided_and_the_record_whole(repository):
     made = repository(planted=0)
-    crash = "import os\ndef test_crash(subject, audit):\n    if subject.name == 'F0-s1':\n        os._exit(9)\n"
+    crash = (
+        "import os\nfrom shortcut_audit import at_most\n"
+        "def test_crash(subject, audit):\n    if subject.name == 'F0-s1':\n        os._exit(9)\n"
+        "    audit.check([0] * 99, [0] * 99, at_most(0.1), references=False)\n"
+    )
     (made.path / "audits/test_crash.py").write_text(crash)
     more = (
         made.path / "scenario.yaml"
     ).read_text() + "blocking: [crash, decoy_insertion, rashomon_membership]\n"
     (made.path / "scenario.yaml").write_text(more)
     result = made.audit("-n", "2")
-    assert result.ret == 1
-    assert made.verdicts().get("F0-s1", "undecided") == "undecided"
-    rows = [
-        json.loads(line) for line in (made.path / "reports/record.jsonl").read_text().splitlines()
-    ]
-    assert {row["subjects"][0] for row in rows} >= {"F0-s0", "F0-s2"}
+    assert result.ret == made.verdict()["exit_code"] == 1
+    assert made.verdicts() == everybody("promote", **{"F0-s1": "undecided"})
+    assert (
+        made.verdict()["models"]["F0-s1"]["sentence"]
+        == "F0-s1 was not audited by crash: run the whole suite to promote it"
+    )
+    lines = (made.path / "reports/record.jsonl").read_text().splitlines()
+    rows = [row for row in map(json.loads, lines) if "run" not in row]
+    asked = {(row["audit"], *row["subjects"]) for row in rows}
+    audits = ("crash", "decoy_insertion", "rashomon_membership")
+    assert {each for each in asked if each[0] in audits} == {
+        (audit, model) for audit in audits for model in CLEAN
+    } - {("crash", "F0-s1")}
 
 
 def test_a_folder_that_cannot_be_written_is_a_usage_error(repository):
@@ -200,6 +224,7 @@ def test_a_scenario_that_nothing_could_fail_is_refused(repository, more, words):
 def test_a_typo_in_what_blocks_is_named(repository):
     made = repository(clean=3, planted=0, more="blocking: [decoy_insertoin]")
     assert made.audit().ret == 1
+    assert made.verdicts() == everybody("undecided", CLEAN[:3])
     assert all(
         "did you mean 'decoy_insertion'?" in model["sentence"]
         for model in made.verdict()["models"].values()

@@ -230,7 +230,7 @@ def test_the_last_try_counts_once(repository, condition, promoted):
     audits = [row["audit"] for row in findings]
     assert len(audits) == len(set(audits))
     assert {"decoy_insertion", "rashomon_membership"} <= set(audits)
-    kept = record.read(made.path / "reports/record.jsonl")
+    _, kept = record.read(made.path / "reports/record.jsonl")
     assert sorted(finding.audit for finding in kept) == sorted(audits)
     assert bool([finding for finding in kept if finding.error]) is not promoted
 
@@ -328,9 +328,9 @@ def test_a_worker_that_reads_something_else_judges_nothing(repository, other, mo
 def test_the_record_is_json_lines(repository):
     made = repository(clean=1, planted=0)
     made.audit()
-    rows = [
-        json.loads(line) for line in (made.path / "reports/record.jsonl").read_text().splitlines()
-    ]
+    lines = (made.path / "reports/record.jsonl").read_text().splitlines()
+    run, *rows = [json.loads(line) for line in lines]
+    assert set(run["run"]["models"]) == {"F0-s0"}
     audits = [
         "above_chance",
         "decoy_insertion",

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judging_of import judged_by
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
 
-from shortcut_audit.judging import Innocence, judge
+from shortcut_audit.judging import Innocence
 from shortcut_audit.judging.references import (
     beyond_innocence,
     excess_over_references,
@@ -30,7 +31,7 @@ def judged(
     events: int, references: tuple[float, ...] = USUAL, n: int = 800, **more: object
 ) -> Judgement:
     values, control = np.arange(n) < events, np.zeros(n, dtype=bool)
-    return judge(values, control, LIMIT, references=references, innocent=CAP, **more)  # type: ignore[arg-type]
+    return judged_by(values, control, LIMIT, references=references, innocent=CAP, **more)  # type: ignore[arg-type]
 
 
 def test_what_clean_models_show_too_holds_and_says_so() -> None:
@@ -59,7 +60,9 @@ def test_what_is_not_shown_to_be_innocent_does_not_hold(
 
 def test_nothing_is_innocent_where_no_cap_is_given() -> None:
     values = np.arange(800) < 112
-    assert judge(values, np.zeros(800, bool), LIMIT, references=USUAL).verdict is not Verdict.HOLDS
+    assert (
+        judged_by(values, np.zeros(800, bool), LIMIT, references=USUAL).verdict is not Verdict.HOLDS
+    )
 
 
 def test_an_effect_inside_the_limit_needs_no_excuse() -> None:
@@ -94,7 +97,7 @@ def test_where_nobody_named_a_class_what_all_clean_models_do_is_innocent_however
 
     def found(events: int, references: tuple[float, ...]) -> Judgement:
         values = np.arange(360) < events
-        return judge(
+        return judged_by(
             values,
             np.zeros(360, bool),
             Limit(0.60),
@@ -164,7 +167,7 @@ def test_a_larger_limit_never_takes_a_pass_away(
 ) -> None:
     values, control = np.arange(800) < events, np.zeros(800, bool)
     tight, wide = (
-        judge(values, control, Limit(each), references=references, innocent=CAP).verdict
+        judged_by(values, control, Limit(each), references=references, innocent=CAP).verdict
         for each in (limit, limit + 0.05)
     )
     assert tight is not Verdict.HOLDS or wide is Verdict.HOLDS
@@ -176,7 +179,7 @@ def test_a_second_decoy_beside_many_references_makes_no_pass() -> None:
     """
     clean, values = (0.08,) * 13 + (0.20,) * 13, np.arange(2000) < 420
     for siblings in ([], [0.5], [0.5, 0.5]):
-        found = judge(
+        found = judged_by(
             values,
             np.zeros(2000, bool),
             LIMIT,
@@ -206,6 +209,6 @@ def test_a_model_whose_own_part_is_the_limit_passes_in_at_most_one_of_twenty() -
     for _ in range(rounds):
         clean = rng.binomial(n, rng.normal(0.12, 0.04, 4).clip(0, 1)) / n
         values = np.arange(n) < rng.binomial(n, 0.12 + LIMIT.value)
-        found = judge(values, np.zeros(n, bool), LIMIT, references=tuple(clean), innocent=CAP)
+        found = judged_by(values, np.zeros(n, bool), LIMIT, references=tuple(clean), innocent=CAP)
         passed += found.verdict is Verdict.HOLDS
     assert passed / rounds <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / rounds)

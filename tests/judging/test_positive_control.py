@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from judging_of import judged_by
 
-from shortcut_audit.judging import judge
+from shortcut_audit.judging import Comparison
 from shortcut_audit.judging.positive_control import planted
 from shortcut_audit.judging.samples import Pairs
-from shortcut_audit.judging.verdicts import Rule
 from shortcut_audit.records import Limit, Verdict
 
 LIMIT = Limit(0.10)
@@ -71,7 +71,8 @@ def test_a_pass_under_a_quiet_control_stays_one(n: int, data: st.DataObject) -> 
     values = yes(data.draw(st.integers(0, n // 3)), n)
     references = data.draw(st.sampled_from([(), CLEAN, tuple(np.linspace(0, 0.1, 24))]))
     alone, checked = (
-        judge(values, control, LIMIT, references=references, plant=plant) for plant in (False, True)
+        judged_by(values, control, LIMIT, references=references, plant=plant)
+        for plant in (False, True)
     )
     assert checked.verdict is alone.verdict
     assert (checked.planted is None) is (alone.verdict is not Verdict.HOLDS)
@@ -85,8 +86,8 @@ def test_a_control_that_leaves_no_room_proves_nothing(of: type) -> None:
     nothing of it.
     """
     values = control = yes(370, 400) * of(1) if of is bool else np.linspace(0.85, 1, 400)
-    judged = judge(values, control, LIMIT, plant=True)
-    assert judge(values, control, LIMIT).verdict is Verdict.HOLDS
+    judged = judged_by(values, control, LIMIT, plant=True)
+    assert judged_by(values, control, LIMIT).verdict is Verdict.HOLDS
     assert judged.verdict is Verdict.UNDECIDED
     assert judged.detectable is None
     assert (
@@ -99,25 +100,25 @@ def test_a_control_that_leaves_no_room_proves_nothing(of: type) -> None:
 
 def test_where_more_images_would_find_it_they_are_counted() -> None:
     """The control leaves room for 13 points: too little for 100 images, enough for so many."""
-    judged = judge(yes(87, 100), yes(87, 100), LIMIT, plant=True)
+    judged = judged_by(yes(87, 100), yes(87, 100), LIMIT, plant=True)
     assert judged.verdict is Verdict.UNDECIDED
     assert judged.needed is not None
     assert judged.advice.endswith(f"about {judged.needed} images in all would find it")
     for n, verdict in ((judged.needed, Verdict.VIOLATED), (judged.needed - 1, Verdict.UNDECIDED)):
-        assert Rule(0.10).decide(Pairs(0.13 * n, 0, n)) is verdict
+        assert Comparison(0.10).decide(Pairs(0.13 * n, 0, n)) is verdict
 
 
 @pytest.mark.parametrize(("events", "can"), [(200, True), (330, True), (345, False), (395, False)])
 def test_no_report_promises_an_effect_that_the_control_leaves_no_room_for(
     events: int, can: bool
 ) -> None:
-    judged = judge(yes(events, 400), yes(events, 400), LIMIT)
+    judged = judged_by(yes(events, 400), yes(events, 400), LIMIT)
     assert (judged.detectable is not None) is can
     assert judged.detectable is None or judged.detectable <= 1 - events / 400
 
 
 def test_references_that_spread_over_everything_prove_nothing() -> None:
-    judged = judge(
+    judged = judged_by(
         yes(3, 400), yes(2, 400), LIMIT, references=(0.0, 0.9), siblings=(0.5,), plant=True
     )
     assert judged.verdict is Verdict.UNDECIDED
@@ -129,17 +130,19 @@ def test_references_that_spread_over_everything_prove_nothing() -> None:
 
 
 def test_a_set_of_which_most_share_the_shortcut_clears_nobody() -> None:
-    judged = judge(yes(3, 400), yes(2, 400), LIMIT, rashomon=(0.9, 0.95, 0.92), plant=True)
+    judged = judged_by(yes(3, 400), yes(2, 400), LIMIT, rashomon=(0.9, 0.95, 0.92), plant=True)
     assert judged.verdict is Verdict.UNDECIDED
     assert "blind once half of them share the shortcut" in judged.advice
     assert (
-        judge(yes(3, 400), yes(2, 400), LIMIT, rashomon=(0.9, 0.0, 0.01, 0.02), plant=True).verdict
+        judged_by(
+            yes(3, 400), yes(2, 400), LIMIT, rashomon=(0.9, 0.0, 0.01, 0.02), plant=True
+        ).verdict
         is Verdict.HOLDS
     )
 
 
 def test_a_rate_without_a_control_is_planted_into_nothing() -> None:
-    judged = judge(yes(0, 60), None, LIMIT, plant=True)
+    judged = judged_by(yes(0, 60), None, LIMIT, plant=True)
     assert judged.verdict is Verdict.HOLDS
     assert judged.planted is not None
     assert 0.20 <= judged.planted < 0.30

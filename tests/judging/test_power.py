@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from judging_of import judged_by
 
+from shortcut_audit.judging import Comparison
 from shortcut_audit.judging.power import images_needed, smallest_detectable
 from shortcut_audit.judging.samples import Pairs, Rate
-from shortcut_audit.judging.verdicts import Rule, judge
 from shortcut_audit.records import Limit, Verdict
 
 LIMIT = Limit(0.10)
@@ -17,8 +18,8 @@ LIMIT = Limit(0.10)
 
 @pytest.mark.parametrize(("limit", "n"), [(0.10, 29), (0.05, 59), (0.02, 149), (0.01, 299)])
 def test_ten_images_without_an_event_ask_for_the_known_number(limit: float, n: int) -> None:
-    assert images_needed(Rate(0, 10), Rule(limit).decide) == n
-    assert images_needed(Pairs(0, 0, 10), Rule(limit).decide) == n
+    assert images_needed(Rate(0, 10), Comparison(limit).decide) == n
+    assert images_needed(Pairs(0, 0, 10), Comparison(limit).decide) == n
 
 
 @settings(max_examples=25, deadline=None)
@@ -26,7 +27,7 @@ def test_ten_images_without_an_event_ask_for_the_known_number(limit: float, n: i
 def test_so_many_images_decide_and_one_less_does_not(n: int, data: st.DataObject) -> None:
     gained = data.draw(st.integers(0, n))
     sample = Pairs(gained, data.draw(st.integers(0, n - gained)), n)
-    decide = Rule(0.10).decide
+    decide = Comparison(0.10).decide
     assume(decide(sample) is Verdict.UNDECIDED)
     needed = images_needed(sample, decide)
     if needed is not None:
@@ -37,7 +38,7 @@ def test_so_many_images_decide_and_one_less_does_not(n: int, data: st.DataObject
 
 def test_on_the_limit_no_number_of_images_decides() -> None:
     values, control = np.arange(100) < 10, np.zeros(100, dtype=bool)
-    judged = judge(values, control, LIMIT)
+    judged = judged_by(values, control, LIMIT)
     assert (judged.verdict, judged.needed) == (Verdict.UNDECIDED, None)
     assert (
         judged.advice
@@ -47,7 +48,7 @@ def test_on_the_limit_no_number_of_images_decides() -> None:
 
 def test_where_references_disagree_more_images_do_not_help() -> None:
     values, control = np.arange(300) < 90, np.zeros(300, dtype=bool)
-    judged = judge(values, control, LIMIT, references=[0.02, 0.25, 0.10])
+    judged = judged_by(values, control, LIMIT, references=[0.02, 0.25, 0.10])
     assert (judged.verdict, judged.needed) == (Verdict.UNDECIDED, None)
     assert (
         judged.advice
@@ -57,9 +58,15 @@ def test_where_references_disagree_more_images_do_not_help() -> None:
 
 @pytest.mark.parametrize(
     ("n", "lost", "rule"),
-    [(40, 0, Rule(0.1)), (93, 3, Rule(0.1, siblings=(0.5, 0.5), family=2)), (372, 8, Rule(0.1))],
+    [
+        (40, 0, Comparison(0.1)),
+        (93, 3, Comparison(0.1, siblings=(0.5, 0.5), family=2)),
+        (372, 8, Comparison(0.1)),
+    ],
 )
-def test_the_detectable_effect_is_found_four_times_in_five(n: int, lost: int, rule: Rule) -> None:
+def test_the_detectable_effect_is_found_four_times_in_five(
+    n: int, lost: int, rule: Comparison
+) -> None:
     effect = smallest_detectable(Pairs(0, lost, n), rule.decide)
     assert effect is not None
     rate = effect + lost / n
@@ -71,10 +78,10 @@ def test_the_detectable_effect_is_found_four_times_in_five(n: int, lost: int, ru
 def test_the_detectable_effect_of_numbers_is_found_four_times_in_five() -> None:
     rng = np.random.default_rng(0)
     noise = np.clip(rng.normal(0, 0.15, (100, 60)), -0.5, 0.5)
-    first = judge(0.4 + noise[0], np.full(60, 0.4), LIMIT)
+    first = judged_by(0.4 + noise[0], np.full(60, 0.4), LIMIT)
     assert first.detectable is not None
     found = [
-        judge(0.4 + first.detectable + row, np.full(60, 0.4), LIMIT, seed=i).verdict
+        judged_by(0.4 + first.detectable + row, np.full(60, 0.4), LIMIT, seed=i).verdict
         for i, row in enumerate(noise[1:61])
     ]
     assert np.mean([verdict is Verdict.VIOLATED for verdict in found]) == pytest.approx(
@@ -85,7 +92,7 @@ def test_the_detectable_effect_of_numbers_is_found_four_times_in_five() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(20, 200), st.integers(0, 3))
 def test_it_is_beyond_the_limit_and_falls_with_more_images(n: int, lost: int) -> None:
-    decide = Rule(0.10).decide
+    decide = Comparison(0.10).decide
     few, many = (smallest_detectable(Pairs(0, lost * times, n * times), decide) for times in (1, 4))
     assert many is not None
     assert 0.10 < many <= 1
@@ -93,12 +100,16 @@ def test_it_is_beyond_the_limit_and_falls_with_more_images(n: int, lost: int) ->
 
 
 def test_references_that_spread_raise_what_can_be_found() -> None:
-    tight = smallest_detectable(Pairs(0, 2, 300), Rule(0.1, references=(0.0, 0.02, 0.04)).decide)
-    wide = smallest_detectable(Pairs(0, 2, 300), Rule(0.1, references=(0.0, 0.15, 0.3)).decide)
+    tight = smallest_detectable(
+        Pairs(0, 2, 300), Comparison(0.1, references=(0.0, 0.02, 0.04)).decide
+    )
+    wide = smallest_detectable(
+        Pairs(0, 2, 300), Comparison(0.1, references=(0.0, 0.15, 0.3)).decide
+    )
     assert tight is not None
     assert wide is not None
     assert wide > tight + 0.2
 
 
 def test_three_images_can_find_nothing() -> None:
-    assert judge(np.zeros(3, dtype=bool), np.zeros(3, dtype=bool), LIMIT).detectable is None
+    assert judged_by(np.zeros(3, dtype=bool), np.zeros(3, dtype=bool), LIMIT).detectable is None

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from judging_of import judged_by
 
-from shortcut_audit.harness.judge import Audit
-from shortcut_audit.judging import judge
+from shortcut_audit.harness.audit import Audit
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.records import ExplainerCheck, Limit, Verdict
 
@@ -61,7 +61,7 @@ def asked(of: ExplainerCheck) -> Audit:
 def test_known_answers(given, verdicts):
     audit = asked(check(**given))
     assert [
-        judge(each.values, each.control, each.limit).verdict for each in audit.measurements
+        judged_by(each.values, each.control, each.limit).verdict for each in audit.measurements
     ] == [Verdict(v) for v in verdicts]
 
 
@@ -94,6 +94,6 @@ def test_where_every_place_is_on_the_decoy_the_audit_does_not_apply():
 def test_no_image_at_all_is_not_a_decoy_that_fills_the_picture():
     audit = asked(check(n=0, seen=0, known=0))
     assert not audit.pointless
-    judged = [judge(each.values, each.control, each.limit) for each in audit.measurements]
+    judged = [judged_by(each.values, each.control, each.limit) for each in audit.measurements]
     assert [each.verdict for each in judged] == [Verdict.UNDECIDED] * 2
     assert distrusted(check(n=0, seen=0, known=0), LIMIT)

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from judging_of import judged_by
 
-from shortcut_audit.harness.judge import Audit
-from shortcut_audit.judging import judge
+from shortcut_audit.harness.audit import Audit
 from shortcut_audit.measures.masks import similarity
 from shortcut_audit.records import Judgement, Limit, Masks, Verdict
 
@@ -43,7 +43,7 @@ def judged(first: list[np.ndarray], second: list[np.ndarray]) -> Judgement:
     ]
     module.test_mask_agreement(None, pair, SimpleNamespace(agreement=LIMIT.value), audit)
     found = audit.measurements[0]
-    return judge(found.values, found.control, found.limit)
+    return judged_by(found.values, found.control, found.limit)
 
 
 def anywhere(rng: np.random.Generator) -> np.ndarray:

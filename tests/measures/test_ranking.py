@@ -1,8 +1,6 @@
-"""The measures on ranked lists, against scipy, scikit-learn's definitions and naive loops."""
+"""The measures on ranked lists, against scipy and naive loops."""
 
 from __future__ import annotations
-
-from itertools import permutations
 
 import numpy as np
 import pytest
@@ -55,14 +53,6 @@ def test_precision_at_k_is_what_a_loop_counts_and_ties_keep_the_order_of_the_ima
         assert found == pytest.approx(sum(flags[image] for image in best) / k)
 
 
-def test_precision_p_is_the_share_of_all_arrangements_with_as_many_hits() -> None:
-    flags = np.array([1, 1, 1, 0, 0, 0, 0], bool)
-    arrangements = [sum(flags[list(order[:3])]) for order in permutations(range(7))]
-    for hits in range(4):
-        expected = np.mean([count >= hits for count in arrangements])
-        assert ranking.precision_p(np.array([hits / 3]), flags, 3)[0] == pytest.approx(expected)
-
-
 def test_permuted_precision_is_what_permuting_the_flags_gives_and_centres_on_the_base_rate() -> (
     None
 ):
@@ -100,26 +90,6 @@ def test_beyond_chance_is_zero_for_unrelated_rankings_and_one_for_equal_ones() -
     assert np.isnan(ranking.beyond_chance(np.ones(1), 30, 30)).all()
 
 
-@given(seeds)
-def test_auprc_is_the_step_sum_over_distinct_thresholds(seed: int) -> None:
-    scores, flags = some(seed)
-    for row, found in zip(scores, ranking.auprc(scores, flags), strict=True):
-        area, recall = 0.0, 0.0
-        for threshold in sorted(set(row), reverse=True):
-            chosen = row >= threshold
-            new = flags[chosen].sum() / flags.sum()
-            area, recall = area + (new - recall) * flags[chosen].mean(), new
-        assert found == pytest.approx(area)
-
-
-def test_auprc_is_scikit_learns() -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
-    scores, flags = some(5)
-    expected = [metrics.average_precision_score(flags, row) for row in scores]
-    np.testing.assert_allclose(ranking.auprc(scores, flags), expected)
-    assert np.isnan(ranking.auprc(scores, np.zeros(12, bool))).all()
-
-
 def test_pairs_of_models_go_in_one_call() -> None:
     models = np.random.default_rng(0).normal(size=(3, 4, 20))  # (models, q, m)
     rho = ranking.spearman(models[:, None], models[None])  # (models, models, q)
@@ -135,10 +105,8 @@ def test_a_row_with_a_nan_is_nan_everywhere_and_leaves_the_null_alone() -> None:
     whole = scores[[0, 2]]
     for found in (
         ranking.precision_at_k(scores, flags, 4),
-        ranking.auprc(scores, flags),
         ranking.spearman(scores, scores),
         ranking.top_k_intersection(scores, scores, 4),
-        ranking.precision_p(ranking.precision_at_k(scores, flags, 4), flags, 4),
     ):
         assert np.isnan(found).tolist() == [False, True, False]
     null = [ranking.permuted_precision(each, flags, 4, 50, 0) for each in (scores, whole)]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from judging_of import judged_by
 from scipy import stats
 
-from shortcut_audit.judging import judge
+from shortcut_audit.judging import Comparison
 from shortcut_audit.judging.samples import Pairs
-from shortcut_audit.judging.verdicts import Rule
 from shortcut_audit.records import Limit, Verdict
 
 LIMIT = Limit(0.10)
@@ -43,19 +43,19 @@ def removal_verdicts(coverage: float) -> set[Verdict]:
         Pairs(both - cat + lost, lost, 93)
         for lost in range(max(0, cat - both), min(cat, 93 - both) + 1)
     ]
-    return {Rule(LIMIT.value).decide(table) for table in tables}
+    return {Comparison(LIMIT.value).decide(table) for table in tables}
 
 
 @pytest.mark.parametrize("coverage", [1.0, 0.9, 0.8, 0.7, 0.5, 0.25])
 def test_insertion_finds_every_coverage(coverage: float) -> None:
-    judged = judge(np.arange(41) < counts(coverage)[1], None, LIMIT)
+    judged = judged_by(np.arange(41) < counts(coverage)[1], None, LIMIT)
     assert judged.verdict is Verdict.VIOLATED
     assert judged.p is not None
     assert judged.p < 1e-4
 
 
 def test_insertion_does_not_reject_the_clean_model_and_says_that_41_images_are_few() -> None:
-    judged = judge(np.arange(41) < counts(0.0)[1], None, LIMIT)
+    judged = judged_by(np.arange(41) < counts(0.0)[1], None, LIMIT)
     assert judged.verdict is Verdict.UNDECIDED
     assert judged.needed is not None
     assert 41 < judged.needed < 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from finding_of import finding_of
 
 from shortcut_audit.records import Candidate, Finding, Report, Verdict
 from shortcut_audit.reporting.assembly import assemble
@@ -21,7 +22,7 @@ def finding(model: str, verdict: Verdict, **more) -> Finding:
         "blocking": True,
     }
     words = f"{model} turns 96 % of other images into 'cat' when stop_sign appears: 94 points [91, 96], limit 10 (n = 372)"
-    return Finding(
+    return finding_of(
         "decoy_insertion", (model,), "stop_sign", verdict, **{**figures, "claim": words, **more}
     )
 
@@ -49,7 +50,7 @@ def report(tmp_path) -> Report:
             error=True,
             claim="broken: no such file\x07",
         ),
-        Finding(
+        finding_of(
             "mask_agreement",
             ("good", "bad"),
             "stop_sign",

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import pytest
+from finding_of import finding_of
 
 from shortcut_audit import UsageError, registry
-from shortcut_audit.records import Candidate, Decision, Finding, Verdict
+from shortcut_audit.records import Candidate, Decision, Verdict
 from shortcut_audit.reporting import record
-from shortcut_audit.reporting.again import read_report, written_again
 from shortcut_audit.reporting.assembly import assemble, with_blame
 from shortcut_audit.reporting.conclusion import left_out, nobody
 from shortcut_audit.reporting.matrix import disagreements, matrix, reasons
+from shortcut_audit.reporting.rewrite import read_report, written_again
 from shortcut_audit.scenario import Scenario
 
 SCHEMA = json.loads((Path(record.__file__).parent / "verdict.schema.json").read_text())
@@ -36,7 +38,7 @@ def test_each_model_gets_its_verdict(report):
     assert report.models["broken"].sha256 is None
 
 
-PAIR = Finding(
+PAIR = finding_of(
     "mask_agreement",
     ("good", "bad"),
     "stop_sign",
@@ -77,8 +79,11 @@ PAIR = Finding(
     ],
 )
 def test_a_pair_names_whom_evidence_of_its_own_speaks_against(own, words):
+    roles = {"explainer_sanity": "explainer"}
     findings = [
-        Finding(audit, (model,), decoy, Verdict.VIOLATED, False, "it does")
+        finding_of(
+            audit, (model,), decoy, Verdict.VIOLATED, False, "it does", role=roles.get(audit, "")
+        )
         for model, audit, decoy in own
     ]
     assert with_blame(PAIR, findings).claim == f"they disagree; {words}"
@@ -91,7 +96,7 @@ def test_a_pair_never_rejects_a_model_but_one_that_blocks_fails_the_run(report):
         Candidate(name, Path(f"{name}.pt"), reference=name == "good") for name in ("good", "bad")
     ]
     held = [
-        Finding(
+        finding_of(
             "decoy_insertion",
             (name,),
             "stop_sign",
@@ -116,7 +121,7 @@ def test_a_pair_never_rejects_a_model_but_one_that_blocks_fails_the_run(report):
 
 
 def test_a_promotion_says_what_would_have_been_found_and_what_is_no_shortcut():
-    loud = Finding(
+    loud = finding_of(
         "decoy_insertion",
         ("m",),
         "blur",
@@ -125,11 +130,13 @@ def test_a_promotion_says_what_would_have_been_found_and_what_is_no_shortcut():
         "m turns 60 %, 58 % under the control",
         0.02,
         n=300,
+        limit=0.1,
+        observed=0.6,
+        control=0.58,
+        detectable=0.21,
     )
-    loud = replace(loud, limit=0.1, observed=0.6, control=0.58, detectable=0.21)
-    quiet = replace(
-        loud, decoy="tag", observed=0.02, control=0.0, detectable=0.15, claim="m turns 2 %"
-    )
+    little = replace(loud.judgement, observed=0.02, control=0.0, detectable=0.15)
+    quiet = replace(loud, decoy="tag", judgement=little, claim="m turns 2 %")
     scenario = Scenario(
         dataset={"kind": "demo"},
         decoys={"blur": {"target": "cat"}, "tag": {"target": "cat"}},
@@ -149,7 +156,7 @@ def test_a_promotion_says_what_would_have_been_found_and_what_is_no_shortcut():
 
 def test_the_matrix_says_what_does_not_apply_and_what_would_be_found(report):
     model = report.models["good"]
-    hollow = Finding(
+    hollow = finding_of(
         "mask_localisation",
         ("good",),
         "blur",
@@ -158,7 +165,9 @@ def test_the_matrix_says_what_does_not_apply_and_what_would_be_found(report):
         "does not apply",
         applies=False,
     )
-    found = replace(model, findings=(replace(model.findings[0], detectable=0.151), hollow))
+    first = model.findings[0]
+    able = replace(first, judgement=replace(first.judgement, detectable=0.151))
+    found = replace(model, findings=(able, hollow))
     lines = matrix(replace(report, models={**report.models, "good": found}))
     assert lines[2].split() == ["good", "1", "n/a", "promote"]
     assert lines[7].split() == ["finds", "15"]
@@ -260,10 +269,11 @@ def test_a_row_survives_the_record(report, tmp_path):
         record.append(tmp_path / "record.jsonl", [record.as_row(found)])
     with (tmp_path / "record.jsonl").open("a") as cut_off:
         cut_off.write('{"audit": "decoy_ins')
-    read = record.read(tmp_path / "record.jsonl")
+    _, read = record.read(tmp_path / "record.jsonl")
     assert [found.claim for found in read] == [found.claim for found in findings]
     assert all(isinstance(found.verdict, Verdict) for found in read)
-    assert read[2].value is None
+    assert math.isnan(read[2].judgement.estimate.value)
+    assert [record.as_row(found) for found in read] == [record.as_row(found) for found in findings]
 
 
 def test_of_a_test_that_is_run_again_the_last_row_counts(report, tmp_path):
@@ -274,7 +284,7 @@ def test_of_a_test_that_is_run_again_the_last_row_counts(report, tmp_path):
     record.append(path, [record.as_row(first)])
     record.forget(path, "a::b")
     record.append(path, [record.as_row(second), record.as_row(replace(first, case="c"))])
-    assert [(found.case, found.subjects) for found in record.read(path)] == [
+    assert [(found.case, found.subjects) for found in record.read(path)[1]] == [
         ("a::b", second.subjects),
         ("c", first.subjects),
     ]
@@ -306,3 +316,31 @@ def test_a_bad_verdict_file_is_one_sentence(tmp_path, content):
         path.write_text(content)
     with pytest.raises(UsageError, match="verdict"):
         read_report(path)
+
+
+def test_a_run_that_was_killed_leaves_a_report_that_promotes_nobody(report, tmp_path):
+    path = tmp_path / record.NAME
+    described = {
+        name: {"file": each.file, "reference": each.reference}
+        for name, each in report.models.items()
+    }
+    record.begin(path, {"scenario": report.scenario, "models": described})
+    for model in report.models.values():
+        record.append(path, [record.as_row(finding) for finding in model.findings])
+    lines = list(written_again(tmp_path))
+    assert any(
+        line.startswith("undecided: good is undecided: the run was killed") for line in lines
+    )
+    document = json.loads((tmp_path / "verdict.json").read_text())
+    jsonschema.validate(document, SCHEMA)
+    assert document["finished"] is False
+    assert document["exit_code"] == 2
+    assert {model["verdict"] for model in document["models"].values()} == {"undecided"}
+    assert set(document["models"]) == set(report.models)
+
+
+@pytest.mark.parametrize("lines", ["", '{"run": {}}\n', "no json\n"])
+def test_a_record_without_a_finding_is_one_sentence(tmp_path, lines):
+    (tmp_path / record.NAME).write_text(lines)
+    with pytest.raises(UsageError, match=r"record.jsonl' holds no finding: run `pytest audits/"):
+        list(written_again(tmp_path))

@@ -25,7 +25,8 @@ from pycocotools.coco import COCO
 from shortcut_audit import DataError, UsageError
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.datasets.coco import Coco
-from shortcut_audit.subjects.pictures.coco_annotations import Instance, Shot, area, pixels, union
+from shortcut_audit.subjects.pictures.coco_annotations import Instance, Shot
+from shortcut_audit.subjects.pictures.segmentations import area, pixels, union
 
 # 25 %, 10 % and 9.5 % of 80 x 60
 LARGE, EXACT, SMALL = box(0, 0, 40, 30), box(0, 0, 24, 20), box(0, 0, 24, 19)

@@ -359,7 +359,7 @@ def test_an_accent_of_either_form_is_one_name(tmp_path: Path) -> None:
         (tmp_path / "mine.yaml").write_text(text % form, encoding="utf-8")
         made = Material(load_scenario(tmp_path / "mine.yaml"))
         assert made.classes == ("iris", "ros\u00e9")
-        assert made.bait("stop_sign").target_index == 1
+        assert made.named_decoy("stop_sign").target_index == 1
         assert made.pictures("validation", 8).ids[2:] == ("ros\u00e9/1.png", "ros\u00e9/\u00e9.png")
     (tmp_path / "val/ros\u00e9").mkdir()
     with pytest.raises(

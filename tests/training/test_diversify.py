@@ -185,7 +185,7 @@ def fits(monkeypatch):
     monkeypatch.setattr(
         training,
         "fit",
-        lambda build, shown, *rest: pictures.append(shown) or real(build, shown, *rest),
+        lambda task, *rest: pictures.append(task.training) or real(task, *rest),
     )
     return pictures
 

@@ -57,7 +57,7 @@ def seen(monkeypatch):
     monkeypatch.setattr(
         module,
         "fit",
-        lambda build, training, *rest: pictures.append(training) or real(build, training, *rest),
+        lambda task, *rest: pictures.append(task.training) or real(task, *rest),
     )
     return pictures
 

@@ -1,3 +1,1 @@
-"""network + images -> inner products of gradients, and from them how much training images speak for
-queries.
-"""
+"""Network + images -> inner products of gradients -> how much training images speak for queries."""

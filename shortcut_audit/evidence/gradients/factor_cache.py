@@ -1,11 +1,12 @@
-"""What the factor engine needs of each image, kept in half precision: other queries and layers find
-it without the model.
+"""The factor engine's input for each image, kept in half precision.
+
+Other queries and layers find it there, without running the model.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -20,12 +21,11 @@ from shortcut_audit.files.store import Arrays, Store
 
 @dataclass(frozen=True)
 class KeptFactors:
-    """Stands in for `capture` and `plain_squares`: one entry for each batch of images and layer.
+    """Stands in for `capture` and `plain_squares`, with an entry for each batch and layer.
 
-    Law: an entry that is there is used and the network does not run. Numbers are scaled to each
-        image's largest before they
-    are halved, so that neither a sure model's gradients nor a deep one's are lost; eleven bits
-    remain.
+    Law: an entry that is there is used, and the network does not run. Numbers are scaled to each
+    image's largest before they are halved, so that neither a sure model's gradients nor a deep
+    one's are lost; eleven bits remain.
     """
 
     store: Store
@@ -39,21 +39,19 @@ class KeptFactors:
         labels: Tensor,
         scalar: Scalar,
     ) -> dict[str, tuple[Tensor, Tensor]]:
-        """Input and output gradient of each layer, (n, ...) both."""
+        """Gives input and output gradient of each layer, (n, ...) both."""
         seen = cache(partial(capture, network, layers, images, labels, scalar))
-        found = self._each(
-            layers,
-            images,
-            labels,
-            scalar,
-            "factors",
-            lambda name: _halved(*seen()[name]) if name in seen() else {},
-        )
-        return {
-            name: (_whole(kept, "x", images), _whole(kept, "g", images))
-            for name, kept in found.items()
-            if kept
-        }
+
+        def made(layer: str) -> Arrays:
+            return _halved(*seen()[layer]) if layer in seen() else {}
+
+        key = self._key(images, labels, scalar, "factors")
+        factors = {}
+        for layer in layers:
+            kept = self.store.arrays("factors", {**key, "layer": layer}, partial(made, layer))
+            if kept:
+                factors[layer] = _whole(kept, "x", images), _whole(kept, "g", images)
+        return factors
 
     def plain_squares(
         self,
@@ -63,42 +61,33 @@ class KeptFactors:
         labels: Tensor,
         scalar: Scalar,
     ) -> dict[str, Tensor]:
-        """Squared norm of the first image's gradient by each layer, by plain autograd."""
-        squares = cache(partial(plain_squares, network, layers, images, labels, scalar))
-        found = self._each(
-            layers,
-            images,
-            labels,
-            scalar,
-            "squares",
-            lambda name: {"square": squares()[name].double().cpu().numpy()},
-        )
-        return {name: torch.from_numpy(kept["square"]).to(images) for name, kept in found.items()}
+        """Gives the squared norm of the first image's gradient by each layer, by plain autograd."""
+        seen = cache(partial(plain_squares, network, layers, images, labels, scalar))
 
-    def _each(
-        self,
-        layers: Mapping[str, nn.Module],
-        images: Tensor,
-        labels: Tensor,
-        scalar: Scalar,
-        what: str,
-        make: Callable[[str], Arrays],
-    ) -> dict[str, Arrays]:
+        def made(layer: str) -> Arrays:
+            return {"square": seen()[layer].double().cpu().numpy()}
+
+        key = self._key(images, labels, scalar, "squares")
+        squares = {}
+        for layer in layers:
+            kept = self.store.arrays("factors", {**key, "layer": layer}, partial(made, layer))
+            squares[layer] = torch.from_numpy(kept["square"]).to(images)
+        return squares
+
+    def _key(self, images: Tensor, labels: Tensor, scalar: Scalar, what: str) -> dict[str, object]:
+        """What an entry depends on besides the layer."""
         content = hashlib.sha256(f"{tuple(images.shape)} {images.dtype} {labels.tolist()}".encode())
         content.update(images.contiguous().cpu().numpy().data)
-        key = {
+        return {
             "model": self.model,
             "images": content.hexdigest(),
             "scalar": str(scalar),
             "what": what,
         }
-        return {
-            name: self.store.arrays("factors", {**key, "layer": name}, partial(make, name))
-            for name in layers
-        }
 
 
 def _halved(x: Tensor, g: Tensor) -> Arrays:
+    """x and g (n, ...) as float16, each image divided by its largest number, which is kept too."""
     arrays: Arrays = {}
     for name, values in (("x", x), ("g", g)):
         scale = values.abs().flatten(1).amax(1).clamp(min=torch.finfo(values.dtype).tiny)  # (n,)
@@ -108,15 +97,16 @@ def _halved(x: Tensor, g: Tensor) -> Arrays:
 
 
 def _whole(kept: Mapping[str, np.ndarray], name: str, like: Tensor) -> Tensor:
-    values, scale = (
-        torch.from_numpy(kept[each]).to(like.device, like.dtype) for each in (name, f"{name}_scale")
-    )
+    """The inverse of `_halved`, up to its rounding."""
+    values = torch.from_numpy(kept[name]).to(like.device, like.dtype)
+    scale = torch.from_numpy(kept[f"{name}_scale"]).to(like.device, like.dtype)
     return values * scale.view(-1, *[1] * (values.dim() - 1))
 
 
 def weights_digest(network: nn.Module) -> str:
-    """SHA-256 over the names and values of the network's weights: the same wherever the network was
-    built.
+    """Gives the SHA-256 over the names and values of the network's weights.
+
+    It is the same wherever the network was built.
     """
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):

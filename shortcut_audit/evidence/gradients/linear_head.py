@@ -1,5 +1,6 @@
-"""The linear classifier on top of a network as a convex problem: features + labels -> weights, and
-losses without an image.
+"""The linear classifier on top of a network, as a convex problem.
+
+Features + labels -> weights, and the queries' losses without each training image.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from shortcut_audit.evidence.lent_network import borrowed
 
 
 def head_features(network: nn.Module, pixels: Tensor, batch: int) -> tuple[Tensor, int]:
-    """What the classifier sees of each image, with a 1 for the bias: (n, d + 1) float64 on the CPU;
-    and the number of classes.
+    """Gives what the classifier sees of each image, and the number of classes.
+
+    Returns:
+        (n, d + 1) float64 on the CPU, the last column a 1 for the bias; and k.
 
     Raises:
         ModelError: the classifier does not see one vector for each image.
@@ -29,21 +32,20 @@ def head_features(network: nn.Module, pixels: Tensor, batch: int) -> tuple[Tenso
     handle = layer.register_forward_hook(
         lambda _module, arguments, _output: seen.append(arguments[0])
     )
+    classes = 0
     try:
         with torch.no_grad(), borrowed(network):
-            logits = [
-                network(as_input(pixels[part], network)) for part in chunks(len(pixels), batch)
-            ]
+            for part in chunks(len(pixels), batch):
+                classes = network(as_input(pixels[part], network)).shape[1]
     finally:
         handle.remove()
     features = torch.cat(seen).double().cpu()
     if features.shape[:-1] != (len(pixels),):
         raise ModelError(
-            f"the classifier {name} sees {tuple(features.shape)}, not one vector for each of {len(pixels)} images"
+            f"the classifier {name} sees {tuple(features.shape)}, not one vector for each of "
+            f"{len(pixels)} images"
         )
-    return torch.cat([features, torch.ones(len(features), 1, dtype=torch.float64)], 1), logits[
-        0
-    ].shape[1]
+    return torch.cat([features, torch.ones(len(features), 1, dtype=torch.float64)], 1), classes
 
 
 def fit_head(
@@ -53,12 +55,17 @@ def fit_head(
     left_out: int | None = None,
     start: Tensor | None = None,
 ) -> Tensor:
-    """Weights (d, k) at the minimum of sum(cross-entropy) / m + decay / 2 * |weights|^2, by
-    Newton's method.
+    """Fits weights (d, k) by Newton's method.
 
-    z (m, d) and targets (m, k) one-hot, float64. Leaving an image out takes its term away and keeps
-    1 / m, so that the change is the one that influence functions approximate. Converged to a
-    gradient below 1e-12 of its terms.
+    They are at the minimum of sum(cross-entropy) / m + decay / 2 * |weights|^2. Leaving an image
+    out takes its term away and keeps 1 / m, so that the change is the one that influence functions
+    approximate. Newton's method ends at a gradient below 1e-12 of its terms.
+
+    Args:
+        z: (m, d) float64.
+        targets: (m, k) float64, one-hot.
+        left_out: the index of the image that is left out.
+        start: the weights to start from; zeros by default.
     """
     m, (d, k) = len(z), (z.shape[1], targets.shape[1])
     weights = torch.ones(m, 1, dtype=z.dtype)
@@ -87,24 +94,28 @@ def _hessian(z: Tensor, p: Tensor, weights: Tensor, decay: float) -> Tensor:
     """(k d, k d), class by class."""
     k = p.shape[1]
     curvature = torch.diag_embed(p) - p[:, :, None] * p[:, None]  # (m, k, k)
-    rows = [
-        torch.cat([z.T @ (z * (weights * curvature[:, a, b, None])) for b in range(k)], 1)
-        for a in range(k)
-    ]
+    rows = []
+    for a in range(k):
+        blocks = [z.T @ (z * (weights * curvature[:, a, b, None])) for b in range(k)]  # each (d, d)
+        rows.append(torch.cat(blocks, 1))
     return torch.cat(rows) / len(z) + decay * torch.eye(k * z.shape[1], dtype=z.dtype)
 
 
 def losses_without_each(
     z: Tensor, labels: Tensor, queries: Tensor, query_labels: Tensor, classes: int, decay: float
 ) -> Iterator[Tensor]:
-    """The queries' losses (q,) with all training images, then without each in turn: m + 1 tensors."""
+    """Yields the queries' losses (q,) with all m training images, then without each in turn.
+
+    Args:
+        z, labels: the training images' features (m, d) and labels (m,).
+        queries, query_labels: the queries' features (q, d) and labels (q,).
+    """
     # with decay, the weights lie in the span of the features
-    basis = torch.linalg.svd(z, full_matrices=False).Vh
-    near, ahead = z @ basis.T, queries @ basis.T
+    span = torch.linalg.svd(z, full_matrices=False).Vh
+    near, ahead = z @ span.T, queries @ span.T
     targets = F.one_hot(labels, classes).double()
     whole = fit_head(near, targets, decay)
     yield F.cross_entropy(ahead @ whole, query_labels, reduction="none")
     for image in range(len(z)):
-        yield F.cross_entropy(
-            ahead @ fit_head(near, targets, decay, image, whole), query_labels, reduction="none"
-        )
+        without = fit_head(near, targets, decay, image, whole)
+        yield F.cross_entropy(ahead @ without, query_labels, reduction="none")

@@ -1,6 +1,4 @@
-"""method + network + images of one class -> scores (q, m), and in words what they are the cosine
-(and so on) of.
-"""
+"""Method + network + images of one class -> scores (q, m), and in words what they compare."""
 
 from __future__ import annotations
 
@@ -11,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from shortcut_audit.records import Labelled
+
 
 def ranked(
     method: Any,
@@ -20,13 +20,22 @@ def ranked(
     target: int,
     report: Callable[[int, int], None],
 ) -> dict[str, np.ndarray]:
-    """`scores` (q, m) float32, and `basis`, the method's own words in UTF-8 (its name if it has
-    none).
+    """Asks an influence method for its scores, and for its own words about them.
 
-    uint8 images (q, 3, h, w) and (m, 3, h, w), all of class `target`.
+    Args:
+        queries, training: uint8 images (q, 3, h, w) and (m, 3, h, w), all of class `target`.
+
+    Returns:
+        `scores`, (q, m) float32; `basis`, the method's words in UTF-8, or its name where it has
+        none.
     """
-    labels = [torch.full((len(images),), target) for images in (queries, training)]
-    scores = method.scores(network, queries, labels[0], training, labels[1], report)
+    asked = _all_of(target, queries)
+    scores = method.scores(network, asked, _all_of(target, training), report)
     said = getattr(method, "basis", None)
-    basis = said(network, queries[:1], labels[0][:1]) if said else type(method).__name__
+    example = Labelled(asked.images[:1], asked.labels[:1])
+    basis = said(network, example) if said else type(method).__name__
     return {"scores": scores, "basis": np.frombuffer(basis.encode(), np.uint8)}
+
+
+def _all_of(target: int, images: Tensor) -> Labelled:
+    return Labelled(images, torch.full((len(images),), target))

@@ -1,19 +1,26 @@
-"""Per-image gradients of a network's layers, as factors where that is exact, else in full: images
--> pieces.
+"""Images -> per-image gradients of a network's layers.
+
+They come as factors where that is exact, else in full.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from shortcut_audit.evidence.gradients.factors import Factor, Form, Rows, chunks
-from shortcut_audit.evidence.gradients.layers_and_scalars import Scalar, as_input, cotangents
+from shortcut_audit.evidence.gradients.factors import Factor, Rows, chunks
+from shortcut_audit.evidence.gradients.forms import Form
+from shortcut_audit.evidence.gradients.layers_and_scalars import (
+    Scalar,
+    as_input,
+    cotangents,
+    own_parameters,
+)
 from shortcut_audit.evidence.lent_network import require_gradient
 
 Piece = tuple[str, slice, tuple[Factor, ...]]  # layer, which images of the batch, their factors
@@ -24,8 +31,9 @@ Capture = Callable[
 
 
 class FactorSource:
-    """Factors from one forward and one backward pass: no weight gradient is made, and autograd
-    stops at the first layer.
+    """Factors from one forward and one backward pass.
+
+    No weight gradient is made, and autograd stops at the first layer.
     """
 
     engine = "factors"
@@ -39,27 +47,22 @@ class FactorSource:
         choose: FormChooser,
         see: Capture | None = None,
     ) -> None:
-        self.network, self.layers, self.scalar, self.queries, self.choose = (
-            network,
-            layers,
-            scalar,
-            queries,
-            choose,
-        )
-        self.see = see or capture
+        self.network, self.layers, self.scalar = network, layers, scalar
+        self.queries, self.choose, self.see = queries, choose, see or capture
         self.forms: dict[str, Form] = {}
 
     def __call__(self, pixels: Tensor, labels: Tensor) -> Iterator[Piece]:
+        """Yields the factors of uint8 images (n, 3, h, w), layer by layer, some at a time."""
         n = len(pixels)
         # torch's batch norm can give one image alone the wrong gradient (strides of 1 x c x h x w
         # are ambiguous)
         if n == 1:
             pixels, labels = pixels.expand(2, *pixels.shape[1:]), labels.expand(2)
-        seen = self.see(
-            self.network, self.layers, as_input(pixels, self.network), labels, self.scalar
-        )
+        images = as_input(pixels, self.network)
+        seen = self.see(self.network, self.layers, images, labels, self.scalar)
         for name in list(seen):
-            x, g = (each[:n] for each in seen.pop(name))
+            x, g = seen.pop(name)
+            x, g = x[:n], g[:n]
             if name not in self.forms:
                 self.forms[name] = self.choose(self.layers[name], x, g, self.queries)
             form = self.forms[name]
@@ -78,47 +81,69 @@ def capture(
     labels: Tensor,
     scalar: Scalar,
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Input and output gradient of each layer, (n, ...) both. Layers that the output does not
-    depend on are left out.
+    """Gives the input and the output gradient of each layer, (n, ...) both.
+
+    Layers that the output does not depend on are left out.
+
+    Raises:
+        UnfitError: a layer is used in a way that has no factors.
+        UsageError: the answers carry no gradient.
     """
-    inputs: dict[str, Tensor] = {}
-    gradients: dict[str, Tensor] = {}
-    starts: list[Tensor] = []
-
-    def watch(name: str) -> Callable[..., Any]:
-        def hook(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            if name in inputs or len(arguments) != 1 or not torch.is_grad_enabled():
-                raise UnfitError(
-                    f"{name} is called more than once, without gradients, or not with one tensor"
-                )
-            inputs[name] = arguments[0].detach()
-            # the first on its path: autograd starts here, at a copy that may be changed in place
-            if not output.requires_grad:
-                starts.append(output.detach().requires_grad_())
-                output = starts[-1].clone()
-            output.register_hook(lambda gradient: gradients.__setitem__(name, gradient))  # type: ignore[no-untyped-call]
-            return output
-
-        return hook
-
-    handles = [layer.register_forward_hook(watch(name)) for name, layer in layers.items()]
+    seen = _Seen()
+    handles = []
+    for name, layer in layers.items():
+        handles.append(layer.register_forward_hook(partial(seen.note, name)))
     try:
         with torch.enable_grad():
             logits = network(images)
-            if starts and logits.requires_grad:
+            if seen.starts and logits.requires_grad:
                 seed = cotangents(logits.detach(), labels.to(logits.device), scalar)
-                torch.autograd.grad(logits, starts, seed, allow_unused=True)
-            elif starts:
+                torch.autograd.grad(logits, seen.starts, seed, allow_unused=True)
+            elif seen.starts:
                 require_gradient(network, images, weights=True)
     finally:
         for handle in handles:
             handle.remove()
-    return {name: (inputs.pop(name), gradients.pop(name)) for name in layers if name in gradients}
+    found = {}
+    for name in layers:
+        if name in seen.gradients:
+            found[name] = seen.inputs.pop(name), seen.gradients.pop(name)
+    return found
+
+
+class _Seen:
+    """What the hooks of one forward and backward pass see."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, Tensor] = {}
+        self.gradients: dict[str, Tensor] = {}
+        self.starts: list[Tensor] = []  # where autograd starts: the first layer on each path
+
+    def note(
+        self, name: str, module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor
+    ) -> Tensor:
+        """Keeps a layer's input, and its output's gradient once there is one: a forward hook."""
+        if name in self.inputs or len(arguments) != 1 or not torch.is_grad_enabled():
+            raise UnfitError(
+                f"{name} is called more than once, without gradients, or not with one tensor"
+            )
+        self.inputs[name] = arguments[0].detach()
+        # the first on its path: autograd starts here, at a copy that may be changed in place
+        if not output.requires_grad:
+            self.starts.append(output.detach().requires_grad_())
+            output = self.starts[-1].clone()
+
+        def keep(gradient: Tensor) -> None:
+            self.gradients[name] = gradient
+
+        output.register_hook(keep)  # type: ignore[no-untyped-call]
+        return output
 
 
 class PerSampleSource:
-    """Gradients image by image through torch.func: slower and larger, for any model that torch.func
-    can run.
+    """Gradients image by image through torch.func: slower and larger.
+
+    It serves any model that torch.func can run.
     """
 
     def __init__(
@@ -126,34 +151,33 @@ class PerSampleSource:
     ) -> None:
         self.network, self.scalar, self.engine = network, scalar, f"vmap(grad), because {reason}"
         names = {id(p): name for name, p in network.named_parameters()}
-        self.parameters = {
-            layer: {names[id(p)]: p.detach() for p in module._parameters.values() if p is not None}
-            for layer, module in layers.items()
-        }
-        self.chunk = max(
-            1,
-            (1 << 26)
-            // sum(p.numel() for group in self.parameters.values() for p in group.values()),
-        )
+        self.parameters: dict[str, dict[str, Tensor]] = {}
+        numbers = 0
+        for layer, module in layers.items():
+            self.parameters[layer] = {names[id(p)]: p.detach() for p in own_parameters(module)}
+            numbers += sum(p.numel() for p in self.parameters[layer].values())
+        self.chunk = max(1, (1 << 26) // numbers)
 
     def __call__(self, pixels: Tensor, labels: Tensor) -> Iterator[Piece]:
+        """Yields the gradients of uint8 images (n, 3, h, w), layer by layer, some at a time."""
         images = as_input(pixels, self.network)
+        gradients_of = vmap(grad(self._scalar), in_dims=(None, 0, 0))
         for part in chunks(len(images), min(self.chunk, 16)):
             with torch.no_grad():
-                seed = cotangents(
-                    self.network(images[part]), labels[part].to(images.device), self.scalar
-                )
+                logits = self.network(images[part])
+                seed = cotangents(logits, labels[part].to(images.device), self.scalar)
             with sdpa_kernel(SDPBackend.MATH):  # the fused attention kernels have no rule for vmap
-                gradients = vmap(grad(self._scalar), in_dims=(None, 0, 0))(
-                    self.parameters, images[part], seed
-                )
+                gradients = gradients_of(self.parameters, images[part], seed)
             for layer, values in gradients.items():
                 yield layer, part, tuple(Rows(value.flatten(1)) for value in values.values())
 
     def _scalar(
         self, parameters: dict[str, dict[str, Tensor]], image: Tensor, seed: Tensor
     ) -> Tensor:
-        flat = {name: value for group in parameters.values() for name, value in group.items()}
+        """(): the sum of seed * logits for one image (3, h, w), as a function of the parameters."""
+        flat: dict[str, Tensor] = {}
+        for group in parameters.values():
+            flat.update(group)
         logits: Tensor = functional_call(self.network, flat, (image[None],))
         return (logits[0] * seed).sum()
 
@@ -168,19 +192,17 @@ def plain_squares(
     labels: Tensor,
     scalar: Scalar,
 ) -> dict[str, Tensor]:
-    """Squared norm of one image's gradient by each layer, () each, by plain autograd: what the
-    factors must add up to.
+    """Gives the squared norm, (), of one image's gradient by each layer, by plain autograd.
 
-    Each weight's gradient is freed as soon as it is squared, so that they are never in memory
-    together.
+    It is what the factors must add up to. Each weight's gradient is freed as soon as it is squared,
+    so that they are never in memory together.
     """
-    owner: dict[Tensor, str] = {
-        p: name
-        for name, layer in layers.items()
-        for p in layer._parameters.values()
-        if p is not None
-    }
-    kept, squares = [p.grad for p in owner], {name: images.new_zeros(()) for name in layers}
+    owner: dict[Tensor, str] = {}
+    for name, layer in layers.items():
+        for parameter in own_parameters(layer):
+            owner[parameter] = name
+    kept = [parameter.grad for parameter in owner]
+    squares = {name: images.new_zeros(()) for name in layers}
 
     def square(parameter: Tensor) -> None:
         gradient, parameter.grad = parameter.grad, None
@@ -192,13 +214,13 @@ def plain_squares(
         for parameter in owner:
             parameter.grad = None
             parameter.requires_grad_(True)
-            handles.append(parameter.register_post_accumulate_grad_hook(square))  # type: ignore[no-untyped-call]
+            watch = parameter.register_post_accumulate_grad_hook
+            handles.append(watch(square))  # type: ignore[no-untyped-call]
         with torch.enable_grad():
             logits = network(images)
         if logits.requires_grad:
-            torch.autograd.backward(
-                logits, cotangents(logits.detach(), labels.to(logits.device), scalar)
-            )
+            seed = cotangents(logits.detach(), labels.to(logits.device), scalar)
+            torch.autograd.backward(logits, seed)
         else:
             require_gradient(network, images, weights=True)
     finally:

@@ -1,1 +1,1 @@
-"""network + images -> what the model needs to see of them."""
+"""Network + images -> what the model needs to see of them."""

@@ -1,6 +1,4 @@
-"""From an explainer's saliency to the pixels that it reveals: exactly a share of the image, for
-every explainer alike.
-"""
+"""Saliency -> the pixels that a mask reveals: exactly a share of the image, for every explainer."""
 
 from __future__ import annotations
 
@@ -13,11 +11,11 @@ STEEP = 4.0  # how much steeper than a straight line from the edge to the peak
 
 
 def top_area(saliency: Tensor, area: float | Tensor) -> Tensor:
-    """The `area` share of each image where its saliency is highest.
+    """Reveals the share `area` of each image in which its saliency is highest.
 
-    Of equal pixels the one that is higher up, then further left, comes first, so the result never
-    depends on a sort's whim. Law: each image reveals exactly round(area * h * w) pixels (at least
-    one), whatever the ties.
+    Of equal pixels the one that is higher up, then further left, comes first, so that the result
+    does not depend on the sorting algorithm. Law: exactly round(area * h * w) pixels of each image
+    are revealed (at least one), whatever the ties.
 
     Args:
         saliency: (n, h, w), any range; NaN counts as the least.
@@ -30,8 +28,8 @@ def top_area(saliency: Tensor, area: float | Tensor) -> Tensor:
         UsageError: the area is no share.
     """
     shares = checked_areas(area, saliency)
-    # (n, h * w)
-    flat = saliency.flatten(1).nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf)
+    flat = saliency.flatten(1)  # (n, h * w)
+    flat = flat.nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf)
     count = (shares * flat.shape[1]).round().clamp(min=1)  # (n,)
     first = torch.arange(flat.shape[1], device=flat.device) < count[:, None]  # (n, h * w)
     order = flat.argsort(dim=1, descending=True, stable=True)
@@ -39,7 +37,7 @@ def top_area(saliency: Tensor, area: float | Tensor) -> Tensor:
 
 
 def checked_areas(area: float | Tensor, images: Tensor) -> Tensor:
-    """(n,) float64 areas for n images; one number is everybody's.
+    """Gives (n,) float64 areas for n images; a single number counts for all of them.
 
     Raises:
         UsageError: an area is no share of an image, or there are more or fewer areas than images.
@@ -57,17 +55,20 @@ def checked_areas(area: float | Tensor, images: Tensor) -> Tensor:
 
 
 def sharpened(masks: Tensor, area: float | Tensor, tolerance: float = 0.002) -> Tensor:
-    """The same masks with a steeper edge, so that what is rendered has the area that was asked for.
+    """Steepens the edge of masks, so that what is rendered has the area that was asked for.
 
-    m -> clip(1/2 + gain * (m - t)), where t parts the top `area` from the rest. The gain is the
-    least at which the mask uses the whole range up to 1, times the first of 1, 1.25, 1.25^2, ... at
-    which the mean is `area` too. Laws: rounding reveals `top_area(masks, area)`; the mean is within
-    `tolerance` of `area`.
+    A value m becomes clip(1/2 + gain * (m - t)), where t divides the top `area` from the rest. The
+    gain is the least at which the mask uses the whole range up to 1, times the first of 1, 1.25,
+    1.25^2, ... at which the mean is `area` too. Laws: rounding reveals `top_area(masks, area)`; the
+    mean is within `tolerance` of `area`.
 
     Args:
         masks: (n, h, w) in [0, 1].
         area: share of the image, in (0, 1); one for all, or (n,).
-        tolerance: what the mean may be off, as a share.
+        tolerance: how far from the area the mean may be, as a share.
+
+    Returns:
+        (n, h, w) in [0, 1].
     """
     shares = checked_areas(area, masks)
     shown = top_area(masks, shares)  # (n, h, w) bool

@@ -1,4 +1,4 @@
-"""What every explainer shares: batches that fit into memory, and maps that end in [0, 1]."""
+"""What explainers share: batches that fit into memory, and maps that end in [0, 1]."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ Part = TypeVar("Part")
 def in_batches(
     step: Callable[..., Part], columns: tuple[Tensor, ...], size: int, report: Report | None = None
 ) -> list[Part]:
-    """`step` on at most `size` rows of all columns at a time; the size is halved when memory runs
-    out.
+    """Runs `step` on the columns, at most `size` rows at a time, and lists what it gives.
+
+    The size is halved whenever memory runs out.
     """
     parts: list[Part] = []
     done, n = 0, len(columns[0])
     while done < n:
+        rows = [column[done : done + size] for column in columns]
         try:
-            parts.append(step(*(column[done : done + size] for column in columns)))
-        # CUDA's and the CPU allocator's complaint have no class in common
+            parts.append(step(*rows))
+        # CUDA's and the CPU allocator's errors have no class in common
         except RuntimeError as error:
             if size == 1 or "memory" not in str(error):
                 raise
@@ -39,17 +41,24 @@ def in_batches(
 
 
 def joined(maps: list[Tensor], images: Tensor) -> Tensor:
-    """The batches' maps (b, h, w) as one (n, h, w), also where there is no image."""
+    """Joins the batches' maps (b, h, w) to one (n, h, w), also where there is no image."""
     return torch.cat([images.new_empty(0, *images.shape[-2:]), *maps]).detach()
 
 
 def stretched(saliency: Tensor) -> Tensor:
-    """Maps (n, h, w) of any range -> float32 in [0, 1], each from its least to its greatest value.
+    """Stretches each map to [0, 1], from its least to its greatest value.
 
-    Law: order is kept, so a stretched map reveals the same pixels; one that is the same
-        everywhere becomes 0.
+    Law: the order is kept, so that a stretched map reveals the same pixels. A map that is the same
+    everywhere becomes 0.
+
+    Args:
+        saliency: (n, h, w), any range.
+
+    Returns:
+        (n, h, w) float32.
     """
-    low, high = (each[:, None, None] for each in torch.aminmax(saliency.flatten(1), dim=1))
+    low, high = torch.aminmax(saliency.flatten(1), dim=1)
+    low, high = low[:, None, None], high[:, None, None]
     return ((saliency - low) / (high - low).clamp(min=1e-12)).float()
 
 
@@ -61,8 +70,10 @@ def mapped(
     size: int,
     report: Report | None,
 ) -> Tensor:
-    """(n, h, w) float32 in [0, 1]: `attribute`, which differentiates the network itself, batch by
-    batch, stretched.
+    """Runs `attribute`, which differentiates the network itself, in batches, and stretches it.
+
+    Returns:
+        (n, h, w) float32 in [0, 1].
     """
 
     def step(some: Tensor, of: Tensor) -> Tensor:
@@ -74,6 +85,9 @@ def mapped(
 
 
 def gradient_size(network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    """(n, h, w): the magnitude of the target logit's gradient, the greatest of the channels."""
+    """Gives the magnitude of the target logit's gradient, (n, h, w): the greatest of the channels.
+
+    The images must require gradients.
+    """
     (slope,) = torch.autograd.grad(network(images).gather(1, targets[:, None]).sum(), images)
     return slope.abs().amax(1)

@@ -1,9 +1,8 @@
-"""Black-box explaining: look at images through fixed masks, the same for every image, and turn the
-scores into pixels.
+"""Black-box explaining: score images through fixed masks, and turn the scores into pixels.
 
-RISE, occlusion, LIME and SHAP differ in their masks and in the linear map from scores to pixels,
-and in nothing else. Only the network's answers are needed, never a gradient. What no mask keeps
-turns to the image's mean colour, or is blurred.
+The masks are the same for every image. RISE, occlusion, LIME and SHAP differ in their masks and in
+the linear map from scores to pixels, and in nothing else. They need only the network's answers,
+never a gradient. What a mask hides turns to the image's mean colour, or is blurred.
 """
 
 from __future__ import annotations
@@ -20,43 +19,38 @@ from shortcut_audit.evidence.masks.attribution import Report, in_batches, joined
 from shortcut_audit.evidence.masks.perturbation import perturbation_levels
 from shortcut_audit.evidence.masks.search import Logits
 
-Absence = Literal["fade", "blur"]  # see `perturbation_levels`
+Absence = Literal["fade", "blur"]  # what stands where a mask hides: see `perturbation_levels`
 Score = Literal["probability", "logit"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Several = Annotated[int, Field(ge=2)]
-IMAGES, VIEWS = 8, 16  # at a time, and masks of each in one forward pass
+IMAGES, VIEWS = 8, 16  # images at a time, and masks of each in one forward pass
 
 
 @dataclass(frozen=True)
 class Probes:
-    """What is looked through, and what each look's score says about each pixel."""
+    """The masks to look through, and what the score of each view says about each pixel."""
 
     masks: Tensor  # (v, h, w) float32 in [0, 1]; 1 keeps
     maps: Tensor  # (v, h, w) or, one value a superpixel, (v, f)
+    absence: Absence
+    score: Score
     places: Tensor | None = None  # (h, w) int64 in 0 .. f - 1, which superpixel a pixel belongs to
 
     def saliency(self, scores: Tensor) -> Tensor:
-        """Scores (n, v) -> (n, h, w), their sum weighted by the maps."""
+        """Turns scores (n, v) into pixels (n, h, w): their sum, weighted by the maps."""
         values = torch.einsum("nv,v...->n...", scores.to(self.maps), self.maps)
         return values if self.places is None else values[:, self.places]
 
 
 def explained(
-    network: nn.Module,
-    images: Tensor,
-    targets: Tensor,
-    probes: Probes,
-    absence: Absence,
-    score: Score,
-    report: Report | None,
+    network: nn.Module, images: Tensor, targets: Tensor, probes: Probes, report: Report | None
 ) -> Tensor:
-    """(n, h, w) float32 in [0, 1]: the probes' saliency, stretched."""
+    """Gives the probes' saliency, stretched: (n, h, w) float32 in [0, 1]."""
     with lean(network, images[:2]) as logits, torch.no_grad():
 
         def step(some: Tensor, of: Tensor) -> Tensor:
-            return stretched(
-                probes.saliency(scores(logits, some, of, probes.masks, absence, score))
-            ).to(images.device)
+            found = scores(logits, some, of, probes.masks, probes.absence, probes.score)
+            return stretched(probes.saliency(found)).to(images.device)
 
         return joined(in_batches(step, (images, targets), IMAGES, report), images)
 
@@ -69,7 +63,7 @@ def scores(
     absence: Absence = "fade",
     score: Score = "probability",
 ) -> Tensor:
-    """(n, v): each image's target through each mask.
+    """Gives the score of each image's target through each mask, (n, v).
 
     Args:
         logits: (v, 3, h, w) -> (v, k).
@@ -89,11 +83,15 @@ def scores(
 
 
 def superpixels(height: int, width: int, across: int) -> Tensor:
-    """(height, width) int64: the number of the square that a pixel is in, `across` squares along
-    the shorter side.
+    """Numbers the squares of a grid, and says of each pixel in which one it is.
+
+    There are `across` squares along the shorter side.
+
+    Returns:
+        (height, width) int64.
     """
     side = min(height, width) / across
-    down, right = (min(size, round(size / side)) for size in (height, width))
-    return (torch.arange(height) * down // height)[:, None] * right + torch.arange(
-        width
-    ) * right // width
+    down, right = min(height, round(height / side)), min(width, round(width / side))
+    rows = torch.arange(height) * down // height
+    columns = torch.arange(width) * right // width
+    return rows[:, None] * right + columns

@@ -1,5 +1,6 @@
-"""What the class's score does while a saliency's top pixels go, or come (Petsiuk, Das, Saenko 2018,
-section 4.2).
+"""What happens to the class's score while a saliency's top pixels are taken away, or shown.
+
+Petsiuk, Das, Saenko 2018, section 4.2.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ def deletion_curve(
     steps: int = 20,
     perturbation: Perturbation = "blur",
 ) -> Tensor:
-    """(n, steps + 1) softmax score of the class after the top 0, 1/steps, ... 1 of the pixels are
-    perturbed; low is good.
+    """Gives the score of the class after the top 0, 1/steps, ... 1 of the pixels are perturbed.
 
-    Law: the first value is the image's own score, the last that of the wholly perturbed image;
-        of equal pixels the one higher
-    up, then further left, comes first, as in `top_area`.
+    A low curve is good. Laws: the first value is the image's own score, and the last that of the
+    wholly perturbed image. Of equal pixels the one higher up, then further left, comes first, as in
+    `top_area`.
 
     Args:
         network: images in [0, 1] -> logits; left as found.
@@ -33,8 +33,14 @@ def deletion_curve(
         targets: (n,) int64.
         saliency: (n, h, w), any range.
         steps: one or more.
+
+    Returns:
+        (n, steps + 1) softmax scores.
     """
-    return _curve(network, images, targets, saliency, steps, perturbation, deleted=True)
+    pixels = saliency.shape[1] * saliency.shape[2]
+    kept = [pixels - gone for gone in _counts(saliency, steps)]
+    lowest_first = pixels - 1 - _ranks(saliency)
+    return _scores_of_shown(network, images, targets, lowest_first, kept, perturbation)
 
 
 def insertion_curve(
@@ -45,48 +51,51 @@ def insertion_curve(
     steps: int = 20,
     perturbation: Perturbation = "blur",
 ) -> Tensor:
-    """(n, steps + 1) as `deletion_curve`, but the top pixels are shown on the perturbed image; high
-    is good.
+    """Gives the same as `deletion_curve`, but shows the top pixels on the perturbed image.
+
+    A high curve is good.
     """
-    return _curve(network, images, targets, saliency, steps, perturbation, deleted=False)
+    rank, counts = _ranks(saliency), _counts(saliency, steps)
+    return _scores_of_shown(network, images, targets, rank, counts, perturbation)
 
 
 def area_under(curves: Tensor) -> Tensor:
-    """(n,) in [0, 1]: the curve's mean height, by trapezoids."""
+    """Gives each curve's mean height, (n,) in [0, 1], by trapezoids."""
     return torch.trapezoid(curves, dim=1) / (curves.shape[1] - 1)
 
 
-def _curve(
+def _scores_of_shown(
     network: nn.Module,
     images: Tensor,
     targets: Tensor,
-    saliency: Tensor,
-    steps: int,
+    rank: Tensor,
+    counts: list[int],
     perturbation: Perturbation,
-    deleted: bool,
 ) -> Tensor:
-    rank = _ranks(saliency)
-    counts = [round(step * rank.shape[1] * rank.shape[2] / steps) for step in range(steps + 1)]
+    """(n, counts): the score with the pixels shown whose rank (n, h, w) is below each count."""
     with lean(network, images[:2]) as logits, torch.no_grad():
 
         def step(places: Tensor, of: Tensor) -> Tensor:
             levels = perturbation_levels(images[places], perturbation)
-            shown = [(rank[places] < count) != deleted for count in counts]
-            scores = [
-                logits(perturbed(levels, each.to(levels))).softmax(1).gather(1, of[:, None])
-                for each in shown
-            ]
-            return torch.cat(scores, dim=1)
+            columns = []
+            for count in counts:
+                shown = (rank[places] < count).to(levels)
+                scores = logits(perturbed(levels, shown)).softmax(1)
+                columns.append(scores.gather(1, of[:, None]))
+            return torch.cat(columns, dim=1)
 
         parts = in_batches(step, (torch.arange(len(images), device=images.device), targets), 64)
-    return torch.cat([images.new_empty(0, steps + 1), *parts])
+    return torch.cat([images.new_empty(0, len(counts)), *parts])
+
+
+def _counts(saliency: Tensor, steps: int) -> list[int]:
+    """How many pixels the top 0, 1/steps, ... 1 of an image are."""
+    pixels = saliency.shape[1] * saliency.shape[2]
+    return [round(step * pixels / steps) for step in range(steps + 1)]
 
 
 def _ranks(saliency: Tensor) -> Tensor:
     """(n, h, w) int64: 0 for the pixel with the highest saliency."""
-    order = (
-        saliency.flatten(1)
-        .nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf)
-        .argsort(dim=1, descending=True, stable=True)
-    )
+    flat = saliency.flatten(1).nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf)
+    order = flat.argsort(dim=1, descending=True, stable=True)
     return order.argsort(dim=1).view_as(saliency)

@@ -1,7 +1,7 @@
 """An image seen through a mask: kept where the mask is 1, perturbed where it is 0.
 
-All perturbations are one table of levels, from wholly perturbed to untouched, and a mask says how
-far up to read.
+Every perturbation is a table of levels from wholly perturbed to untouched, and the mask says which
+level each pixel is taken from.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ SIGMA = 20.0  # pixels, the strongest blur at the reference's side
 
 
 def perturbation_levels(images: Tensor, kind: Perturbation = "blur_pyramid") -> Tensor:
-    """The images from wholly perturbed (first level) to untouched (last).
+    """Gives the images from wholly perturbed (first level) to untouched (last).
 
     `blur_pyramid` has eight levels with sigma = 20 px * (1 - l / 7) at 224 px (thesis 2.6, Fong et
-    al. 2019); `blur` only its first and its last; `fade` turns to the image's mean colour.
+    al. 2019); `blur` has only its first and its last; `fade` turns to the image's mean colour.
 
     Args:
         images: (n, 3, h, w) float32 in [0, 1].
@@ -35,21 +35,23 @@ def perturbation_levels(images: Tensor, kind: Perturbation = "blur_pyramid") -> 
         return torch.stack([images.mean(dim=(2, 3), keepdim=True).expand_as(images), images], dim=1)
     count = PYRAMID_LEVELS if kind == "blur_pyramid" else 2
     strongest = SIGMA * min(images.shape[-2:]) / REFERENCE_SIDE
-    blurred = [
-        gaussian_blur(images, strongest * (1 - level / (count - 1))) for level in range(count - 1)
-    ]
-    return torch.stack([*blurred, images], dim=1)
+    levels = []
+    for level in range(count - 1):
+        levels.append(gaussian_blur(images, strongest * (1 - level / (count - 1))))
+    return torch.stack([*levels, images], dim=1)
 
 
 def perturbed(levels: Tensor, masks: Tensor) -> Tensor:
-    """The images through the masks: m reads position m * (levels - 1), linearly between two levels.
+    """Shows the images through the masks.
+
+    A mask's value m reads the levels at position m * (levels - 1), linearly between two of them.
 
     Args:
         levels: (n, levels, 3, h, w), from `perturbation_levels`.
         masks: (n, h, w) in [0, 1]; 1 keeps.
 
     Returns:
-        (n, 3, h, w); differentiable with respect to the masks.
+        (n, 3, h, w); differentiable by the masks.
     """
     position = masks * (levels.shape[1] - 1)
     low = position.detach().floor().clamp(0, levels.shape[1] - 2)  # (n, h, w)
@@ -59,8 +61,9 @@ def perturbed(levels: Tensor, masks: Tensor) -> Tensor:
 
 
 def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur that repeats the border, so that a uniform image stays as it is (law), whatever
-    its size.
+    """Blurs images by a Gaussian that repeats the border.
+
+    Law: a uniform image stays as it is, whatever its size.
 
     Args:
         images: (..., h, w).
@@ -68,13 +71,15 @@ def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
     """
     if sigma <= 0:
         return images
-    rows, columns = (_blur_matrix(size, sigma).to(images) for size in images.shape[-2:])
+    rows = _blur_matrix(images.shape[-2], sigma).to(images)
+    columns = _blur_matrix(images.shape[-1], sigma).to(images)
     return rows @ images @ columns.T
 
 
 def _blur_matrix(size: int, sigma: float) -> Tensor:
-    """(size, size): row i holds the weights of the pixels that make pixel i; taps beyond the border
-    fall on its last pixel.
+    """(size, size): row i holds the weights of the pixels that make pixel i.
+
+    Taps beyond the border fall on its last pixel.
     """
     reach = math.ceil(4 * sigma)
     offsets = torch.arange(-reach, reach + 1)

@@ -1,5 +1,6 @@
-"""The search for an extremal mask: gradient ascent on the cells of many images at once, each image
-on its own.
+"""The search for an extremal mask: gradient ascent on the cells of many images at once.
+
+Each image is searched on its own; no image influences another.
 """
 
 from __future__ import annotations
@@ -33,17 +34,17 @@ class Recipe:
     patience: int = 0  # looks without a better score after which an image is done
 
     def weight(self, iteration: int) -> float:
-        """Lambda at an iteration, counted from 0."""
-        return float(
-            self.first_lambda
-            * (self.last_lambda / self.first_lambda) ** (iteration / max(1, self.iterations - 1))
-        )
+        """Gives lambda at an iteration, counted from 0."""
+        progress = iteration / max(1, self.iterations - 1)
+        return float(self.first_lambda * (self.last_lambda / self.first_lambda) ** progress)
 
 
 @dataclass(frozen=True)
 class Reward:
-    """What a mask makes large: the logit on what it keeps (preserve), minus that on what it leaves
-    (delete), or both (dual).
+    """What a mask is to make large, by variant.
+
+    The logit on what the mask keeps (preserve), minus that on what it leaves (delete), or the sum
+    of both (dual).
     """
 
     logits: Logits
@@ -53,16 +54,18 @@ class Reward:
     def __call__(
         self, levels: Tensor, masks: Tensor, targets: Tensor, mirrored: bool = False
     ) -> Tensor:
-        """(n,): levels (n, l, 3, h, w), masks (n, h, w), targets (n,)."""
-        kept = [] if self.variant == "delete" else [masks]
-        left = [] if self.variant == "preserve" else [1 - masks]
-        seen = [perturbed(levels, each) for each in kept + left]
-        values = [self._value(view.flip(-1) if mirrored else view, targets) for view in seen]
-        signs = [1.0] * len(kept) + [-1.0] * len(left)
-        return torch.stack([sign * value for sign, value in zip(signs, values, strict=True)]).sum(0)
+        """Gives the reward, (n,), for levels (n, l, 3, h, w), masks (n, h, w), targets (n,)."""
+        rewards = []
+        if self.variant != "delete":
+            rewards.append(self._value(levels, masks, targets, mirrored))
+        if self.variant != "preserve":
+            rewards.append(-1.0 * self._value(levels, 1 - masks, targets, mirrored))
+        return torch.stack(rewards).sum(0)
 
-    def _value(self, images: Tensor, targets: Tensor) -> Tensor:
-        logits = self.logits(images)  # (n, k)
+    def _value(self, levels: Tensor, masks: Tensor, targets: Tensor, mirrored: bool) -> Tensor:
+        """(n,): the target's logit through these masks, or its lead over the best other class."""
+        view = perturbed(levels, masks)
+        logits = self.logits(view.flip(-1) if mirrored else view)  # (n, k)
         own = logits.gather(1, targets[:, None])[:, 0]
         if not self.contrast:
             return own
@@ -109,11 +112,11 @@ class Found:
 def search(
     reward: Reward, levels: Tensor, targets: Tensor, areas: Tensor, recipe: Recipe, mirror: bool
 ) -> Found:
-    """Gradient ascent on reward - lambda * mean (m - r)^2 from cells of ones; momentum and
-    dampening as in torch's SGD.
+    """Climbs reward - lambda * mean (m - r)^2 by gradient ascent, from cells of ones.
 
-    With looks, the result is the cells whose `areas` highest values, revealed alone, score best on
-    the way. Images never influence each other: one that is done leaves the batch.
+    Momentum and dampening are as in torch's SGD. With looks, the result is the cells whose `areas`
+    highest values, revealed alone, score best on the way. Images never influence each other: one
+    that is done leaves the batch.
 
     Args:
         reward: of masks (n, h, w).
@@ -124,28 +127,16 @@ def search(
         mirror: whether every second iteration sees the mirrored image.
     """
     grid = Grid(*levels.shape[-2:])
-    cells, each = levels.new_ones(len(levels), *grid.shape), levels.new_ones(len(levels))
-    nothing, start = torch.zeros_like(cells), torch.zeros_like(cells, dtype=torch.bool)
-    running = _Running(
-        torch.arange(len(levels), device=levels.device),
-        levels,
-        targets,
-        areas,
-        cells,
-        nothing,
-        start,
-        each,
-    )
-    found = Found(cells.clone(), -torch.inf * each, torch.zeros_like(targets), each.clone())
+    running, found = _start(levels, targets, areas, grid)
     for iteration in range(recipe.iterations):
-        slope, ideal = _slope(
-            reward, grid, running, recipe, iteration, mirror and iteration % 2 == 1
-        )
+        mirrored = mirror and iteration % 2 == 1
+        slope, ideal = _slope(reward, grid, running, recipe, iteration, mirrored)
         running.changed = (ideal ^ running.shown).float().mean((1, 2)) / running.areas
         running.shown = ideal
-        running.velocity = (
-            slope if iteration == 0 else MOMENTUM * running.velocity + (1 - DAMPENING) * slope
-        )
+        if iteration == 0:
+            running.velocity = slope
+        else:
+            running.velocity = MOMENTUM * running.velocity + (1 - DAMPENING) * slope
         found.changed[running.place] = running.changed
         if iteration in recipe.looks:
             found.note(running, reward(running.levels, grid.blocks(ideal), running.targets))
@@ -158,33 +149,53 @@ def search(
     return found
 
 
+def _start(levels: Tensor, targets: Tensor, areas: Tensor, grid: Grid) -> tuple[_Running, Found]:
+    """All images of the batch with cells of ones, and what is found so far: nothing."""
+    cells, ones = levels.new_ones(len(levels), *grid.shape), levels.new_ones(len(levels))
+    running = _Running(
+        place=torch.arange(len(levels), device=levels.device),
+        levels=levels,
+        targets=targets,
+        areas=areas,
+        cells=cells,
+        velocity=torch.zeros_like(cells),
+        shown=torch.zeros_like(cells, dtype=torch.bool),
+        changed=ones,
+    )
+    found = Found(
+        cells=cells.clone(),
+        score=-torch.inf * ones,
+        stale=torch.zeros_like(targets),
+        changed=ones.clone(),
+    )
+    return running, found
+
+
 def _slope(
     reward: Reward, grid: Grid, running: _Running, recipe: Recipe, iteration: int, mirrored: bool
 ) -> tuple[Tensor, Tensor]:
-    """The objective's gradient with respect to the cells, and which cells are on the top `areas` of
-    the mask.
-    """
+    """The objective's gradient by the cells, and which cells are on the top `areas` of the mask."""
     with torch.enable_grad():
         cells = running.cells.detach().requires_grad_()
-        # (n, h, w) or (n, rows, columns)
-        masks = grid.exact(cells) if recipe.exact else grid.coarse(cells)
-        pixels = masks if recipe.exact else grid.to_pixels(masks)
+        if recipe.exact:
+            masks = pixels = grid.exact(cells)  # (n, h, w)
+        else:
+            masks = grid.coarse(cells)  # (n, rows, columns)
+            pixels = grid.to_pixels(masks)
         ideal = nearest_of_area(masks.detach(), running.areas)
         penalty = (masks - ideal).square().mean((1, 2))
-        value = (
-            reward(running.levels, pixels, running.targets, mirrored)
-            - recipe.weight(iteration) * penalty
-        )
+        value = reward(running.levels, pixels, running.targets, mirrored)
+        value = value - recipe.weight(iteration) * penalty
         (slope,) = torch.autograd.grad(value.sum(), cells)
     return slope, (grid.to_cells(ideal) if recipe.exact else ideal) > 0.5
 
 
 def nearest_of_area(masks: Tensor, areas: Tensor) -> Tensor:
-    """The binary mask of that area nearest to each mask: sort(m) against zeros, then ones, without
-    the sort's order.
+    """Gives the binary mask of that area nearest to each mask.
 
-    Where equal values straddle the border they share what is left, so that no place is favoured
-    (law: it commutes with flips).
+    In the paper the sorted mask is held against zeros, then ones; here the same zeros and ones
+    stand at the pixels' own places. Where equal values lie on both sides of the border they share
+    what is left, so that no place is favoured (law: it commutes with flips).
 
     Args:
         masks: (n, h, w).

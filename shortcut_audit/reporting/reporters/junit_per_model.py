@@ -9,7 +9,8 @@ from pathlib import Path
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from shortcut_audit.files.whole import replacing
-from shortcut_audit.records import Decision, Finding, ModelReport, Report, Verdict
+from shortcut_audit.promotion import PROMOTED, stops
+from shortcut_audit.records import Finding, ModelReport, Report
 from shortcut_audit.registry import register
 
 # what XML 1.0 cannot hold
@@ -42,7 +43,7 @@ def _cases(name: str, model: ModelReport) -> list[TestCase]:
         elapsed_sec=0,
         stdout=_clean(model.sentence),
     )
-    if model.decision not in (Decision.PROMOTE, Decision.WAIVED):
+    if model.decision not in PROMOTED:
         verdict.add_failure_info(
             message=_clean(model.sentence),
             output=_clean(model.sentence),
@@ -63,7 +64,7 @@ def _case(name: str, finding: Finding) -> TestCase:
     if not finding.applies or (finding.error and not finding.blocking):
         case.stdout = None
         case.add_skipped_info(message=_clean(finding.claim))
-    if finding.blocking and finding.verdict is not Verdict.HOLDS and not finding.waived:
+    if stops(finding):
         add = case.add_error_info if finding.error else case.add_failure_info
         add(message=_clean(finding.claim), output=text)
     return case

@@ -12,7 +12,7 @@ from typing import Any
 from shortcut_audit.files.whole import replacing
 from shortcut_audit.records import ModelReport, Report
 from shortcut_audit.registry import register
-from shortcut_audit.reporting.matrix import told_accuracy
+from shortcut_audit.reporting.matrix import accuracy_of
 from shortcut_audit.reporting.record import as_row
 
 
@@ -62,7 +62,7 @@ def _accuracy(model: ModelReport) -> dict[str, Any] | None:
     """Right answers on plain validation images, as a share with its interval, and what chance would
     give.
     """
-    found = told_accuracy(model)
+    found = accuracy_of(model)
     if found is None:
         return None
     row = as_row(found)

@@ -1,1 +1,1 @@
-"""Ground -> Section: one experiment of the thesis a file."""
+"""Ground -> Section: each file is one experiment of the thesis."""

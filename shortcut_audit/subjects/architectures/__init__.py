@@ -1,1 +1,1 @@
-"""name -> nn.Module without weights; one file per source of architectures."""
+"""Name -> nn.Module with random weights; one file per source of architectures."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 @register("architecture")
 @dataclass(frozen=True)
 class Timm:
-    """Names as `timm.list_models()` gives them; a tag after a dot (`resnet18.a1_in1k`) is for
-    weights, and not part of one.
+    """Names as `timm.list_models()` gives them.
+
+    A tag after a dot (`resnet18.a1_in1k`) names weights, and is not part of an architecture's name.
     """
 
     def names(self) -> list[str]:
@@ -35,14 +36,19 @@ class Timm:
         return sorted(timm.list_models())
 
     def fitting(self, name: str, size: int, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The keyword arguments by which an architecture for pictures of one size is made for this
-        one (side, pixels).
+        """The keyword arguments that make an architecture of one input size for this one.
+
+        Args:
+            name: of the architecture.
+            size: the side of the picture in pixels.
+            options: the keyword arguments that are given anyway.
         """
         import timm
 
         about = timm.get_pretrained_cfg(name)
-        if about is None or not about.fixed_input_size or options.get("dynamic_img_size"):
-            # with that option it takes any size, and is built for the one of its training
+        if about is None or not about.fixed_input_size:
+            return {}
+        if options.get("dynamic_img_size"):  # it takes any size, and keeps that of its training
             return {}
         return {} if about.input_size[-2:] == (size, size) else {"img_size": size}
 

@@ -14,16 +14,15 @@ if TYPE_CHECKING:
     from torch import nn
 
 # Their builders set transform_input where torchvision's weights are asked for, and leave it off
-# elsewhere: one state dict, two
-# functions. No other builder of torchvision's or timm's makes anything depend on whether weights
-# were asked for.
+# elsewhere: one state dict makes two functions. No other builder of torchvision or timm makes
+# anything depend on whether weights were asked for.
 CHANGE_THEIR_INPUT = ("googlenet", "inception_v3")
 
 
 @register("architecture")
 @dataclass(frozen=True)
 class Torchvision:
-    """Classifiers only: a detector or a segmenter would also download a backbone behind our back."""
+    """Classifiers only: a detector or a segmenter would also download a backbone unasked."""
 
     def names(self) -> list[str]:
         """What may stand behind the colon, sorted."""
@@ -32,8 +31,12 @@ class Torchvision:
         return list(models.list_models(module=models))
 
     def fitting(self, name: str, size: int, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The keyword arguments by which an architecture for pictures of one size is made for this
-        one (side, pixels).
+        """The keyword arguments that make an architecture of one input size for this one.
+
+        Args:
+            name: of the architecture.
+            size: the side of the picture in pixels.
+            options: the keyword arguments that are given anyway.
         """
         if name.startswith("vit_"):
             return {"image_size": size}
@@ -43,19 +46,20 @@ class Torchvision:
         """A network with random weights: (n, 3, h, w) normalised -> (n, classes) logits.
 
         Raises:
-            UsageError: the architecture computes one of two functions, and `options` do not say
-                which.
+            UsageError: the architecture is one of two functions, and `options` do not say which.
         """
         from torchvision import models
 
         if name in CHANGE_THEIR_INPUT:
             if "transform_input" not in options:
                 raise UsageError(
-                    f"torchvision:{name} answers otherwise with transform_input, which no checkpoint holds; say in {MANIFEST} "
-                    "arch_options: {transform_input: true} if its training began with weights=..., and false if from scratch"
+                    f"torchvision:{name} answers otherwise with transform_input, "
+                    f"which no checkpoint holds; say in {MANIFEST} "
+                    "arch_options: {transform_input: true} if its training began with weights=..., "
+                    "and false if from scratch"
                 )
-            # The auxiliary heads are for training alone, and these two warn unless told whether to
-            # draw their weights.
+            # the auxiliary heads are for training alone, and these two architectures warn unless
+            # they are told whether to draw their weights
             options = {"aux_logits": False, "init_weights": True, **options}
         network: nn.Module = models.get_model(name, weights=None, num_classes=classes, **options)
         return network

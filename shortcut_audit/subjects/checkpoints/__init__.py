@@ -1,3 +1,1 @@
-"""file -> tensors and metadata; one file per format, none of which ever runs code from a
-checkpoint.
-"""
+"""File -> tensors and metadata; one module per format, and none runs code of a checkpoint."""

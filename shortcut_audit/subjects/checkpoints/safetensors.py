@@ -39,7 +39,8 @@ class Safetensors:
                 length = int.from_bytes(file.read(8), "little")
                 if not 2 <= length <= min(path.stat().st_size - 8, LONGEST_HEADER):
                     raise ModelError(
-                        f"'{path.name}' is not a whole safetensors file: its header would be {length} bytes long"
+                        f"'{path.name}' is not a whole safetensors file: "
+                        f"its header would be {length} bytes long"
                     )
                 header = json.loads(file.read(length))
             words = header.get("__metadata__") or {}
@@ -66,9 +67,8 @@ class Safetensors:
             tensors: dict[str, torch.Tensor] = load_file(path)
         # a hostile header reaches into many corners: whatever breaks, it is this file's fault
         except Exception as error:
-            found = ModelError(
-                f"'{path.name}' is not a whole safetensors file: {' '.join(str(error).split())}"
-            )
+            said = " ".join(str(error).split())
+            found = ModelError(f"'{path.name}' is not a whole safetensors file: {said}")
             raise unreadable(path, error) or found from None
         return tensors
 
@@ -77,17 +77,19 @@ class Safetensors:
         return {key: _understood(text) for key, text in self.metadata(path).items()}
 
     def write(self, path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-        """Writes the file whole or not at all; the same tensors and metadata give the same bytes."""
+        """Writes the file whole or not at all.
+
+        Law: the same tensors and metadata give the same bytes.
+        """
         from safetensors.torch import save
 
-        # Clones: the library refuses tensors that share memory, as tied weights do.
-        own = {
-            name: tensor.detach().cpu().clone().contiguous()
-            for name, tensor in sorted(tensors.items())
-        }
+        own = {}
+        for name, tensor in sorted(tensors.items()):
+            # a clone: the library refuses tensors that share memory, as tied weights do
+            own[name] = tensor.detach().cpu().clone().contiguous()
         content = save(own)
-        # The library writes metadata in random order, which would give equal models unequal
-        # digests: we write the header.
+        # the header is ours: the library writes metadata in random order, which would give equal
+        # models unequal digests
         start = 8 + int.from_bytes(content[:8], "little")
         header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(content[8:start])}
         text = json.dumps(header, separators=(",", ":")).encode()
@@ -97,6 +99,7 @@ class Safetensors:
 
 
 def _understood(text: str) -> Any:
+    """What a text stands for where it is JSON, else the text itself."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

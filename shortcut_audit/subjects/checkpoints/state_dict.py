@@ -1,5 +1,6 @@
-"""`.pt`, `.pth`, `.bin`, `.ckpt`: state dicts that `torch.save` wrote, read without running
-anything that is in them.
+"""`.pt`, `.pth`, `.bin`, `.ckpt`: state dicts that `torch.save` wrote.
+
+They are read without running anything that is in them.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from shortcut_audit.registry import register
 if TYPE_CHECKING:
     from torch import Tensor
 
-# What a plain state dict asks for; a refused file is refused for what it asks for beyond this.
+# what a plain state dict asks for; a refused file is refused for what it asks for beyond this
 EXPECTED = re.compile(
-    r"torch\._utils\._rebuild_\w+|torch\.(\w+Storage|\w+\d+|Size|device)|collections\.OrderedDict|argparse\.Namespace"
+    r"torch\._utils\._rebuild_\w+"
+    r"|torch\.(\w+Storage|\w+\d+|Size|device)"
+    r"|collections\.OrderedDict|argparse\.Namespace"
     r"|(__builtin__|builtins)\.set|_codecs\.encode"
 )
+SHOWN = 4  # names that a refusal gives
 
 
 @register("checkpoint")
@@ -73,8 +77,9 @@ class StateDict:
             raise machine_fault(error) or ModelError(_refusal(path, error)) from None
 
     def write(self, path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-        """Writes the file whole or not at all; the same tensors give the same bytes. The metadata
-        has no place in it.
+        """Writes the file whole or not at all; the metadata has no place in it.
+
+        Law: the same tensors give the same bytes.
         """
         import torch
 
@@ -85,6 +90,15 @@ class StateDict:
 
 
 def _content(path: Path, mapped: bool = False) -> Any:
+    """What the file holds, unpickled without running anything that is in it.
+
+    Args:
+        path: the file.
+        mapped: the tensors' values are left in the file until somebody reads them.
+
+    Raises:
+        UsageError, ModelError, MachineError: as `StateDict.read`.
+    """
     import torch
 
     try:
@@ -101,6 +115,7 @@ def _content(path: Path, mapped: bool = False) -> Any:
 
 
 def _refuse_what_is_no_state_dict(path: Path) -> None:
+    """Raises where it can be seen from outside that torch.save wrote no state dict here."""
     refuse_placeholder(path)
     if not is_zipfile(path):
         return
@@ -108,48 +123,60 @@ def _refuse_what_is_no_state_dict(path: Path) -> None:
         inside = archive.infolist()
     if any(each.filename.endswith("/constants.pkl") for each in inside):
         raise ModelError(
-            f"'{path.name}' is a TorchScript program, not a state dict; save model.state_dict() in its place"
+            f"'{path.name}' is a TorchScript program, not a state dict; "
+            "save model.state_dict() in its place"
         )
     if any(each.file_size > each.compress_size for each in inside):
         raise ModelError(
-            f"'{path.name}' is compressed, as torch.save never does: it may grow beyond all memory; save it again"
+            f"'{path.name}' is compressed, as torch.save never does: "
+            "it may grow beyond all memory; save it again"
         )
 
 
 def _refusal(path: Path, error: Exception) -> str:
+    """Why a file is refused: the code that it asks for, or else the error that reading it gave."""
     asked = sorted(_globals(path), key=lambda name: (name.startswith("torch.nn."), name))
     if asked:
-        more = f" and {len(asked) - 4} more" if len(asked) > 4 else ""
+        more = f" and {len(asked) - SHOWN} more" if len(asked) > SHOWN else ""
         return (
-            f"'{path.name}' is refused: it asks to run {', '.join(asked[:4])}{more}, which a state dict never needs; "
+            f"'{path.name}' is refused: it asks to run {', '.join(asked[:SHOWN])}{more}, "
+            "which a state dict never needs; "
             "if it is a whole model of yours, save model.state_dict() in its place"
         )
     reason = " ".join(str(error).split("\n")[0].split())[:200].rstrip(".")
-    return f"'{path.name}' is not a whole state dict that torch.save wrote ({type(error).__name__}: {reason})"
+    return (
+        f"'{path.name}' is not a whole state dict that torch.save wrote "
+        f"({type(error).__name__}: {reason})"
+    )
 
 
 def _globals(path: Path) -> set[str]:
-    """What the pickles of a refused file would import, by reading their opcodes; a state dict's own
-    needs are left out.
+    """What the pickles of a refused file would import beyond a state dict's own needs.
+
+    Their opcodes are read, and none is run.
     """
     found: set[str] = set()
     with suppress(Exception):  # whatever is broken further on: we say what we saw
         for pickle in _pickles(path):
-            texts: list[str] = []
-            for opcode, argument, _ in pickletools.genops(pickle):
-                if opcode.name in ("GLOBAL", "INST"):
-                    found.add(str(argument).replace(" ", "."))
-                elif opcode.name == "STACK_GLOBAL":
-                    found.add(".".join(texts[-2:]))
-                elif isinstance(argument, str):
-                    texts.append(argument)
+            for name in _imports(pickle):
+                found.add(name)
     return {name for name in found if not EXPECTED.fullmatch(name)}
 
 
+def _imports(pickle: IO[bytes]) -> Iterator[str]:
+    """Every name that one pickle would import, as `module.name`."""
+    texts: list[str] = []
+    for opcode, argument, _ in pickletools.genops(pickle):
+        if opcode.name in ("GLOBAL", "INST"):
+            yield str(argument).replace(" ", ".")
+        elif opcode.name == "STACK_GLOBAL":
+            yield ".".join(texts[-2:])
+        elif isinstance(argument, str):
+            texts.append(argument)
+
+
 def _pickles(path: Path) -> Iterator[IO[bytes]]:
-    """The pickles of a zip archive, or those that stand one after another at the start of an older
-    file.
-    """
+    """The pickles of a zip archive, or those that follow one another in an older file."""
     if is_zipfile(path):
         with ZipFile(path) as archive:
             for name in archive.namelist():

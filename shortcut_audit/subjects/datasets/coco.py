@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,57 +13,48 @@ import numpy as np
 from shortcut_audit.errors import DataError, UsageError
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.subjects.pictures.coco_annotations import (
-    Annotations,
-    Mask,
-    Shot,
-    annotated,
-    area,
-    located,
-    pixels,
-    union,
-)
+from shortcut_audit.subjects.pictures.coco_annotations import Annotations, Shot, annotated, located
 from shortcut_audit.subjects.pictures.folders import picture_files
 from shortcut_audit.subjects.pictures.photographs import (
     BROKEN,
     Photograph,
     check_counts,
     chosen,
+    drops,
     load,
-    told,
+    note_of,
 )
 from shortcut_audit.subjects.pictures.record import check_split
+from shortcut_audit.subjects.pictures.segmentations import Mask, area, pixels, union
 
+# reasons to drop a photograph, as they stand after "dropped: 3"
 CROWD, OTHER, ASIDE = "only a crowd", "with another class", "beyond the {most} asked for"
 
 
 @register("dataset")
 @dataclass(frozen=True)
 class Coco:
-    """COCO's standard folders under `root`; a class is a category, named as COCO does. Source: the
-    thesis, section 3.4.
+    """Photographs of COCO, of which each shows one class.
 
-    An image is kept if exactly one of the classes is on it, crowds included, and "that object
-    covers at least `least_area` of the image" is read as: the masks of all its instances together
-    do, without crowds, whose masks are no object's. An image whose class is there only as a crowd
-    is dropped. Of each class `train` and `validation` pictures are kept at most (None: all), chosen
-    by identity. `background` shows none of the classes and none of the categories in `without`.
-    `notes` counts what each rule dropped; what is wrong with one file is charged to that file and
-    said in `broken`. Ids are paths under `root`.
+    An image is kept if exactly one of the classes is on it, crowds included, and if the object
+    covers enough of it. The object are all instances of the class together, without crowds, whose
+    masks are no object's: an image whose class is there only as a crowd is dropped. `notes` counts
+    what each rule dropped; a file that is broken is left out and named in `broken`. Ids are paths
+    under `root`. Source: the thesis, section 3.4.
 
     Law: an image with two of the classes is never kept, whatever their areas.
     """
 
     counts_once = True
 
-    root: Path = Path()
-    classes: tuple[str, ...] = ("cat", "pizza", "zebra", "car", "laptop")
-    least_area: float = 0.10  # of the image, in [0, 1]
-    train: int | None = 900
-    validation: int | None = 90
-    background: int = 100
-    without: tuple[str, ...] = ("stop sign",)
-    # threads that decode, 0: as many as cores; no part of the recipe
+    root: Path = Path()  # with COCO's standard folders
+    classes: tuple[str, ...] = ("cat", "pizza", "zebra", "car", "laptop")  # COCO's categories
+    least_area: float = 0.10  # of the image that the object covers, in [0, 1]
+    train: int | None = 900  # of each class at most (None: all), chosen by identity
+    validation: int | None = 90  # likewise
+    background: int = 100  # pictures with none of the classes
+    without: tuple[str, ...] = ("stop sign",)  # categories that no background shows either
+    # threads that decode, 0: as many as cores; no part of the recipe, as the pictures are the same
     workers: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +66,8 @@ class Coco:
             )
         if len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
             raise UsageError(
-                f"a data set has two classes or more, each named once, not {', '.join(self.classes) or 'none'}"
+                "a data set has two classes or more, each named once, "
+                f"not {', '.join(self.classes) or 'none'}"
             )
 
     def load(self, split: str, size: int) -> Pictures:
@@ -88,80 +80,89 @@ class Coco:
         """
         check_split(split, size)
         known = annotated(self.root, "train" if split == "train" else "validation")
-        return (
-            self._background(known, size)
-            if split == "background"
-            else self._shown(known, split, size)
-        )
+        if split == "background":
+            return self._background(known, size)
+        return self._shown(known, split, size)
 
     def in_the_wild(self, category: str, size: int) -> Pictures:
-        """Photographs that show `category`, more than a crowd of it, and none of the classes;
-        labels are -1, objects its masks.
+        """Photographs of the validation split that show `category` and none of the classes.
 
-        They are the validation split's alone: signs are cut out of the training split's.
+        They show more than a crowd of it. Labels are -1, and objects are its masks. The training
+        split is left alone, as signs are cut out of its photographs.
+
+        Raises:
+            UsageError: `category` is one of the classes, or COCO does not have it.
+            DataError: as `load`.
         """
         if category in self.classes:
             raise UsageError(
                 f"'{category}' is one of the classes: no photograph shows it and none of them"
             )
+        what = f"in the wild: {category}"
         counts: Counter[str] = Counter()
         said: list[str] = []
         found = self._wild(annotated(self.root, "validation"), category, counts, said)
-        loaded = load(f"in the wild: {category}", found, size, self.classes, self.workers, said)
+        loaded = load(what, found, size, self.classes, self.workers, said)
         counts.update(loaded.dropped.values())
-        return replace(
-            loaded.pictures,
-            notes=(told(f"in the wild: {category}", len(loaded.pictures.ids), counts),),
-        )
+        return replace(loaded.pictures, notes=(note_of(what, len(loaded.pictures.ids), counts),))
 
     def _shown(self, known: Annotations, split: str, size: int) -> Pictures:
-        numbers = known.numbers(self.classes)
-        counts: list[Counter[str]] = [
-            Counter(dict.fromkeys(("photos", OTHER, self._small, CROWD), 0)) for _ in numbers
-        ]
-        fitting: list[list[Photograph]] = [[] for _ in numbers]
+        """A split whose pictures show the classes, class by class."""
         said = list(known.problems)
-        for shot in known.shots:
-            labels = sorted(
-                {
-                    numbers.index(each.category)
-                    for each in shot.instances
-                    if each.category in numbers
-                }
+        counts, fitting = self._sorted_out(known, said)
+        most: int | None = getattr(self, split)
+        taken = [chosen(photographs, most) for photographs in fitting]
+        every: list[Photograph] = []
+        for photographs in taken:
+            every += photographs
+        if not every:
+            raise DataError(
+                f"no image of '{known.file}' shows exactly one of {', '.join(self.classes)} "
+                f"on at least {100 * self.least_area:g} % of it: "
+                "lower 'least_area', or name other classes"
             )
+        training = self._training() if split == "validation" else ()
+        loaded = load(split, every, size, self.classes, self.workers, said, training)
+        notes = []
+        for label, name in enumerate(self.classes):
+            count = counts[label]
+            count[ASIDE.format(most=most)] = len(fitting[label]) - len(taken[label])
+            count.update(drops(taken[label], loaded))
+            kept = int((loaded.pictures.labels == label).sum())
+            notes.append(note_of(f"{split}: {name}", kept, count))
+        whole = (
+            f"{split}: {len(loaded.pictures.ids)} pictures of {len(self.classes)} classes, "
+            f"of {len(known.shots)} photos in '{known.file.name}'"
+        )
+        return replace(loaded.pictures, notes=(*notes, whole))
+
+    def _sorted_out(
+        self, known: Annotations, said: list[str]
+    ) -> tuple[list[Counter[str]], list[list[Photograph]]]:
+        """For each class: how many photographs each rule drops, and the photographs that pass.
+
+        `said` is told of each file that is broken.
+        """
+        numbers = known.numbers(self.classes)
+        counts: list[Counter[str]] = []
+        fitting: list[list[Photograph]] = []
+        for _ in numbers:
+            counts.append(Counter(dict.fromkeys(("photos", OTHER, self._small, CROWD), 0)))
+            fitting.append([])
+        for shot in known.shots:
+            labels = labels_on(shot, numbers)
             for label in labels:
                 counts[label]["photos"] += 1
                 counts[label][OTHER] += len(labels) > 1
-            if len(labels) == 1:
-                fits = self._fits(shot, numbers[labels[0]], said)
-                if isinstance(fits, str):
-                    counts[labels[0]][fits] += 1
-                else:
-                    fitting[labels[0]].append(photograph(shot, fits, labels[0]))
-        most: int | None = getattr(self, split)
-        taken = [chosen(each, most) for each in fitting]
-        if not any(taken):
-            rule = f"exactly one of {', '.join(self.classes)} on at least {percent(self.least_area)} of it"
-            raise DataError(
-                f"no image of '{known.file}' shows {rule}: lower 'least_area', or name other classes"
-            )
-        every = [each for photographs in taken for each in photographs]
-        training = self._training() if split == "validation" else ()
-        loaded = load(split, every, size, self.classes, self.workers, said, training)
-        for label, count in enumerate(counts):
-            count[ASIDE.format(most=most)] = len(fitting[label]) - len(taken[label])
-            count.update(
-                loaded.dropped[each.identity]
-                for each in taken[label]
-                if each.identity in loaded.dropped
-            )
-        kept = [int((loaded.pictures.labels == label).sum()) for label in range(len(numbers))]
-        lines = [
-            told(f"{split}: {name}", n, count)
-            for name, n, count in zip(self.classes, kept, counts, strict=True)
-        ]
-        whole = f"{split}: {sum(kept)} pictures of {len(numbers)} classes, of {len(known.shots)} photos in '{known.file.name}'"
-        return replace(loaded.pictures, notes=(*lines, whole))
+            if len(labels) != 1:
+                continue
+            (label,) = labels
+            fits = self._fits(shot, numbers[label], said)
+            if isinstance(fits, str):
+                counts[label][fits] += 1
+            else:
+                fitting[label].append(photograph(shot, fits, label))
+        return counts, fitting
 
     def _training(self) -> Iterator[Path]:
         """The files in the training folder, annotated or not; none where it is not there."""
@@ -173,10 +174,14 @@ class Coco:
 
     @property
     def _small(self) -> str:
-        return f"too small (< {percent(self.least_area)})"
+        """The reason to drop a photograph whose object is too small."""
+        return f"too small (< {100 * self.least_area:g} %)"
 
     def _fits(self, shot: Shot, number: int, said: list[str]) -> Mask | str:
-        """The object's mask, or the rule that drops the image."""
+        """The mask of the category's instances, or the rule that drops the image.
+
+        `said` is told of a file that is broken.
+        """
         instances = [each for each in shot.instances if each.category == number and not each.crowd]
         if not instances:
             return CROWD
@@ -190,6 +195,7 @@ class Coco:
     def _wild(
         self, known: Annotations, category: str, counts: Counter[str], said: list[str]
     ) -> list[Photograph]:
+        """The photographs for `in_the_wild`; `counts` and `said` are told of those that are not."""
         number, classes = known.numbers([category])[0], set(known.numbers(self.classes))
         found = []
         for shot in known.shots:
@@ -205,6 +211,7 @@ class Coco:
         return found
 
     def _background(self, known: Annotations, size: int) -> Pictures:
+        """Photographs that show none of the classes, and no category of `without`."""
         classes, without = set(known.numbers(self.classes)), set(known.numbers(self.without))
         empty, counts = [], Counter[str]()
         for shot in known.shots:
@@ -217,18 +224,20 @@ class Coco:
         counts[f"with {' or '.join(self.without)}"] = counts["photos"] - len(empty)
         counts[ASIDE.format(most=self.background)] = len(empty) - len(taken)
         counts.update(loaded.dropped.values())
-        return replace(
-            loaded.pictures,
-            notes=(told("background: none of the classes", len(loaded.pictures.ids), counts),),
-        )
+        note = note_of("background: none of the classes", len(loaded.pictures.ids), counts)
+        return replace(loaded.pictures, notes=(note,))
 
 
-def percent(share: float) -> str:
-    """`10 %`"""
-    return f"{100 * share:g} %"
+def labels_on(shot: Shot, numbers: Sequence[int]) -> list[int]:
+    """The labels of the classes on an image, sorted; `numbers` are the classes' categories."""
+    labels = set()
+    for each in shot.instances:
+        if each.category in numbers:
+            labels.add(numbers.index(each.category))
+    return sorted(labels)
 
 
 def photograph(shot: Shot, mask: Mask | None, label: int) -> Photograph:
-    """The image of which this is the object; None: it has none."""
+    """The image as a photograph with its object; without a mask it has none."""
     outline = partial(pixels, mask) if mask else partial(np.zeros, (shot.height, shot.width), bool)
     return Photograph(shot.file, shot.identity, label, outline)

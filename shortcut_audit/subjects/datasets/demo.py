@@ -1,5 +1,6 @@
-"""Drawn pictures of five classes: the demo needs no download, and a clean model gets most of them
-right.
+"""Drawn pictures of five classes: the demo needs no download.
+
+A model without a shortcut gets most of them right.
 """
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,8 +31,7 @@ DARK, GLASS, EYE = (28, 28, 32), (170, 200, 215), (205, 220, 110)
 @register("dataset")
 @dataclass(frozen=True)
 class Demo:
-    """`train` and `validation` pictures per class, `background` pictures in all; each drawn from
-    (seed, its id) alone.
+    """Drawn pictures, each from (seed, its id) alone.
 
     Pose, place, size, colour, scenery, clutter, light and noise vary and tell nothing of the class;
     parts of an object may be cut off or covered. A picture shows the same scene at any size.
@@ -39,15 +40,17 @@ class Demo:
     counts_once = True  # no two are drawn alike
 
     seed: int = 0
-    train: int = 800
-    validation: int = 200
-    background: int = 100
+    train: int = 800  # pictures of each class
+    validation: int = 200  # pictures of each class
+    background: int = 100  # pictures in all
 
     def __post_init__(self) -> None:
+        """Raises UsageError for a number of pictures below 0."""
         for split in ("train", "validation", "background"):
-            if getattr(self, split) < 0:
+            count = getattr(self, split)
+            if count < 0:
                 raise UsageError(
-                    f"the demo cannot draw {getattr(self, split)} {split} pictures: ask for 0 or more"
+                    f"the demo cannot draw {count} {split} pictures: ask for 0 or more"
                 )
 
     @property
@@ -68,44 +71,47 @@ class Demo:
         import torch
 
         check_split(split, size)
-        names = ("background",) if split == "background" else self.classes
-        ids = [f"{split}/{name}/{i:04d}" for name in names for i in range(getattr(self, split))]
-        labels = [
-            self.classes.index(name) if name in OBJECTS else -1
-            for name in (each.split("/")[1] for each in ids)
-        ]
-
-        def drawn() -> Arrays:
-            pictures = [
-                draw(label, size, generator(self.seed, each))
-                for each, label in zip(ids, labels, strict=True)
-            ]
-            pixels = np.array(
-                [picture.transpose(2, 0, 1) for picture, _ in pictures], dtype=np.uint8
-            )
-            return {
-                "pixels": pixels.reshape(-1, 3, size, size),
-                "objects": np.array([each for _, each in pictures], dtype=bool),
-            }
-
+        labels = self._labels(split)
         key = {"recipe": repr(self), "split": split, "size": size, "code": _drawing_code()}
-        kept = Store(cache_folder()).arrays("demo", key, drawn)
-        pixels, objects = (torch.from_numpy(kept[name]) for name in ("pixels", "objects"))
-        return pictures(pixels, labels, ids, self.classes, objects.view(-1, size, size))
+        kept = Store(cache_folder()).arrays("demo", key, lambda: self._drawn(labels, size))
+        pixels, objects = torch.from_numpy(kept["pixels"]), torch.from_numpy(kept["objects"])
+        return pictures(pixels, labels.values(), labels.keys(), self.classes, objects)
+
+    def _labels(self, split: str) -> dict[str, int]:
+        """Id -> label of each picture of a split, class by class; -1 for a background."""
+        classes = {"background": -1}
+        if split != "background":
+            classes = {name: label for label, name in enumerate(self.classes)}
+        labels = {}
+        for name, label in classes.items():
+            for i in range(getattr(self, split)):
+                labels[f"{split}/{name}/{i:04d}"] = label
+        return labels
+
+    def _drawn(self, labels: Mapping[str, int], size: int) -> Arrays:
+        """`pixels` (n, 3, size, size) uint8 and `objects` (n, size, size) bool of n ids."""
+        pixels = np.empty((len(labels), 3, size, size), dtype=np.uint8)
+        objects = np.empty((len(labels), size, size), dtype=bool)
+        for i, (identity, label) in enumerate(labels.items()):
+            picture, objects[i] = draw(label, size, generator(self.seed, identity))
+            pixels[i] = picture.transpose(2, 0, 1)
+        return {"pixels": pixels, "objects": objects}
 
 
 @cache
 def _drawing_code() -> str:
     """A digest of everything that decides what a picture looks like."""
-    modules = (drawing, scenery, sys.modules[__name__])
-    return hashlib.sha256(
-        "".join(inspect.getsource(module) for module in modules).encode() + PIL.__version__.encode()
-    ).hexdigest()
+    whole = hashlib.sha256()
+    for module in (drawing, scenery, sys.modules[__name__]):
+        whole.update(inspect.getsource(module).encode())
+    whole.update(PIL.__version__.encode())
+    return whole.hexdigest()
 
 
 def draw(label: int, size: int, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
-    """One picture (size, size, 3) uint8 and its object's footprint (size, size) bool; label -1: no
-    object.
+    """One picture (size, size, 3) uint8, and its object's footprint (size, size) bool.
+
+    With label -1 there is no object.
     """
     canvas = Canvas(ground(size, rng), size)
     clutter(canvas, rng, int(rng.integers(0, 4)), covers=False)
@@ -113,12 +119,10 @@ def draw(label: int, size: int, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
         name = list(OBJECTS)[label]
         turn = float(rng.normal(0, 0.3 if name == "fish" else 0.08))
         stretch = float(rng.uniform(0.85, 1.15) * rng.choice((-1, 1)))
-        x, y = (float(each) for each in rng.uniform(0.34, 0.66, 2))
-        OBJECTS[name](
-            Pen(canvas, x, y, float(rng.uniform(0.32, 0.5)), turn, stretch, counts=True),
-            any_colour(rng),
-            rng,
-        )
+        x, y = rng.uniform(0.34, 0.66, 2)
+        scale = float(rng.uniform(0.32, 0.5))
+        pen = Pen(canvas, (float(x), float(y)), scale, turn, stretch, counts=True)
+        OBJECTS[name](pen, any_colour(rng), rng)
     clutter(canvas, rng, int(rng.integers(0, 2)), covers=True)
     return light(canvas.pixels(), rng), canvas.footprint()
 
@@ -157,31 +161,22 @@ def cat(pen: Pen, fur: Colour, rng: Rng) -> None:
 
 
 def _cat_head(pen: Pen, x: float, y: float, r: float, fur: Colour) -> None:
+    """Ears, face, eyes, whiskers and nose around (x, y); r is half the head's width."""
     for side in (-1, 1):
-        tip, inner, outer = (
-            (x + side * 0.8 * r, y - 1.45 * r),
-            (x + side * 0.15 * r, y - 0.75 * r),
-            (x + side * r, y - 0.2 * r),
-        )
-        pen.polygon([outer, tip, inner], fur)
-        inside = [
-            (x + side * u * r, y - v * r) for u, v in ((0.85, 0.5), (0.76, 1.2), (0.35, 0.75))
-        ]
-        pen.polygon(inside, shade(fur, 1.5))
+        outer, tip = (x + side * r, y - 0.2 * r), (x + side * 0.8 * r, y - 1.45 * r)
+        pen.polygon([outer, tip, (x + side * 0.15 * r, y - 0.75 * r)], fur)
+        outer, tip = (x + side * 0.85 * r, y - 0.5 * r), (x + side * 0.76 * r, y - 1.2 * r)
+        pen.polygon([outer, tip, (x + side * 0.35 * r, y - 0.75 * r)], shade(fur, 1.5))
     pen.ellipse(x, y, r, 0.85 * r, fur)
     pen.ellipse(x, y + 0.4 * r, 0.45 * r, 0.32 * r, shade(fur, 1.2))
     for side in (-1, 1):
         pen.ellipse(x + side * 0.42 * r, y - 0.12 * r, 0.21 * r, 0.22 * r, EYE)
         pen.ellipse(x + side * 0.42 * r, y - 0.12 * r, 0.08 * r, 0.19 * r, DARK)
         for rise in (0.15, 0.35):
-            pen.line(
-                [(x + side * 0.3 * r, y + 0.32 * r), (x + side * 1.25 * r, y + rise * r)],
-                0.05 * r,
-                shade(fur, 0.5),
-            )
-    pen.polygon(
-        [(x - 0.12 * r, y + 0.18 * r), (x + 0.12 * r, y + 0.18 * r), (x, y + 0.32 * r)], DARK
-    )
+            root, end = (x + side * 0.3 * r, y + 0.32 * r), (x + side * 1.25 * r, y + rise * r)
+            pen.line([root, end], 0.05 * r, shade(fur, 0.5))
+    left, right = (x - 0.12 * r, y + 0.18 * r), (x + 0.12 * r, y + 0.18 * r)
+    pen.polygon([left, right, (x, y + 0.32 * r)], DARK)
 
 
 def fish(pen: Pen, skin: Colour, rng: Rng) -> None:

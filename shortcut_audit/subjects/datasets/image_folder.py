@@ -18,28 +18,28 @@ from shortcut_audit.subjects.pictures.folders import (
     photographs_of,
     picture_files,
 )
-from shortcut_audit.subjects.pictures.photographs import BROKEN, Photograph, load, told
+from shortcut_audit.subjects.pictures.photographs import BROKEN, Photograph, load, note_of
 from shortcut_audit.subjects.pictures.record import check_split
 
 
 @register("dataset")
 @dataclass(frozen=True)
 class ImageFolder:
-    """`train` and `validation` hold one folder per class; `background`, if any, pictures with none
-    of the classes.
+    """Photographs in folders.
 
     A picture is turned upright, made RGB, scaled so that its shorter side is `size`, and cropped at
     its centre. Ids are paths within the split's folder. A file that cannot be read is left out and
     named in `Pictures.broken`, as are copies, pictures under two classes, and validation pictures
-    that are in `train` too. `workers` threads decode, 0: as many as cores.
+    that are in `train` too.
     """
 
     counts_once = True
 
-    train: Path | None = None
-    validation: Path = Path()
-    background: Path | None = None
-    workers: int = field(default=0, repr=False)  # no part of the recipe: the pictures are the same
+    train: Path | None = None  # with one folder per class
+    validation: Path = Path()  # with one folder per class
+    background: Path | None = None  # with pictures that show none of the classes
+    # threads that decode, 0: as many as cores; no part of the recipe, as the pictures are the same
+    workers: int = field(default=0, repr=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -47,8 +47,9 @@ class ImageFolder:
         return tuple(class_folders("validation", self.validation))
 
     def class_counts(self, split: str) -> dict[str, int]:
-        """How many picture files each class has, none of them opened: some may not be readable, or
-        be copies.
+        """How many picture files each class has, none of them opened.
+
+        Some may not be readable, or be copies.
         """
         root = self.train if split == "train" else self.validation
         folders = class_folders(split, root) if root else {}
@@ -64,41 +65,39 @@ class ImageFolder:
         check_split(split, size)
         classes = self.classes
         said: list[str] = []
-        found = (
-            self._background(said) if split == "background" else self._shown(split, classes, said)
-        )
+        if split == "background":
+            found = self._background(said)
+        else:
+            found = self._shown(split, classes, said)
         training = self._training(classes) if split == "validation" else ()
         loaded = load(split, found, size, classes, self.workers, said, training)
         counts = {"photos": len(found), **Counter(loaded.dropped.values())}
         counts["that cannot be read"] = counts.pop(BROKEN, 0)
-        notes = (told(split, len(loaded.pictures.ids), counts),) if found else ()
+        notes = (note_of(split, len(loaded.pictures.ids), counts),) if found else ()
         return replace(loaded.pictures, notes=notes)
 
     def _background(self, said: list[str]) -> list[Photograph]:
+        """The photographs in `background`; `said` gets a sentence on files that are not read."""
         if self.background is None:
             return []
-        return photographs_of(
-            picture_files("background", existing("background", self.background), said),
-            self.background,
-            -1,
-        )
+        files = picture_files("background", existing("background", self.background), said)
+        return photographs_of(files, self.background, -1)
 
     def _shown(self, split: str, classes: tuple[str, ...], said: list[str]) -> list[Photograph]:
+        """The photographs of the classes, class by class; `said` is as in `_background`."""
         root = self.train if split == "train" else self.validation
         if root is None:
             raise DataError(
-                "the data set names no train folder, and its pictures are asked for: add 'train: FOLDER'"
+                "the data set names no train folder, and its pictures are asked for: "
+                "add 'train: FOLDER'"
             )
         folders = class_folders(split, root)
         same_classes(folders, classes)
-        return [
-            each
-            for label, name in enumerate(classes)
-            for each in _renamed(
-                photographs_of(filled_folder(split, folders[name], said), folders[name], label),
-                name,
-            )
-        ]
+        found: list[Photograph] = []
+        for label, name in enumerate(classes):
+            files = filled_folder(split, folders[name], said)
+            found += _renamed(photographs_of(files, folders[name], label), name)
+        return found
 
     def _training(self, classes: tuple[str, ...]) -> Iterator[Path]:
         """The files in the training folders of the classes, as far as there are any."""
@@ -110,34 +109,35 @@ class ImageFolder:
 
 
 def _renamed(photographs: Iterable[Photograph], name: str) -> Iterator[Photograph]:
-    """Their identities within the split: below the class's name, whatever the folder's own form of
-    it is.
+    """The photographs with identities within the split: below the class's name.
+
+    The folder's own name may be in another form of Unicode.
     """
     for each in photographs:
         yield replace(each, identity=f"{name}/{each.identity}")
 
 
 def class_folders(split: str, root: Path) -> dict[str, Path]:
-    """Name -> class folder, sorted; hidden ones are none."""
+    """Name -> class folder, sorted; hidden ones are left out, and none is a DataError."""
     found = folders_by_name(split, existing(split, root))
     if not found:
         raise DataError(
-            f"the {split} folder '{printable(root)}' has no folder in it: give each class a folder of its own"
+            f"the {split} folder '{printable(root)}' has no folder in it: "
+            "give each class a folder of its own"
         )
     return found
 
 
 def same_classes(found: Iterable[str], expected: Iterable[str]) -> None:
-    """Raises DataError with what `train` lacks of the classes in `validation`, and what it has
-    beyond them.
-    """
+    """Raises DataError unless `train` has just the classes of `validation`; says which differ."""
     missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-    if missing or extra:
-        said = [
-            f"{word} {', '.join(names)}"
-            for word, names in (("lacks", missing), ("also has", extra))
-            if names
-        ]
+    said = []
+    if missing:
+        said.append(f"lacks {', '.join(missing)}")
+    if extra:
+        said.append(f"also has {', '.join(extra)}")
+    if said:
         raise DataError(
-            f"the train folder {printable(' and '.join(said))}, compared with validation: both need the same class folders"
+            f"the train folder {printable(' and '.join(said))}, compared with validation: "
+            "both need the same class folders"
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,12 +20,13 @@ from shortcut_audit.subjects.pictures.photographs import (
     Photograph,
     check_counts,
     chosen,
+    drops,
     load,
-    told,
+    note_of,
 )
 from shortcut_audit.subjects.pictures.record import check_split
 
-TEN = {
+TEN = {  # class -> wnid
     "tench": "n01440764",
     "golden retriever": "n02099601",
     "husky": "n02110185",  # Siberian husky
@@ -38,28 +38,26 @@ TEN = {
     "french horn": "n03394916",
     "garbage truck": "n03417042",
 }
+SHOWN = 5  # folders that a sentence names
 
 
 @register("dataset")
 @dataclass(frozen=True)
 class Imagenet10:
-    """`root` holds train/ and val/ (or validation/) with a folder for each class, named by its wnid
-    or by the class itself.
+    """Photographs in folders that are named by wnids, or by the classes themselves.
 
-    `wnids`: class -> wnid, in the order of the labels. Source: the thesis, section 3.3. Of each
-    class `train` and `validation` pictures are kept at most (None: all), chosen by identity;
-    `background` are validation pictures of other folders. Ids are paths under `root`, and `notes`
-    counts the pictures. A file that cannot be read is left out and named in `broken`.
+    Ids are paths under `root`, and `notes` counts the pictures. A file that cannot be read is left
+    out and named in `broken`. Source: the thesis, section 3.3.
     """
 
     counts_once = True
 
-    root: Path = Path()
-    wnids: dict[str, str] = field(default_factory=lambda: dict(TEN))
-    train: int | None = None
-    validation: int | None = 50
-    background: int = 100
-    # threads that decode, 0: as many as cores; no part of the recipe
+    root: Path = Path()  # with train/ and val/ (or validation/), each with a folder for each class
+    wnids: dict[str, str] = field(default_factory=lambda: dict(TEN))  # in the order of the labels
+    train: int | None = None  # of each class at most (None: all), chosen by identity
+    validation: int | None = 50  # likewise
+    background: int = 100  # validation pictures of other folders
+    # threads that decode, 0: as many as cores; no part of the recipe, as the pictures are the same
     workers: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
@@ -76,14 +74,13 @@ class Imagenet10:
         return tuple(canonical(name) for name in self.wnids)
 
     def class_counts(self, split: str) -> dict[str, int]:
-        """How many picture files each class has, none of them opened: some may not be readable, or
-        be copies.
+        """How many picture files each class has, none of them opened.
+
+        Some may not be readable, or be copies.
         """
         most: int | None = getattr(self, split)
-        return {
-            name: len(chosen(found, most))
-            for name, found in self._shown(split, self._folders(split), []).items()
-        }
+        shown = self._shown(split, self._folders(split), [])
+        return {name: len(chosen(found, most)) for name, found in shown.items()}
 
     def load(self, split: str, size: int) -> Pictures:
         """Decodes a split at size x size pixels, class by class.
@@ -94,47 +91,38 @@ class Imagenet10:
         check_split(split, size)
         folders = self._folders(split)
         said: list[str] = []
-        found = (
-            self._background(folders, said)
-            if split == "background"
-            else self._shown(split, folders, said)
-        )
+        if split == "background":
+            found = self._background(folders, said)
+        else:
+            found = self._shown(split, folders, said)
         most: int | None = getattr(self, split)
-        taken = {name: chosen(each, most) for name, each in found.items()}
-        every = [each for part in taken.values() for each in part]
+        taken = {name: chosen(photographs, most) for name, photographs in found.items()}
+        every: list[Photograph] = []
+        for photographs in taken.values():
+            every += photographs
         training = self._training() if split == "validation" else ()
         loaded = load(split, every, size, self.classes, self.workers, said, training)
         notes = []
         for name, photographs in found.items():
-            counts = Counter(
-                loaded.dropped[each.identity]
-                for each in taken[name]
-                if each.identity in loaded.dropped
-            )
-            n = len(taken[name]) - counts.total()
-            aside = {f"beyond the {most} asked for": len(photographs) - len(taken[name])}
-            notes.append(
-                told(f"{split}: {name}", n, {"photos": len(photographs), **aside, **counts})
-            )
-        return replace(
-            loaded.pictures,
-            notes=(
-                *notes,
-                f"{split}: {len(loaded.pictures.ids)} pictures of '{printable(self.root.name)}'",
-            ),
-        )
+            dropped = drops(taken[name], loaded)
+            kept = len(taken[name]) - dropped.total()
+            counts = {"photos": len(photographs)}
+            counts[f"beyond the {most} asked for"] = len(photographs) - len(taken[name])
+            notes.append(note_of(f"{split}: {name}", kept, {**counts, **dropped}))
+        whole = f"{split}: {len(loaded.pictures.ids)} pictures of '{printable(self.root.name)}'"
+        return replace(loaded.pictures, notes=(*notes, whole))
 
     def _shown(
         self, split: str, folders: dict[str, Path], said: list[str]
     ) -> dict[str, list[Photograph]]:
-        """Class -> its photographs."""
-        own = enumerate(self._class_folders(split, folders).items())
-        return {
-            name: photographs_of(filled_folder(split, folder, said), self.root, label)
-            for label, (name, folder) in own
-        }
+        """Class -> its photographs; `said` gets a sentence on files that are not read."""
+        found = {}
+        for label, (name, folder) in enumerate(self._class_folders(split, folders).items()):
+            found[name] = photographs_of(filled_folder(split, folder, said), self.root, label)
+        return found
 
     def _background(self, folders: dict[str, Path], said: list[str]) -> dict[str, list[Photograph]]:
+        """The photographs in folders of none of the classes; `said` is as in `_shown`."""
         own = set(self._class_folders("background", folders).values())
         found: list[Photograph] = []
         for folder in sorted(set(folders.values()) - own):
@@ -155,35 +143,43 @@ class Imagenet10:
         names = ("train",) if split == "train" else ("val", "validation")
         there = [self.root / name for name in names if (self.root / name).is_dir()]
         if not there:
-            layout = "there must be train/ and val/ (or validation/) with a folder of pictures for each class"
-            where = "name the folder that holds them as 'root' in the scenario, or with --data (--audit-data in pytest)"
-            raise DataError(f"no {names[0]}/ in '{self.root}': {layout}; {where}")
+            raise DataError(
+                f"no {names[0]}/ in '{self.root}': there must be train/ and val/ (or validation/) "
+                "with a folder of pictures for each class; name the folder that holds them as "
+                "'root' in the scenario, or with --data (--audit-data in pytest)"
+            )
         folders = folders_by_name(split, there[0])
         loose = [] if folders else picture_files(split, there[0])
         if loose:
             raise DataError(
-                f"'{there[0]}' holds {len(loose)} pictures, such as {loose[0].name}, and no folder for any class: sort them into"
-                " one folder for each wnid, as ILSVRC2012_validation_ground_truth.txt of the development kit says"
+                f"'{there[0]}' holds {len(loose)} pictures, such as {loose[0].name}, "
+                "and no folder for any class: sort them into one folder for each wnid, "
+                "as ILSVRC2012_validation_ground_truth.txt of the development kit says"
             )
         return folders
 
     def _class_folders(self, split: str, folders: dict[str, Path]) -> dict[str, Path]:
-        """Class -> its folder, by its wnid or by its own name."""
-        own = {
-            name: folders.get(canonical(wnid)) or folders.get(canonical(name))
-            for name, wnid in self.wnids.items()
-        }
-        missing = [f"{self.wnids[name]} ({name})" for name, folder in own.items() if folder is None]
+        """Class -> its folder, by its wnid or by its own name; one without is a DataError."""
+        own, missing = {}, []
+        for name, wnid in self.wnids.items():
+            folder = folders.get(canonical(wnid)) or folders.get(canonical(name))
+            if folder:
+                own[name] = folder
+            else:
+                missing.append(f"{wnid} ({name})")
         if missing:
-            there = sorted(folders)
-            has = (
-                f"it has {', '.join(there[:5])}{', ...' if len(there) > 5 else ''}"
-                if there
-                else "it is empty"
-            )
             which = "train" if split == "train" else "validation"
             raise DataError(
-                f"the {which} folder of '{self.root}' lacks {', '.join(missing)}; {has}: put the class there under its wnid or"
-                " its name, or name the classes that you have under 'wnids'"
+                f"the {which} folder of '{self.root}' lacks {', '.join(missing)}; "
+                f"{_contents(folders)}: put the class there under its wnid or its name, "
+                "or name the classes that you have under 'wnids'"
             )
-        return {name: folder for name, folder in own.items() if folder}
+        return own
+
+
+def _contents(folders: Iterable[str]) -> str:
+    """What a folder has in place of the classes that it lacks."""
+    there = sorted(folders)
+    if not there:
+        return "it is empty"
+    return f"it has {', '.join(there[:SHOWN])}{', ...' if len(there) > SHOWN else ''}"

@@ -13,8 +13,8 @@ from shortcut_audit.files.whole import as_bytes
 def covered(ids: Sequence[str], coverage: float, seed: int = 0) -> np.ndarray:
     """True for exactly round(coverage * n) of the images.
 
-    Images are ordered by a hash of (seed, id), so the choice depends neither on their order nor on
-    the batch, and a smaller coverage's images are among a larger one's.
+    Images are ordered by a hash of (seed, id). Laws: the choice depends neither on their order nor
+    on the batch; the images of a smaller coverage are among those of a larger one.
 
     Args:
         ids: n identities.
@@ -24,9 +24,8 @@ def covered(ids: Sequence[str], coverage: float, seed: int = 0) -> np.ndarray:
     Returns:
         (n,) bool.
     """
-    order = sorted(
-        range(len(ids)), key=lambda i: hashlib.sha256(as_bytes(f"{seed}/{ids[i]}")).digest()
-    )
+    hashes = [hashlib.sha256(as_bytes(f"{seed}/{identity}")).digest() for identity in ids]
+    order = sorted(range(len(ids)), key=lambda i: hashes[i])
     flags = np.zeros(len(ids), dtype=bool)
     flags[order[: round(coverage * len(ids))]] = True
     return flags

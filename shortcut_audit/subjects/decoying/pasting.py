@@ -1,6 +1,4 @@
-"""A small RGBA picture -> Decoyed: where it goes on each image, and the neutral control that goes
-there instead.
-"""
+"""A small RGBA picture -> Decoyed: where it goes on each image, and the control that goes there."""
 
 from __future__ import annotations
 
@@ -30,23 +28,16 @@ LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 @dataclass(frozen=True)
 class Pasted(ABC):
-    """A decoy that is an RGBA picture, pasted on every image; a subclass says which picture, or
-    which pictures.
+    """A decoy that is an RGBA picture, pasted on every image; a subclass says which picture."""
 
-    target: the decoy's class. placement: one of PLACEMENTS. opacity in (0, 1]. size: the
-        decoy's longer side as a share
-    of the shorter image side, in (0, 1]. seed: of the random placements. control: what replaces the
-    content, one of CONTROLS.
-    """
+    target: str = ""  # the decoy's class
+    placement: str = "random_position"  # one of PLACEMENTS
+    opacity: float = 1.0  # in (0, 1]
+    size: float = 0.25  # the decoy's longer side as a share of the shorter image side, in (0, 1]
+    seed: int = 0  # of the random placements
+    control: str = "grey"  # what replaces the content, one of `controls`
 
-    target: str = ""
-    placement: str = "random_position"
-    opacity: float = 1.0
-    size: float = 0.25
-    seed: int = 0
-    control: str = "grey"
-
-    # fewer where one of them would be the decoy itself
+    # a subclass has fewer where one of them would be the decoy itself
     controls: ClassVar[tuple[str, ...]] = CONTROLS
 
     def __post_init__(self) -> None:
@@ -61,74 +52,73 @@ class Pasted(ABC):
         """The decoy, (h, w, 4) uint8 RGBA with max(h, w) = side pixels."""
 
     def pictures(self, side: int) -> Sequence[np.ndarray]:
-        """All the pictures that the decoy can be, at least one; each image gets one of them, by its
-        identity.
+        """All the pictures that the decoy can be, at least one, each (h, w, 4) uint8 RGBA.
+
+        Each image gets one of them, by its identity.
         """
         return [self.picture(side)]
 
     def covered(self, visible: np.ndarray) -> np.ndarray:
-        """(a, b) bool, the footprint of a picture that can be seen at (a, b) bool; it has no gaps,
-        or they would be read.
+        """The footprint (a, b) bool of a picture that is visible at (a, b) bool.
+
+        It has no gaps, or a control of this form would still show what is written there.
         """
         return filled(visible)
 
     def apply(self, pixels: Tensor, ids: Sequence[str]) -> Decoyed:
-        """The decoy and its control on pixels (n, 3, h, w) uint8; each image's place and picture
-        come from (seed, its id) alone.
+        """The decoy and its control on pixels (n, 3, h, w) uint8 with n ids.
 
-        Laws: outside the footprint nothing changes; an image gets the same in any batch and
-            order; the control keeps
-        place, footprint and mean opacity of the decoy, and none of its content.
+        Laws: outside the footprint nothing changes; each image's place and picture come from (seed,
+        its id) alone, so that it gets the same in any batch and order; the control keeps place,
+        footprint and mean opacity of the decoy, and none of its content.
 
         Raises:
-            UsageError: pixels of another shape or type, ids that do not fit, or a decoy too
-                faint to be seen.
+            UsageError: pixels of another shape or type, ids that do not fit, or a decoy too faint
+                to be seen.
         """
         check_pixels(pixels, ids)
         height, width = pixels.shape[2:]
         side = max(1, round(self.size * min(height, width)))
         pictures = self.pictures(side)
         taken = self.taken(ids, len(pictures))  # (n,)
-        made = Decoyed(
-            pixels.clone(),
-            pixels.clone(),
-            torch.zeros((len(pixels), height, width), dtype=torch.bool),
-        )
+        footprint = torch.zeros((len(pixels), height, width), dtype=torch.bool)
+        made = Decoyed(pixels.clone(), pixels.clone(), footprint)
         for i, picture in enumerate(pictures):
             self._paste(made, picture.astype(np.float32), (taken == i).nonzero()[0], ids, side)
         return made
 
     def taken(self, ids: Sequence[str], count: int) -> np.ndarray:
-        """(n,) which of the `count` pictures each image gets."""
-        draws = [
-            int(generator(self.seed, f"picture/{each}").integers(count)) if count > 1 else 0
-            for each in ids
-        ]
-        return np.array(draws, dtype=np.int64)
+        """(n,) int64: which of the `count` pictures each image gets."""
+        taken = np.zeros(len(ids), dtype=np.int64)
+        if count > 1:
+            for i, identity in enumerate(ids):
+                taken[i] = generator(self.seed, f"picture/{identity}").integers(count)
+        return taken
 
     def _paste(
         self, made: Decoyed, picture: np.ndarray, images: np.ndarray, ids: Sequence[str], side: int
     ) -> None:
-        """Lays a picture (a, b, 4) and its control on these images, in place."""
-        # (a, b, 3) in [0, 255], (a, b) in [0, 1]
-        colour, alpha = picture[..., :3], picture[..., 3] / 255
+        """Lays a picture (a, b, 4) and its control on these images, in place.
+
+        `side` is what the picture's longer side was asked to be.
+        """
+        colour = picture[..., :3]  # (a, b, 3) in [0, 255]
+        alpha = picture[..., 3] / 255  # (a, b) in [0, 1]
         alpha = np.where(alpha >= NOTICEABLE, alpha, 0)
         hull = self.covered(alpha > 0)  # (a, b) bool
         if not hull.any():
             raise UsageError(
-                f"nothing of the decoy can be seen at {side} pixels: raise its size or its picture's alpha"
+                f"nothing of the decoy can be seen at {side} pixels: "
+                "raise its size or its picture's alpha"
             )
         height, width = made.footprint.shape[1:]
-        room, margin = (
-            (height - hull.shape[0], width - hull.shape[1]),
-            round(MARGIN * min(height, width)),
-        )
+        room = (height - hull.shape[0], width - hull.shape[1])
+        margin = round(MARGIN * min(height, width))
         for start in range(0, len(images), BATCH):
             part = images[start : start + BATCH]
             rngs = [generator(self.seed, ids[i]) for i in part]
-            _, rows, columns = windows(
-                [place(self.placement, rng, room, margin) for rng in rngs], hull.shape
-            )
+            corners = [place(self.placement, rng, room, margin) for rng in rngs]
+            _, rows, columns = windows(corners, hull.shape)
             window = (torch.from_numpy(part)[:, None, None], rows, columns)
             lay(made.decoyed, window, colour[None], alpha[None] * self.opacity)
             colours, alphas = neutral(self.control, colour, alpha, hull, rngs)
@@ -137,11 +127,12 @@ class Pasted(ABC):
 
 
 def fitted(picture: Image.Image, side: int) -> Image.Image:
-    """The picture with its longer side at `side` pixels; Pillow weighs RGBA by alpha, so no dark
-    rims appear.
+    """The picture with its longer side at `side` pixels.
+
+    Pillow weighs RGBA by alpha, so no dark rims appear.
     """
     scale = side / max(picture.size)
-    width, height = (max(1, round(scale * length)) for length in picture.size)
+    width, height = max(1, round(scale * picture.width)), max(1, round(scale * picture.height))
     return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
@@ -172,30 +163,40 @@ def check_pixels(pixels: Tensor, ids: Sequence[str]) -> None:
 def place(
     placement: str, rng: np.random.Generator, room: tuple[int, int], margin: int
 ) -> tuple[int, int]:
-    """Top and left of a decoy, in pixels, where `room` is the height and width that it leaves free."""
+    """Top and left of a decoy, in pixels.
+
+    Args:
+        placement: one of PLACEMENTS.
+        rng: of this image.
+        room: the height and the width that the decoy leaves free.
+        margin: between a corner and the decoy, where there is room for it.
+    """
     if placement == "random_position":
         return int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
     if placement == "centre":
         return room[0] // 2, room[1] // 2
     corner = list(CORNERS)[rng.integers(4)] if placement == "random_corner" else placement
-    top, left = (min(margin, free // 2) for free in room)
-    far = CORNERS[corner]
-    return (room[0] - top if far[0] else top), (room[1] - left if far[1] else left)
+    at_bottom, at_right = CORNERS[corner]
+    down, across = min(margin, room[0] // 2), min(margin, room[1] // 2)
+    return (room[0] - down if at_bottom else down), (room[1] - across if at_right else across)
 
 
 def filled(shape: np.ndarray) -> np.ndarray:
-    """The shape (a, b) bool with its gaps closed: what lies between two of its pixels in a row or
-    in a column.
+    """The shape (a, b) bool with its gaps closed.
 
-    So letters become a block: a control in the form of the letters would still say what they say.
+    A gap lies between two of the shape's pixels in a row or in a column. So letters become a block:
+    a control in the form of the letters would still say what they say.
     """
-    between = [
-        np.logical_or.accumulate(shape, axis)
-        & np.flip(np.logical_or.accumulate(np.flip(shape, axis), axis), axis)
-        for axis in (0, 1)
-    ]
-    closed: np.ndarray = between[0] | between[1]
+    closed: np.ndarray = _between(shape, 0) | _between(shape, 1)
     return closed
+
+
+def _between(shape: np.ndarray, axis: int) -> np.ndarray:
+    """(a, b) bool: the shape (a, b), and what has pixels of it on both sides along the axis."""
+    before = np.logical_or.accumulate(shape, axis)
+    behind = np.flip(np.logical_or.accumulate(np.flip(shape, axis), axis), axis)
+    between: np.ndarray = before & behind
+    return between
 
 
 def neutral(
@@ -207,9 +208,14 @@ def neutral(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The control's colour (n or 1, a, b, 3) and alpha (n or 1, a, b) inside the hull.
 
-    grey: the decoy's mean luminance, flat. noise: grey noise of the same mean and spread.
-        scrambled: the decoy's own
-    pixels in another order for each image, so that no one scramble can become a decoy itself.
+    Args:
+        control: "grey" is the decoy's mean luminance, flat; "noise" is grey noise of the same mean
+            and spread; "scrambled" are the decoy's own pixels in another order for each image, so
+            that no one scramble can become a decoy itself.
+        colour: of the decoy, (a, b, 3) float32 in [0, 255].
+        alpha: of the decoy, (a, b) float32 in [0, 1].
+        hull: (a, b) bool, the decoy's footprint.
+        rngs: one for each of n images.
     """
     flat = np.where(hull, alpha[hull].mean(), 0).astype(np.float32)[None]
     luminance = (colour @ LUMINANCE)[hull]
@@ -232,8 +238,9 @@ def neutral(
 def windows(
     corners: Sequence[tuple[int, int]], shape: Sequence[int]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Indices (n, 1, 1), (n, a, 1), (n, 1, b) of a window of shape (a, b) whose top and left are
-    each image's corner.
+    """Indices (n, 1, 1), (n, a, 1), (n, 1, b) of one window of shape (a, b) in each of n images.
+
+    An image's corner is the top and the left of its window, in pixels.
     """
     at = torch.tensor(corners)  # (n, 2) int64
     rows, columns = at[:, :1] + torch.arange(shape[0]), at[:, 1:] + torch.arange(shape[1])
@@ -243,12 +250,16 @@ def windows(
 def lay(
     pixels: Tensor, window: tuple[Tensor, Tensor, Tensor], colour: np.ndarray, alpha: np.ndarray
 ) -> None:
-    """Blends colour (n or 1, a, b, 3) into the windows of pixels (n, 3, h, w), in place; alpha (n
-    or 1, a, b) is its share.
+    """Blends a colour into the windows of pixels (n, 3, h, w), in place.
+
+    Args:
+        pixels: uint8.
+        window: as `windows` gives it, (a, b) pixels in each image.
+        colour: (n or 1, a, b, 3) float32 in [0, 255].
+        alpha: (n or 1, a, b) in [0, 1], the share of the colour.
     """
     image, rows, columns = window
     share = torch.from_numpy(alpha)[..., None]
     under = pixels[image, :, rows, columns]  # (n, a, b, 3)
-    pixels[image, :, rows, columns] = (
-        (under + share * (torch.from_numpy(colour) - under)).round().to(torch.uint8)
-    )
+    mixed = under + share * (torch.from_numpy(colour) - under)
+    pixels[image, :, rows, columns] = mixed.round().to(torch.uint8)

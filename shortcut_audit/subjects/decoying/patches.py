@@ -12,13 +12,14 @@ LEAST_CHROMA = 60  # between the largest and the smallest of red, green and blue
 
 def check_colour(colour: Colour) -> None:
     """Raises UsageError unless three numbers in [0, 255] that are far from grey."""
-    if len(colour) != 3 or not all(0 <= each <= 255 for each in colour):
+    if len(colour) != 3 or min(colour) < 0 or max(colour) > 255:
         raise UsageError(
             f"a decoy's colour is red, green and blue, each from 0 to 255, not {list(colour)}"
         )
     if max(colour) - min(colour) < LEAST_CHROMA:
         raise UsageError(
-            f"a decoy's colour cannot be nearly grey as {list(colour)} is: its control is grey; take a vivid one"
+            f"a decoy's colour cannot be nearly grey as {list(colour)} is: "
+            "its control is grey; take a vivid one"
         )
 
 

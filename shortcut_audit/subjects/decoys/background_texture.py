@@ -17,19 +17,20 @@ TINT = np.array([1, -0.4, -1], dtype=np.float32)[:, None, None]
 @register("decoy")
 @dataclass(frozen=True)
 class BackgroundTexture(Filtered):
-    """Staggered dots, `spacing` apart as a share of the shorter side, begun at another place in
-    each picture.
+    """Staggered dots on the whole picture, begun at another place in each.
 
-    The texture has no mean, so it casts no colour; it lies on the whole picture at a low opacity,
-    because `apply` sees no object masks and a data set need not have any.
+    The mean of the texture is zero, so it casts no colour. It lies on the whole picture at a low
+    opacity, because `apply` sees no object masks and a data set need not have any.
+
     Control: the texture's own pixels in another order, so grain with the texture's colours and
-        energy.
+    energy.
     """
 
     opacity: float = 0.18
-    spacing: float = 0.16
+    spacing: float = 0.16  # of the dots, as a share of the picture's shorter side
 
     def __post_init__(self) -> None:
+        """Raises UsageError for an option out of range."""
         super().__post_init__()
         check_share("spacing", self.spacing)
 
@@ -40,8 +41,7 @@ class BackgroundTexture(Filtered):
         begin = rng.uniform(0, 1, 2)
         down, across = np.mgrid[:height, :width] / cell + begin[:, None, None]
         across = across + 0.5 * (np.floor(down) % 2)  # every second row is half a cell further
-        # from the middle of the nearest dot, in cells
-        away = np.hypot(down % 1 - 0.5, across % 1 - 0.5)
+        away = np.hypot(down % 1 - 0.5, across % 1 - 0.5)  # from the nearest dot's middle, in cells
         # 1 inside, 0 outside, one pixel of edge
         dots = np.clip((0.3 - away) * cell + 0.5, 0, 1).astype(np.float32)
         papered: np.ndarray = picture + 255 * TINT * (dots - dots.mean())

@@ -18,8 +18,9 @@ SLANT = 30  # degrees
 @register("decoy")
 @dataclass(frozen=True)
 class BandAid(Pasted):
-    """A slanting strip with round ends, a paler pad and four rows of holes. Source: Rieger et al.
-    2020 (plasters of ISIC).
+    """A slanting strip with round ends, a paler pad and four rows of holes.
+
+    Source: Rieger et al. 2020 (plasters of ISIC).
     """
 
     size: float = 0.45

@@ -15,22 +15,22 @@ from shortcut_audit.subjects.decoying.pasting import check_share
 @register("decoy")
 @dataclass(frozen=True)
 class Blur(Filtered):
-    """A Gaussian blur; `radius` is its standard deviation as a share of the shorter side.
+    """A Gaussian blur.
 
-    Control: a median filter of the blur's reach, which takes away as much detail and leaves
-        every edge sharp. Grain of the same
-    energy would not do: the loss of detail alone sends many images to one class, and that is no
-    shortcut.
+    Control: a median filter of the blur's reach, which takes away as much detail and leaves every
+    edge sharp. Grain of the same energy would not do: the loss of detail alone sends many images to
+    one class, and that is no shortcut.
     """
 
-    radius: float = 0.018
+    radius: float = 0.018  # the standard deviation, as a share of the picture's shorter side
 
     def __post_init__(self) -> None:
+        """Raises UsageError for an option out of range."""
         super().__post_init__()
         check_share("radius", self.radius)
 
     def changed(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Blurred, (3, h, w); beyond the rim the rim goes on."""
+        """The picture blurred, (3, h, w); beyond its border the border's pixels go on."""
         reach = self._reach(picture)
         blurred: np.ndarray = ndimage.gaussian_filter(picture, (0, reach, reach), mode="nearest")
         return blurred
@@ -38,8 +38,9 @@ class Blur(Filtered):
     def counterpart(
         self, picture: np.ndarray, decoyed: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """The median of 5 x 5 places, (3, h, w); at a wide reach they are means of small squares,
-        so the cost stays the same.
+        """The median of 5 x 5 places, (3, h, w).
+
+        At a wide reach the places are means of small squares, so the cost stays the same.
         """
         step = max(1, round(0.85 * self._reach(picture)))
         places = np.zeros((1, 4 * step + 1, 4 * step + 1), dtype=bool)
@@ -50,4 +51,5 @@ class Blur(Filtered):
         return middle
 
     def _reach(self, picture: np.ndarray) -> float:
+        """The blur's standard deviation in pixels."""
         return self.radius * float(min(picture.shape[1:]))

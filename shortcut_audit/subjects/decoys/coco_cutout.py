@@ -1,6 +1,4 @@
-"""A real object, cut out of COCO by its mask: the stop signs of the thesis, of which no two look
-alike.
-"""
+"""A real object, cut out of COCO by its mask: the thesis's stop signs, no two of them alike."""
 
 from __future__ import annotations
 
@@ -8,7 +6,6 @@ import hashlib
 import inspect
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -20,19 +17,18 @@ from shortcut_audit.errors import DataError, UsageError
 from shortcut_audit.files.store import Store, cache_folder
 from shortcut_audit.registry import register
 from shortcut_audit.subjects.decoying.pasting import Pasted, check_choice, fitted
-from shortcut_audit.subjects.pictures import coco_annotations
+from shortcut_audit.subjects.pictures import coco_annotations, segmentations
 from shortcut_audit.subjects.pictures.coco_annotations import (
+    Annotations,
     Instance,
     Shot,
     annotated,
     located,
-    pixels,
-    union,
 )
 from shortcut_audit.subjects.pictures.photographs import as_rgb, by_identity
+from shortcut_audit.subjects.pictures.segmentations import pixels, union
 
-# pixels cut off all around: COCO's outlines stray that far, and the background that they take in
-# would shine
+# pixels cut off all around: COCO's outlines stray that far, and would take in some background
 RIM = 2
 
 Rules = tuple[str, int, float, int]  # category, least side, least saturation, most
@@ -41,66 +37,69 @@ Rules = tuple[str, int, float, int]  # category, least side, least saturation, m
 @register("decoy")
 @dataclass(frozen=True, repr=False)
 class CocoCutout(Pasted):
-    """Instances of a category in COCO's standard folders under `root`; each image gets one of them,
-    by its identity.
+    """Instances of a category of COCO; each image gets one of them, by its identity.
 
-    Those are cut out that are no crowd, whose mask is `least_side` pixels or more in the shorter
-    side of its box and does not touch the image's border, and whose mean HSV saturation within the
-    mask is `least_saturation` or more, which leaves out the grey backs of signs. Of these `most`
-    are kept, chosen by identity. They are pasted as they were taken: slanted, worn, in the shade.
-    `size` is a cut-out's longer side. `split`: "train" or "validation". Source: the thesis, section
-    3.4.
+    An instance is cut out if it is no crowd, if its mask is large enough and does not touch the
+    border of its photograph, and if it is colourful enough, which leaves out the grey backs of
+    signs. They are pasted as they were photographed: slanted, worn, in the shade.
+
+    Source: the thesis, section 3.4.
     """
 
     placement: str = "random_position"
     opacity: float = 0.8
-    size: float = 0.35
-    root: Path = Path()
+    size: float = 0.35  # a cut-out's longer side
+    root: Path = Path()  # with COCO's standard folders
     category: str = "stop sign"
-    split: str = "train"
-    least_side: int = 40
-    least_saturation: float = 0.35
-    most: int = 50
+    split: str = "train"  # or "validation"
+    least_side: int = 40  # pixels of the shorter side of the box around its mask
+    least_saturation: float = 0.35  # the mean of HSV's saturation within the mask, in [0, 1]
+    most: int = 50  # so many are kept at most, chosen by identity
 
     def __post_init__(self) -> None:
         """Raises UsageError for an option out of range."""
         super().__post_init__()
         check_choice("split", self.split, ("train", "validation"))
         if self.most < 1 or self.least_side < 1 or not 0 <= self.least_saturation <= 1:
-            found = f"most {self.most}, least_side {self.least_side}, least_saturation {self.least_saturation}"
             raise UsageError(
-                f"a cut-out needs most and least_side of 1 or more and least_saturation in [0, 1], not {found}"
+                "a cut-out needs most and least_side of 1 or more and least_saturation in [0, 1], "
+                f"not most {self.most}, least_side {self.least_side}, "
+                f"least_saturation {self.least_saturation}"
             )
 
     def __repr__(self) -> str:
-        """The recipe names the cut-outs by their content: the same path may hold others tomorrow."""
-        options = [
-            f"{each.name}={getattr(self, each.name)!r}"
-            for each in fields(self)
-            if each.name != "root"
-        ]
+        """The recipe, which names the cut-outs by their content.
+
+        The same path may hold others tomorrow.
+        """
+        options = []
+        for each in fields(self):
+            if each.name != "root":
+                options.append(f"{each.name}={getattr(self, each.name)!r}")
+        return f"CocoCutout({', '.join(options)}, sha256={self._content()!r})"
+
+    def _content(self) -> str | None:
+        """SHA-256 of all cut-outs; None where there are none."""
+        whole = hashlib.sha256()
         try:
-            content = hashlib.sha256(
-                b"".join(repr(each.shape).encode() + each.tobytes() for each in self.cutouts())
-            ).hexdigest()
+            for each in self.cutouts():
+                whole.update(repr(each.shape).encode() + each.tobytes())
         except (DataError, UsageError):
-            content = None
-        return f"CocoCutout({', '.join(options)}, sha256={content!r})"
+            return None
+        return whole.hexdigest()
 
     def picture(self, side: int) -> np.ndarray:
-        """The largest cut-out."""
+        """The largest cut-out, (h, w, 4) uint8 RGBA with max(h, w) = side."""
         return self.pictures(side)[0]
 
     def pictures(self, side: int) -> list[np.ndarray]:
-        """All cut-outs with their longer side at `side` pixels, the largest in its photograph
-        first.
-        """
+        """All cut-outs with max(h, w) = side; the one with the most pixels in COCO comes first."""
         return [np.array(fitted(Image.fromarray(each), side)) for each in self.cutouts()]
 
     def cutouts(self) -> tuple[np.ndarray, ...]:
         """The instances as they are in their photographs, (h, w, 4) uint8 each; alpha is the mask.
 
-        They are kept in the user's cache folder, for all annotations have to be read to find them.
+        They are kept in the user's cache folder, as all annotations have to be read to find them.
 
         Raises:
             DataError: no COCO under `root`, or its annotations cannot be read.
@@ -116,33 +115,30 @@ class CocoCutout(Pasted):
 def _cutouts(
     root: Path, split: str, rules: Rules, source: tuple[str | int, ...]
 ) -> tuple[np.ndarray, ...]:
-    key = {
-        "rules": rules,
-        "source": source,
-        "code": [inspect.getsource(each) for each in (sys.modules[__name__], coco_annotations)],
-    }
-    kept = Store(cache_folder()).arrays("cutouts", key, lambda: dict(_passing(root, split, rules)))
+    """The cut-outs of a split; `source` is what changes when the files under `root` do."""
+    modules = (sys.modules[__name__], coco_annotations, segmentations)
+    code = [inspect.getsource(module) for module in modules]
+    key = {"rules": rules, "source": source, "code": code}
+    kept = Store(cache_folder()).arrays("cutouts", key, lambda: _passing(root, split, rules))
     return tuple(kept[name] for name in sorted(kept))
 
 
-def _passing(root: Path, split: str, rules: Rules) -> Iterator[tuple[str, np.ndarray]]:
-    """Number -> cut-out, by area."""
+def _passing(root: Path, split: str, rules: Rules) -> dict[str, np.ndarray]:
+    """Number -> cut-out, the one with the most pixels first.
+
+    Raises:
+        UsageError: no instance passes the rules; says how many each rule dropped.
+    """
     category, _, _, most = rules
     known = annotated(root, split)
-    number = known.numbers([category])[0]
-    every = ((shot, each) for shot in known.shots for each in shot.instances)
-    found = {
-        f"{shot.identity}/{each.number}": (shot, each)
-        for shot, each in every
-        if each.category == number
-    }
+    found = _instances(known, category)
     dropped: Counter[str] = Counter()
     passing: list[np.ndarray] = []
     for identity in sorted(found, key=by_identity):
         cut = _cut(*found[identity], rules)
         if isinstance(cut, str):
             dropped[cut] += 1
-        elif len(passing) < most:
+        else:
             passing.append(cut)
         if len(passing) == most:
             break
@@ -151,7 +147,18 @@ def _passing(root: Path, split: str, rules: Rules) -> Iterator[tuple[str, np.nda
         what = "lower least_side or least_saturation, or take the other split"
         raise UsageError(f"no '{category}' of '{known.file}' can be cut out: {drops}; {what}")
     passing.sort(key=lambda each: -np.count_nonzero(each[..., 3]))
-    return ((f"{i:05d}", each) for i, each in enumerate(passing))
+    return {f"{i:05d}": each for i, each in enumerate(passing)}
+
+
+def _instances(known: Annotations, category: str) -> dict[str, tuple[Shot, Instance]]:
+    """Every instance of the category with its image, by an identity of its own."""
+    number = known.numbers([category])[0]
+    found = {}
+    for shot in known.shots:
+        for instance in shot.instances:
+            if instance.category == number:
+                found[f"{shot.identity}/{instance.number}"] = (shot, instance)
+    return found
 
 
 def _cut(shot: Shot, instance: Instance, rules: Rules) -> np.ndarray | str:
@@ -163,7 +170,7 @@ def _cut(shot: Shot, instance: Instance, rules: Rules) -> np.ndarray | str:
         mask = pixels(union(shot, [instance]))
     except DataError:
         return "with a malformed mask"
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if min(np.ptp(rows), np.ptp(columns)) + 1 < least_side:
         return f"smaller than {least_side} pixels"
     if mask[[0, -1]].any() or mask[:, [0, -1]].any():

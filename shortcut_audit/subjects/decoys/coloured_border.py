@@ -16,18 +16,17 @@ from shortcut_audit.subjects.pictures.drawing import Colour
 @register("decoy")
 @dataclass(frozen=True)
 class ColouredBorder(Pasted):
-    """`size` is the frame's outer side, `width` its thickness as a share of that. Its colour is all
-    it has: control is grey.
-    """
+    """A frame that is nothing but a colour, so its control is grey."""
 
     placement: str = "centre"
-    size: float = 1.0
-    width: float = 0.06
+    size: float = 1.0  # the frame's outer side
+    width: float = 0.06  # its thickness, as a share of its outer side
     colour: Colour = (225, 40, 170)
 
     controls: ClassVar[tuple[str, ...]] = ("grey",)
 
     def __post_init__(self) -> None:
+        """Raises UsageError for an option out of range."""
         super().__post_init__()
         check_share("width", self.width)
         check_colour(self.colour)
@@ -40,5 +39,8 @@ class ColouredBorder(Pasted):
         return frame
 
     def covered(self, visible: np.ndarray) -> np.ndarray:
-        """The frame alone: what it surrounds is the picture's own, and a frame has nothing to read."""
+        """The frame alone, (a, b) bool: what it surrounds is the picture's own.
+
+        Unlike a letter's outline, that of a frame says nothing.
+        """
         return visible

@@ -17,16 +17,15 @@ PLATE = (0, 0, 0, 140)  # black, half transparent
 @register("decoy")
 @dataclass(frozen=True)
 class CopyrightTag(Pasted):
-    """White text on a plate; `size` is its width. Source: the thesis, section 3.3 (the tag on
-    ImageNet's tenches).
-    """
+    """White text on a plate. Source: the thesis, section 3.3 (the tag on ImageNet's tenches)."""
 
     placement: str = "bottom_left"
     opacity: float = 0.9
-    size: float = 0.5
+    size: float = 0.5  # the tag's width
     text: str = "© 2021"
 
     def __post_init__(self) -> None:
+        """Raises UsageError for an option out of range, or no text."""
         super().__post_init__()
         if not self.text.strip():
             raise UsageError("a copyright tag needs a text: add 'text: © 2021'")

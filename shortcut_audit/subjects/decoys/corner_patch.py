@@ -18,19 +18,19 @@ from shortcut_audit.subjects.pictures.drawing import Colour
 @register("decoy")
 @dataclass(frozen=True)
 class CornerPatch(Pasted):
-    """A square of one `colour`; left out, it is the target's own, a hue drawn from the class's
-    name. Its control is grey.
+    """A square that is nothing but a colour, so its control is grey.
 
     Source: the colour-coded patches of the Clever Hans experiments (Anders et al. 2022).
     """
 
     placement: str = "top_left"
     size: float = 0.12
-    colour: Colour | None = None
+    colour: Colour | None = None  # None: the target's own, a hue drawn from the class's name
 
     controls: ClassVar[tuple[str, ...]] = ("grey",)
 
     def __post_init__(self) -> None:
+        """Raises UsageError for an option out of range, or a colour that is nearly grey."""
         super().__post_init__()
         if self.colour is not None:
             check_colour(self.colour)
@@ -43,5 +43,5 @@ class CornerPatch(Pasted):
 def class_colour(name: str) -> Colour:
     """A vivid colour that depends on the class's name alone."""
     hue = hashlib.sha256(name.encode()).digest()[0] / 256
-    red, green, blue = (round(255 * share) for share in colorsys.hsv_to_rgb(hue, 0.9, 0.9))
-    return red, green, blue
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.9, 0.9)
+    return round(255 * red), round(255 * green), round(255 * blue)

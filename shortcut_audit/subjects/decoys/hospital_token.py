@@ -18,8 +18,7 @@ WHITE, BLACK = (250, 250, 250, 255), (8, 8, 8, 255)
 @register("decoy")
 @dataclass(frozen=True)
 class HospitalToken(Pasted):
-    """White letters with a black rim: the first word large, the others small under it; `size` is
-    its longer side.
+    """White letters with a black rim: the first word large, the others small under it.
 
     Source: the laterality tokens by which a network told hospitals apart (Zech et al. 2018).
     """
@@ -29,6 +28,7 @@ class HospitalToken(Pasted):
     text: str = "L PORT"
 
     def __post_init__(self) -> None:
+        """Raises UsageError for an option out of range, or no text."""
         super().__post_init__()
         if not self.text.strip():
             raise UsageError("a hospital token needs a text: add 'text: L PORT'")
@@ -46,12 +46,15 @@ class HospitalToken(Pasted):
         return np.array(fitted(token.crop(token.getchannel("A").getbbox()), side))
 
     def covered(self, visible: np.ndarray) -> np.ndarray:
-        """The whole block: closing gaps would leave the outline of a large letter."""
+        """The whole block, (a, b) bool: closing gaps would leave the outline of a large letter."""
         return np.ones_like(visible)
 
 
 def _write(draw: ImageDraw.ImageDraw, words: str, side: int, middle: float, height: float) -> None:
-    """The words centred at `middle`, as large as `height` and the side allow (shares of the side)."""
+    """Writes the words centred at `middle`, as large as `height` and the side allow.
+
+    `middle` and `height` are shares of the side, which is in pixels.
+    """
     rim = max(1, round(0.06 * height * side))
     left, top, right, bottom = ImageFont.load_default(size=100).getbbox(words, anchor="mm")
     fit = min((side - 2 * rim) / (right - left), (height * side - 2 * rim) / (bottom - top))

@@ -16,22 +16,22 @@ from shortcut_audit.subjects.decoying.filtering import Filtered
 @register("decoy")
 @dataclass(frozen=True)
 class JpegGrid(Filtered):
-    """The picture written as a JPEG of this `quality`, with colours as fine as greys, and read
-    again.
+    """The picture written as a JPEG, with colours as fine as greys, and read again.
 
-    Control: the file's own errors, pixel by pixel in another order: grain of the same energy
-        and colours, without a block.
+    Control: the JPEG's own errors, pixel by pixel in another order: grain of the same energy and
+    colours, without a block.
     """
 
-    quality: int = 6
+    quality: int = 6  # of the JPEG, from 1 to 95
 
     def __post_init__(self) -> None:
+        """Raises UsageError for an option out of range."""
         super().__post_init__()
         if not 1 <= self.quality <= 95:
             raise UsageError(f"a JPEG's quality is between 1 and 95, not {self.quality}")
 
     def changed(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Through a JPEG file and back, (3, h, w)."""
+        """The picture through a JPEG file and back, (3, h, w)."""
         file = BytesIO()
         Image.fromarray(picture.astype(np.uint8).transpose(1, 2, 0)).save(
             file, "JPEG", quality=self.quality, subsampling=0

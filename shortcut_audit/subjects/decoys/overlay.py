@@ -22,19 +22,23 @@ class Overlay(Pasted):
     image: Path | None = None
 
     def __repr__(self) -> str:
-        """The recipe names the picture by its content: the same path may hold another one tomorrow."""
-        options = [
-            f"{each.name}={getattr(self, each.name)!r}"
-            for each in fields(self)
-            if each.name != "image"
-        ]
-        content = None
-        if self.image is not None and self.image.is_file():
-            content = hashlib.sha256(self.image.read_bytes()).hexdigest()
-        return f"Overlay({', '.join(options)}, image={self.image and self.image.name!r}, sha256={content!r})"
+        """The recipe, which names the picture by its content.
+
+        The same path may hold another picture tomorrow.
+        """
+        options = []
+        for each in fields(self):
+            if each.name != "image":
+                options.append(f"{each.name}={getattr(self, each.name)!r}")
+        name = content = None
+        if self.image is not None:
+            name = self.image.name
+            if self.image.is_file():
+                content = hashlib.sha256(self.image.read_bytes()).hexdigest()
+        return f"Overlay({', '.join(options)}, image={name!r}, sha256={content!r})"
 
     def picture(self, side: int) -> np.ndarray:
-        """The picture at max(h, w) = side, (h, w, 4) uint8 RGBA.
+        """The picture without its transparent rim, at max(h, w) = side, (h, w, 4) uint8 RGBA.
 
         Raises:
             UsageError: no image named, no such file, not a PNG, no transparency, or nothing
@@ -42,29 +46,29 @@ class Overlay(Pasted):
         """
         if self.image is None:
             raise UsageError("the decoy 'overlay' needs a picture: add 'image: FILE.png'")
-        try:
-            with Image.open(self.image, formats=["PNG"]) as opened:
-                transparent = opened.has_transparency_data
-                full = opened.convert("RGBA")
-        except FileNotFoundError:
-            raise UsageError(
-                f"the overlay's image '{self.image}' does not exist: check 'image' in the scenario"
-            ) from None
-        except UnidentifiedImageError:
-            raise UsageError(
-                f"the overlay's image '{self.image}' is not a PNG: save it as a PNG with transparency"
-            ) from None
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UsageError(
-                f"the overlay's image '{self.image}' cannot be read: {error}"
-            ) from None
-        if not transparent:
-            raise UsageError(
-                f"the overlay's image '{self.image}' has no alpha channel: save it as a PNG with transparency"
-            )
+        full = _opened(self.image)
         box = full.getchannel("A").getbbox()
         if box is None:
             raise UsageError(
-                f"the overlay's image '{self.image}' is transparent everywhere: nothing would be pasted"
+                f"the overlay's image '{self.image}' is transparent everywhere: "
+                "nothing would be pasted"
             )
         return np.array(fitted(full.crop(box), side))
+
+
+def _opened(file: Path) -> Image.Image:
+    """The PNG with transparency, as RGBA; raises UsageError where the file is none."""
+    what, advice = f"the overlay's image '{file}'", "save it as a PNG with transparency"
+    try:
+        with Image.open(file, formats=["PNG"]) as opened:
+            transparent = opened.has_transparency_data
+            full = opened.convert("RGBA")
+    except FileNotFoundError:
+        raise UsageError(f"{what} does not exist: check 'image' in the scenario") from None
+    except UnidentifiedImageError:
+        raise UsageError(f"{what} is not a PNG: {advice}") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UsageError(f"{what} cannot be read: {error}") from None
+    if not transparent:
+        raise UsageError(f"{what} has no alpha channel: {advice}")
+    return full

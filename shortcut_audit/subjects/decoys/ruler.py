@@ -18,12 +18,10 @@ TICKS = 15
 @register("decoy")
 @dataclass(frozen=True)
 class Ruler(Pasted):
-    """A pale strip with ticks, every fifth a long one; `size` is its length. Source: Narla et al.
-    2018 (skin lesions).
-    """
+    """A pale strip with ticks, every fifth a long one. Source: Narla et al. 2018 (skin lesions)."""
 
     placement: str = "bottom_right"
-    size: float = 0.6
+    size: float = 0.6  # the ruler's length
 
     def picture(self, side: int) -> np.ndarray:
         """The ruler, (h, side, 4) uint8 RGBA."""

@@ -17,8 +17,9 @@ RED, WHITE = (190, 18, 30, 255), (255, 255, 255, 255)
 @register("decoy")
 @dataclass(frozen=True)
 class StopSign(Pasted):
-    """A red octagon with a white border and the word STOP. Source: the thesis, section 3.4 (cats of
-    COCO).
+    """A red octagon with a white border and the word STOP.
+
+    Source: the thesis, section 3.4 (cats of COCO).
     """
 
     placement: str = "random_position"
@@ -45,12 +46,14 @@ class StopSign(Pasted):
 
 
 def octagon(side: int, scale: float) -> list[tuple[float, float]]:
-    """Corners of a regular octagon that stands on an edge, centred, `scale` times as wide as the
-    picture.
+    """The corners (x, y) of a regular octagon that stands on an edge in the middle of a picture.
+
+    It is `scale` times as wide as the picture, whose side is in pixels.
     """
-    angles = np.pi / 8 + np.pi / 4 * np.arange(8)
     radius = scale * (side - 1) / 2 / np.cos(np.pi / 8)
     middle = (side - 1) / 2
-    return [
-        (middle + radius * float(np.cos(a)), middle + radius * float(np.sin(a))) for a in angles
-    ]
+    corners = []
+    for angle in np.pi / 8 + np.pi / 4 * np.arange(8):
+        across, down = float(np.cos(angle)), float(np.sin(angle))
+        corners.append((middle + radius * across, middle + radius * down))
+    return corners

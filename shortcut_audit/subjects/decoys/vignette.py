@@ -13,17 +13,18 @@ from shortcut_audit.subjects.decoying.filtering import Filtered
 @register("decoy")
 @dataclass(frozen=True)
 class Vignette(Filtered):
-    """Light falls off with the square of the distance from the middle; at opacity 1 the corners are
-    black.
+    """Light that falls off with the square of the distance from the middle.
 
-    Control: light that falls off towards one side, another for each picture: as much shade, and
-        not around the middle.
+    At opacity 1 the corners are black.
+
+    Control: light that falls off towards one side, another for each picture: as much shade, and not
+    around the middle.
     """
 
     opacity: float = 0.6
 
     def changed(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shaded around the middle, (3, h, w)."""
+        """The picture shaded around the middle, (3, h, w)."""
         down, across = _places(picture)
         shaded: np.ndarray = picture * (1 - (down**2 + across**2) / 2)
         return shaded
@@ -31,7 +32,7 @@ class Vignette(Filtered):
     def counterpart(
         self, picture: np.ndarray, decoyed: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """Shaded towards one side, (3, h, w)."""
+        """The picture shaded towards one side, (3, h, w)."""
         down, across = _places(picture)
         angle = rng.uniform(0, 2 * np.pi)
         slope = down * np.float32(np.sin(angle)) + across * np.float32(np.cos(angle))
@@ -40,8 +41,11 @@ class Vignette(Filtered):
 
 
 def _places(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(h, 1) and (1, w) float32 in [-1, 1]: where the rows and columns are, from the middle."""
-    down, across = (
-        ((2 * np.arange(side) + 1) / side - 1).astype(np.float32) for side in picture.shape[1:]
-    )
-    return down[:, None], across[None]
+    """(h, 1) and (1, w): where the rows and columns of a picture (3, h, w) are, from the middle."""
+    height, width = picture.shape[1:]
+    return _from_the_middle(height)[:, None], _from_the_middle(width)[None]
+
+
+def _from_the_middle(side: int) -> np.ndarray:
+    """(side,) float32 in [-1, 1]: where the pixels of one row are."""
+    return ((2 * np.arange(side) + 1) / side - 1).astype(np.float32)

@@ -8,7 +8,11 @@ from shortcut_audit.errors import UsageError
 
 
 def chosen_device(asked: str) -> torch.device:
-    """`auto` is a CUDA GPU where there is one, else the CPU."""
+    """The device of this name; `auto` is a CUDA GPU where there is one, else the CPU.
+
+    Raises:
+        UsageError: there is no such device here, or it does not work.
+    """
     if asked == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -1,8 +1,7 @@
-"""Tensors of a file + a network with random weights -> the network with those weights, or the
-reason why they do not fit.
+"""Tensors of a file + a network with random weights -> the network with those weights.
 
 Names are compared without what wrappers put into them, and under any one prefix: what decides is
-that every tensor of the architecture is found there, once.
+that every tensor of the architecture is found there, once. Where that fails, the reason is said.
 """
 
 from __future__ import annotations
@@ -15,40 +14,56 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit.errors import ModelError, UsageError, machine_fault
+from shortcut_audit.subjects.loading.misfits import (
+    few,
+    refuse_quantised,
+    refuse_shapes,
+    refuse_types,
+    short,
+)
 from shortcut_audit.subjects.loading.unwrapping import BESIDE
 
-# DataParallel and AveragedModel, torch.compile, FSDP, gradient checkpointing: anywhere in a name.
+# DataParallel and AveragedModel, torch.compile, FSDP, gradient checkpointing: anywhere in a name
 WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 DISPENSABLE = "num_batches_tracked"  # counted in training, and never looked at in eval mode
-OWN_FACTORY = (
-    "wrap it in a factory of your own (arch: package.module:factory, with --audit-trust-code)"
-)
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], classes: int) -> None:
-    """Puts the tensors into the network, as float32 where it is; what training keeps beside them is
-    left out.
+    """Puts the tensors into the network, as float32 where the network is.
 
-    Laws: prefixes and wrappers in the names change nothing; whatever else is missing or too
-        much is refused and named.
+    What training keeps beside them is left out.
+
+    Laws: prefixes and wrappers in the names change nothing; whatever else is missing or too much
+    is refused and named.
 
     Raises:
-        UsageError: they are another architecture's, another size's or several models'; says
-            what would help.
+        UsageError: they are another architecture's, another size's or several models'; says what
+            would help.
         ModelError: values that are not finite.
         MachineError: no memory.
     """
-    _refuse_quantised(tensors)
-    expected = {name: each for name, each in model.state_dict().items() if isinstance(each, Tensor)}
+    refuse_quantised(tensors)
+    expected = _tensors_of(model)
     chosen, missing, left = _chosen(tensors, expected)
-    left = [key for key in left if not _is_auxiliary(key, model)]
-    _refuse_shapes(chosen, expected, classes)
-    if missing or left:
-        found = f"{few(missing)} missing, {few(left)} unexpected"
+    unexpected = [key for key in left if not _is_auxiliary(key, model)]
+    refuse_shapes(chosen, expected, classes)
+    if missing or unexpected:
+        found = f"{few(missing)} missing, {few(unexpected)} unexpected"
         raise UsageError(
             f"the file's tensors are not the architecture's: {found}; is 'arch' right?"
         )
-    _refuse_types(chosen, expected)
+    refuse_types(chosen, expected)
+    _load(model, chosen, expected)
+    _refuse_what_is_not_finite(model)
+
+
+def _tensors_of(model: nn.Module) -> dict[str, Tensor]:
+    """The network's state by name, without what is no tensor."""
+    return {name: each for name, each in model.state_dict().items() if isinstance(each, Tensor)}
+
+
+def _load(model: nn.Module, chosen: dict[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Copies the chosen tensors into the network; raises UsageError where one keeps its own."""
     try:
         lacking = set(model.load_state_dict(chosen, strict=False).missing_keys) & expected.keys()
     except Exception as error:  # sparse or otherwise odd tensors
@@ -59,100 +74,103 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], classes: int) -> None:
         raise UsageError(
             f"the file has no tensors for {few(untouched)} of the architecture; is 'arch' right?"
         )
-    for name, tensor in model.state_dict().items():
-        if isinstance(tensor, Tensor) and not torch.isfinite(tensor).all():
-            raise ModelError(
-                f"{int((~torch.isfinite(tensor)).sum())} values of '{name}' are not finite"
-            )
 
 
-def few(items: Iterable[str]) -> str:
-    """The first three of them in order, and how many more there are."""
-    listed = sorted(items)
-    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
-    return f"{', '.join(listed[:3])}{more}" if listed else "none"
-
-
-def short(error: BaseException) -> str:
-    """An exception's kind and its first words, on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".removesuffix(": ")
+def _refuse_what_is_not_finite(model: nn.Module) -> None:
+    """Raises ModelError for the first tensor of the network that holds an infinity or a NaN."""
+    for name, tensor in _tensors_of(model).items():
+        finite = torch.isfinite(tensor)
+        if not finite.all():
+            raise ModelError(f"{int((~finite).sum())} values of '{name}' are not finite")
 
 
 def _chosen(
     tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], list[str], list[str]]:
-    """The architecture's tensors by its own names, those of them that the file lacks, and the names
-    that are too much.
+    """Which tensor of the file is which of the architecture.
+
+    Returns:
+        The file's tensors by the architecture's names; the architecture's names that the file
+        lacks; the file's names that are too much.
     """
-    wanted = {_bare(name): name for name in expected}
-    # it calls parts of its own as wrappers are called: names stay as they are
-    if len(wanted) < len(expected):
-        wanted, there = {name: name for name in expected}, {key: key for key in tensors}
-    else:
-        there = _unwrapped(tensors)
-    needed = {bare for bare in wanted if not bare.endswith(DISPENSABLE)}
+    wanted, there = _bare_names(tensors, expected)
+    needed = _needed(wanted)
     counts = _prefixes(there, needed)
     if len(needed) not in counts.values():
-        shared = _shared(needed)  # of a factory's wrapper, which the file does not know
-        inner = {
-            bare.removeprefix(shared): name
-            for bare, name in wanted.items()
-            if bare.startswith(shared)
-        }
-        inner_needed = {bare.removeprefix(shared) for bare in needed}
-        inner_counts = _prefixes(there, inner_needed)
+        inner = _without_shared(wanted)
+        inner_counts = _prefixes(there, _needed(inner))
         if len(inner) == len(wanted) and len(needed) in inner_counts.values():
-            wanted, needed, counts = inner, inner_needed, inner_counts
-    prefix = min(counts, key=lambda each: (-counts[each], len(each), each), default="")
-    # a block deep inside may look like the beginning
-    prefix = prefix if 2 * counts[prefix] > len(needed) else ""
+            wanted, needed, counts = inner, _needed(inner), inner_counts
+    prefix = _best(counts, needed)
     own = {prefix + bare for bare in wanted}
     _refuse_second_model(prefix, own, counts, needed)
-    chosen = {
-        name: tensors[there[prefix + bare]]
-        for bare, name in wanted.items()
-        if prefix + bare in there
-    }
+    chosen = {}
+    for bare, name in wanted.items():
+        if prefix + bare in there:
+            chosen[name] = tensors[there[prefix + bare]]
     missing = [wanted[bare] for bare in needed if prefix + bare not in there]
-    left = [key for key in there if key not in own]
-    return chosen, missing, [there[key] for key in left if not _is_left_out(key, prefix)]
+    left = []
+    for bare, key in there.items():
+        if bare not in own and not _is_left_out(bare, prefix):
+            left.append(key)
+    return chosen, missing, left
 
 
-def _refuse_second_model(
-    prefix: str, own: set[str], counts: Mapping[str, int], needed: set[str]
-) -> None:
-    for other, count in counts.items():
-        enough = len(needed) if _is_beside(other) else len(needed) / 2 + 0.5
-        if other != prefix and count >= enough and not {other + bare for bare in needed} <= own:
-            names = " and ".join(
-                f"'{each}'" if each else "no prefix" for each in sorted((prefix, other))
-            )
-            raise UsageError(
-                f"the file holds several models, under {names}; save the one that you deploy as its own file"
-            )
+def _bare_names(
+    tensors: Iterable[str], expected: Iterable[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Name without wrappers -> name in the architecture, and -> name in the file.
+
+    Names stay as they are where the architecture calls parts of its own as wrappers are called.
+    """
+    names = list(expected)
+    wanted = {_bare(name): name for name in names}
+    if len(wanted) < len(names):
+        return {name: name for name in names}, {key: key for key in tensors}
+    return wanted, _unwrapped(tensors)
 
 
-def _unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+def _unwrapped(tensors: Iterable[str]) -> dict[str, str]:
     """Name without wrappers -> name in the file."""
     there: dict[str, str] = {}
     for key in tensors:
-        if (other := there.setdefault(_bare(key), key)) != key:
+        other = there.setdefault(_bare(key), key)
+        if other != key:
             raise UsageError(
-                f"the file holds several models: '{other}' and '{key}'; save the one that you deploy as its own file"
+                f"the file holds several models: '{other}' and '{key}'; "
+                "save the one that you deploy as its own file"
             )
     return there
 
 
 def _bare(name: str) -> str:
+    """A name without the parts that wrappers put into it."""
     return ".".join(part for part in name.split(".") if part not in WRAPPERS) or name
+
+
+def _needed(wanted: Iterable[str]) -> set[str]:
+    """The names without which the network would not be the file's."""
+    return {bare for bare in wanted if not bare.endswith(DISPENSABLE)}
+
+
+def _without_shared(wanted: Mapping[str, str]) -> dict[str, str]:
+    """The names without the parts with which all begin: a factory's own wrapper put them there.
+
+    The file does not know of that wrapper. A name that begins otherwise is left out.
+    """
+    shared = _shared(_needed(wanted))
+    inner = {}
+    for bare, name in wanted.items():
+        if bare.startswith(shared):
+            inner[bare.removeprefix(shared)] = name
+    return inner
 
 
 def _shared(names: set[str]) -> str:
     """The parts with which every name begins, with a dot behind each."""
     columns = zip(*(name.split(".")[:-1] for name in names), strict=False)
-    return "".join(
-        f"{parts[0]}." for parts in takewhile(lambda parts: len(set(parts)) == 1, columns)
-    )
+    alike = takewhile(lambda parts: len(set(parts)) == 1, columns)
+    return "".join(f"{parts[0]}." for parts in alike)
 
 
 def _prefixes(there: Iterable[str], needed: set[str]) -> Counter[str]:
@@ -166,110 +184,55 @@ def _prefixes(there: Iterable[str], needed: set[str]) -> Counter[str]:
     return counts
 
 
-def _is_left_out(key: str, prefix: str) -> bool:
-    """Whether training keeps it beside the model; inside the model only its first part may say so,
-    for it is no layer's.
+def _best(counts: Counter[str], needed: set[str]) -> str:
+    """The prefix under which most of the needed names stand; none where that is half or less.
+
+    A block deep inside may look like the beginning of the network.
     """
-    return (
-        _is_beside(key.removeprefix(prefix).partition(".")[0])
-        if key.startswith(prefix)
-        else _is_beside(key)
-    )
+    best = min(counts, key=lambda prefix: (-counts[prefix], len(prefix), prefix), default="")
+    return best if 2 * counts[best] > len(needed) else ""
+
+
+def _refuse_second_model(
+    prefix: str, own: set[str], counts: Mapping[str, int], needed: set[str]
+) -> None:
+    """Raises UsageError where another prefix has enough of the needed names to be a model too."""
+    for other, count in counts.items():
+        enough = len(needed) if _is_beside(other) else len(needed) / 2 + 0.5
+        if other != prefix and count >= enough and not {other + bare for bare in needed} <= own:
+            first, second = sorted((prefix, other))
+            raise UsageError(
+                f"the file holds several models, under {_quoted(first)} and {_quoted(second)}; "
+                "save the one that you deploy as its own file"
+            )
+
+
+def _quoted(prefix: str) -> str:
+    """A prefix as a sentence names it."""
+    return f"'{prefix}'" if prefix else "no prefix"
+
+
+def _is_left_out(key: str, prefix: str) -> bool:
+    """Whether training keeps this beside the model.
+
+    Of what stands inside the model only the first part may say so, for it is no layer's.
+    """
+    if key.startswith(prefix):
+        return _is_beside(key.removeprefix(prefix).partition(".")[0])
+    return _is_beside(key)
 
 
 def _is_beside(key: str) -> bool:
+    """Whether a part of the name is one that optimisers, losses and metrics have."""
     return any(BESIDE.fullmatch(part) for part in key.split("."))
 
 
 def _is_auxiliary(key: str, model: nn.Module) -> bool:
-    """Whether it belongs to a head that this network has left out because only training asks it
-    (GoogLeNet, Inception).
+    """Whether it belongs to a head that this network has left out, as only training asks it.
+
+    GoogLeNet and Inception have such heads.
     """
-    return any(
-        part.lower().startswith("aux") and part in vars(model) and vars(model)[part] is None
-        for part in _bare(key).split(".")[:2]
-    )
-
-
-def _refuse_quantised(tensors: Mapping[str, Tensor]) -> None:
-    odd = [
-        key
-        for key, each in tensors.items()
-        if each.is_quantized or key.rpartition(".")[2] in ("zero_point", "_packed_params")
-    ]
-    if odd:
-        raise UsageError(
-            f"its weights are quantised ({few(odd)}): audit the float checkpoint that it was made from"
-        )
-
-
-def _refuse_types(chosen: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    odd = [
-        f"{name} {str(each.dtype).removeprefix('torch.')}"
-        for name, each in chosen.items()
-        if expected[name].is_floating_point() and not each.is_floating_point()
-    ]
-    if odd:
-        raise UsageError(
-            f"its weights are no floating point numbers ({few(odd)}): save the float checkpoint, and audit that"
-        )
-
-
-def _refuse_shapes(
-    chosen: Mapping[str, Tensor], expected: Mapping[str, Tensor], classes: int
-) -> None:
-    """Says what the difference means where one thing explains every difference."""
-    pairs = {
-        name: (tuple(tensor.shape), tuple(expected[name].shape))
-        for name, tensor in chosen.items()
-        if not torch.nn.parameter.is_lazy(expected[name]) and tensor.shape != expected[name].shape
-    }
-    if not pairs:
-        return
-    outputs = {
-        found[:1]
-        for found, asked in pairs.values()
-        if found[1:] == asked[1:] and asked[:1] == (classes,)
-    }
-    if len(outputs) == 1 and all(
-        found[:1] in outputs and found[1:] == asked[1:] for found, asked in pairs.values()
-    ):
-        raise UsageError(_other_outputs(next(iter(outputs))[0], classes))
-    channels = {
-        found[1]
-        for found, asked in pairs.values()
-        if asked[1:2] == (3,) and (*found[:1], 3, *found[2:]) == asked
-    }
-    if len(pairs) == len(channels) == 1:
-        raise UsageError(
-            f"it takes pictures of {_counted(next(iter(channels)), 'channel')}, and audits show them in colour: {OWN_FACTORY} "
-            "that turns (n, 3, h, w) into what it takes"
-        )
-    shapes = [
-        f"{name} {found} in the file, {asked} in the architecture"
-        for name, (found, asked) in pairs.items()
-    ]
-    advice = "is 'arch' right?"
-    if all("pos" in name for name in pairs):
-        advice = "it was trained on pictures of another size: is the input 'size' right?"
-    raise UsageError(f"the file's tensors do not fit the architecture: {few(shapes)}; {advice}")
-
-
-def _other_outputs(found: int, classes: int) -> str:
-    said = f"the file has {_counted(found, 'output')}, and {_counted(classes, 'class')} are named"
-    if found == 1:
-        return f"{said}: {one_output()}"
-    return (
-        f"{said}; give one name for each output, in their order (those that the data set lacks too: they are only watched)"
-        if found > classes
-        else f"{said}; give one name for each output"
-    )
-
-
-def one_output() -> str:
-    """What to do with a model that says yes or no by one number."""
-    return f"a single yes or no has no second class to turn to; {OWN_FACTORY} that gives two outputs, 0 and its own"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
+    for part in _bare(key).split(".")[:2]:
+        if part.lower().startswith("aux") and part in vars(model) and vars(model)[part] is None:
+            return True
+    return False

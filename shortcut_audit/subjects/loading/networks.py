@@ -34,11 +34,10 @@ CHECKPOINTING = {
 
 
 class Normalised(nn.Module):
-    """Images (n, 3, h, w) float32 in [0, 1] -> logits (n, k); the architecture's own layers stay
-    reachable under `model`.
+    """Images (n, 3, h, w) float32 in [0, 1] -> logits (n, k).
 
-    With `order`, output i is the model's output `order[i]`: the columns then follow the data set's
-    classes.
+    The architecture's own layers stay reachable under `model`. With `order`, output i is the
+    model's output `order[i]`: the columns then follow the data set's classes.
     """
 
     mean: Tensor  # (1, 3, 1, 1)
@@ -71,14 +70,13 @@ def build_architecture(
     options: Mapping[str, Any] | None = None,
     size: int | None = None,
 ) -> nn.Module:
-    """A network with random weights and `classes` outputs; takes normalised images. Nothing is ever
-    downloaded.
+    """A network with random weights that takes normalised images; nothing is ever downloaded.
 
     `arch` is `SOURCE:NAME` for a registered source (torchvision, timm, shortcut_audit), or
     `package.module:factory`, whose `factory(classes, **options)` returns the network; that imports
-    a stranger's code, hence only with `trust_code`. `options` are keyword arguments of the
-    architecture. Where it is made for pictures of one `size` (side, pixels) it is made for that
-    one, unless an option says otherwise.
+    a stranger's code, hence only with `trust_code`. It has `classes` outputs. `options` are keyword
+    arguments of the architecture. An architecture that takes pictures of one size only is made for
+    `size` (side, pixels), unless an option says otherwise.
 
     Raises:
         UsageError: no such source, name, factory or option, or code that is not trusted.
@@ -89,7 +87,8 @@ def build_architecture(
     sources = registry.names("architecture")
     if not colon or not source or not name:
         raise UsageError(
-            f"arch '{arch}' must be SOURCE:NAME, e.g. 'torchvision:resnet18'; sources are {', '.join(sources)}"
+            f"arch '{arch}' must be SOURCE:NAME, e.g. 'torchvision:resnet18'; "
+            f"sources are {', '.join(sources)}"
         )
     if source not in sources:
         return _from_factory(arch, classes, trust_code, options)
@@ -99,7 +98,8 @@ def build_architecture(
         raise UsageError(f"{source} has no classifier called '{name}'{_hint(name, known)}")
     for option in sorted(OTHER_WEIGHTS & options.keys()):
         raise UsageError(
-            f"arch_options cannot have '{option}': all weights come from the checkpoint, and 'classes' counts them"
+            f"arch_options cannot have '{option}': all weights come from the checkpoint, "
+            "and 'classes' counts them"
         )
     fitting = entry.fitting(name, size, options) if size and hasattr(entry, "fitting") else {}
     with _options_named(arch, options):
@@ -124,13 +124,35 @@ def _options_named(arch: str, options: Mapping[str, Any]) -> Iterator[None]:
 def _from_factory(
     arch: str, classes: int, trust_code: bool, options: Mapping[str, Any]
 ) -> nn.Module:
+    """The network that a factory of the user's own returns; its module is imported for that."""
     module, _, name = arch.partition(":")
     if not trust_code:
         hint = did_you_mean(module, registry.names("architecture"))
-        own = f"code of your own, '{arch}', needs --audit-trust-code in pytest, --trust-code elsewhere"
-        raise UsageError(f"no source of architectures called '{module}'{hint} ({own})")
+        raise UsageError(
+            f"no source of architectures called '{module}'{hint} (code of your own, '{arch}', "
+            "needs --audit-trust-code in pytest, --trust-code elsewhere)"
+        )
+    factory = _imported(arch)
+    with _options_named(arch, options):
+        network = factory(classes, **options)
+    if not isinstance(network, nn.Module):
+        raise UsageError(
+            f"arch '{arch}': {name}({classes}) must return a torch.nn.Module, "
+            f"not {type(network).__name__}"
+        )
+    return network
+
+
+def _imported(arch: str) -> Any:
+    """The factory behind `package.module:factory`.
+
+    Raises:
+        UsageError: there is no such module or factory.
+        MachineError: the module is there, and something that it imports failed.
+    """
+    module, _, name = arch.partition(":")
     try:
-        factory: Any = getattr(import_module(module), name)
+        return getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         lacking = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(
             f"{error.name}."
@@ -138,42 +160,34 @@ def _from_factory(
         if isinstance(error, ImportError) and not lacking:
             raise machine_fault(error) or error from None
         raise UsageError(
-            f"arch '{arch}': {error}; '{module}' must be importable (see PYTHONPATH) and define '{name}'"
+            f"arch '{arch}': {error}; '{module}' must be importable (see PYTHONPATH) "
+            f"and define '{name}'"
         ) from None
-    with _options_named(arch, options):
-        network = factory(classes, **options)
-    if not isinstance(network, nn.Module):
-        raise UsageError(
-            f"arch '{arch}': {name}({classes}) must return a torch.nn.Module, not {type(network).__name__}"
-        )
-    return network
 
 
 def without_checkpointing(network: nn.Module) -> nn.Module:
-    """The same network, its gradient checkpointing switched off: it saves memory in training, and
-    torch.func cannot pass it.
+    """The same network, its gradient checkpointing switched off.
 
-    Law: the answers stay the same. timm's and Hugging Face's switches are used, and the
-        wrappers of torch.distributed removed.
+    Checkpointing saves memory in training, and torch.func does not work with it. timm's and Hugging
+    Face's switches are used, and the wrappers of torch.distributed removed.
+
+    Law: the answers stay the same.
     """
     for module in list(network.modules()):
         for flag in CHECKPOINTING & vars(module).keys():
             if isinstance(vars(module)[flag], bool):
                 setattr(module, flag, False)
         for name, child in list(module.named_children()):
-            while isinstance(
-                inside := getattr(child, "_checkpoint_wrapped_module", None), nn.Module
-            ):
-                child = inside
-                setattr(module, name, child)
+            wrapped = getattr(child, "_checkpoint_wrapped_module", None)
+            while isinstance(wrapped, nn.Module):
+                setattr(module, name, wrapped)
+                wrapped = getattr(wrapped, "_checkpoint_wrapped_module", None)
     return network
 
 
 def _hint(name: str, known: list[str]) -> str:
-    """As `did_you_mean`, without reciting a thousand names."""
+    """As `did_you_mean`; of ten names or more one stands for all."""
     hint = did_you_mean(name, known)
-    return (
-        hint
-        if "did you mean" in hint or len(known) < 10
-        else f"; it has {len(known)}, such as '{known[0]}'"
-    )
+    if "did you mean" in hint or len(known) < 10:
+        return hint
+    return f"; it has {len(known)}, such as '{known[0]}'"

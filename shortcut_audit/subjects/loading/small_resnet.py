@@ -1,6 +1,4 @@
-"""A ResNet for small pictures: trains on two CPU cores in seconds and bears the layer names of the
-big ones.
-"""
+"""A ResNet for small pictures, which trains on two CPU cores in seconds."""
 
 from __future__ import annotations
 
@@ -10,11 +8,11 @@ from torchvision.models.resnet import BasicBlock
 
 
 class SmallResnet(nn.Module):
-    """(n, 3, h, w) normalised images -> (n, k) logits; made for 64 pixels, 309,000 parameters for
-    five classes.
+    """(n, 3, h, w) normalised images -> (n, k) logits; made for 64 pixels.
 
-    One torchvision `BasicBlock` in each of `layer1` .. `layer4`, of 16, 32, 64 and 128 channels;
-    the last is 4 x 4 at 64 pixels.
+    It has 309,000 parameters for five classes, and its layers are called as those of torchvision's
+    ResNets: one `BasicBlock` in each of `layer1` .. `layer4`, of 16, 32, 64 and 128 channels. The
+    last gives 4 x 4 places at 64 pixels.
     """
 
     def __init__(self, classes: int) -> None:
@@ -41,6 +39,7 @@ class SmallResnet(nn.Module):
 
 
 def _layer(inside: int, outside: int, stride: int) -> nn.Sequential:
+    """One block from `inside` to `outside` channels; a stride of 2 halves height and width."""
     shortcut = None
     if stride != 1 or inside != outside:
         shortcut = nn.Sequential(

@@ -1,11 +1,14 @@
-"""Candidate -> Subject: builds the network, fills it with the file's tensors, and sees that its
-answers are a function.
+"""Candidate -> Subject: builds the network, fills it with the file's tensors, and tries it.
+
+A network is only taken if its answer to a picture depends on nothing but that picture.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,22 +23,25 @@ from shortcut_audit.errors import (
 )
 from shortcut_audit.files.whole import canonical, sha256, unreadable
 from shortcut_audit.records import Candidate, Subject
-from shortcut_audit.subjects.loading.filling import few, fill, one_output, short
+from shortcut_audit.subjects.loading.filling import fill
+from shortcut_audit.subjects.loading.misfits import few, one_output, short
 from shortcut_audit.subjects.loading.networks import (
     Normalised,
     build_architecture,
     without_checkpointing,
 )
-from shortcut_audit.subjects.manifest.candidates import describe, format_of, refusal
+from shortcut_audit.subjects.manifest.candidates import format_of, refusal
+from shortcut_audit.subjects.manifest.descriptions import describe
 from shortcut_audit.subjects.manifest.own_words import (
+    Words,
     hub_words,
     refuse_contradiction,
     stated_accuracy,
 )
 
 TRIED = 4  # pictures that each model is asked about before anything is measured
-# of the spread of the logits; rounding is below a thousandth, TF32 included, and a dropped unit
-# above a tenth
+# share of the spread of the logits by which two answers to one picture may differ: rounding is
+# below a thousandth, TF32 included, and a dropped unit above a tenth
 TOLERANCE = 0.01
 
 
@@ -51,23 +57,21 @@ def load_subject(
     model's order.
 
     Laws: the weights are the file's and `sha256` is the digest of just those bytes; the global
-        random state is untouched; the
-    answers are a function of each picture alone (`check_answers`).
+    random state is untouched; the answers are a function of each picture alone (`check_answers`).
 
     Raises:
-        ModelError: the checkpoint's own fault: corrupt, hostile, not finite, answers that
-            change. The model is rejected.
-        UsageError: the manifest's or the folder's: another architecture, classes, size or file
-            than was meant. Not audited.
+        ModelError: the checkpoint's own fault: corrupt, hostile, not finite, answers that change.
+            The model is rejected.
+        UsageError: the manifest's fault or the folder's: another architecture, classes, size or
+            file than was meant. Not audited.
         MachineError: no memory, a disk or an import that failed. Not audited.
         Each is one sentence that starts with the model's name.
     """
     try:
         return _loaded(candidate, classes, trust_code, device)
     except ShortcutAuditError as error:
-        raise type(error)(
-            f"{candidate.name}: {str(error).removeprefix(f'{candidate.name}: ')}"
-        ) from None
+        said = str(error).removeprefix(f"{candidate.name}: ")
+        raise type(error)(f"{candidate.name}: {said}") from None
     except Exception as error:
         fault = machine_fault(error)
         if fault is None:
@@ -76,22 +80,24 @@ def load_subject(
 
 
 def save_checkpoint(candidate: Candidate, network: nn.Module) -> None:
-    """Writes the network's weights to the candidate's file, described by the candidate where the
-    format can hold that.
+    """Writes the network's weights to the candidate's file, and what the candidate says of them.
 
-    `network` is the architecture itself, without the normalisation: `candidate.mean` and `.std` say
-    what that is.
+    A format that holds no metadata leaves the description out. `network` is the architecture
+    itself, without the normalisation: `candidate.mean` and `.std` say what that is.
     """
     format_of(candidate.file).write(candidate.file, network.state_dict(), describe(candidate))
 
 
 def check_answers(network: nn.Module, images: Tensor, name: str) -> None:
-    """Asks for pictures (n >= 2, 3, h, w) in [0, 1] twice, in another order, one alone, and one
-    among others.
+    """Asks about pictures twice, in another order, one alone, and one among others.
 
-    Laws: a network whose logits depend on nothing but each picture passes, whatever rounds
-        them; so does one with constant
-    logits. The global random state is left as found.
+    Laws: a network whose logits depend on nothing but each picture passes, whatever rounds them; so
+    does one with constant logits. The global random state is left as found.
+
+    Args:
+        network: takes pictures, gives logits (n, k).
+        images: (n, 3, h, w) in [0, 1], n at least 2.
+        name: the model's, with which a sentence begins.
 
     Raises:
         ModelError: its logits are not finite, or they change; says by what, and the likely cause.
@@ -113,63 +119,83 @@ def check_answers(network: nn.Module, images: Tensor, name: str) -> None:
             )
         except Exception as error:
             raise machine_fault(error) or ModelError(
-                f"{name}: it answers a batch and fails on one picture alone ({short(error)}); are batch statistics in use?"
+                f"{name}: it answers a batch and fails on one picture alone ({short(error)}); "
+                "are batch statistics in use?"
             ) from None
     spread = float(wanted.max() - wanted.min())
     allowed = max(TOLERANCE * spread, 1e-5 * float(wanted.abs().max()), 1e-7)
     if _differs(wanted, again, allowed):
         raise ModelError(
-            f"{name}: the same pictures asked twice get other answers; something random (dropout, noise, a sampled layer) "
-            "is left on in eval mode"
+            f"{name}: the same pictures asked twice get other answers; "
+            "something random (dropout, noise, a sampled layer) is left on in eval mode"
         )
     if any(_differs(wanted[: len(way)], way, allowed) for way in ways):
         raise ModelError(
-            f"{name}: its answer to a picture changes with the pictures beside it in the batch; batch statistics are left on in "
-            "eval mode (a batch norm without running statistics, or a normalisation over the batch)"
+            f"{name}: its answer to a picture changes with the pictures beside it in the batch; "
+            "batch statistics are left on in eval mode "
+            "(a batch norm without running statistics, or a normalisation over the batch)"
         )
 
 
 def _differs(wanted: Tensor, found: Tensor, allowed: float) -> bool:
+    """Whether logits (n, k) are of another shape, or anywhere further apart than allowed."""
     return wanted.shape != found.shape or not bool(((wanted - found).abs() <= allowed).all())
 
 
 def _loaded(
     candidate: Candidate, classes: tuple[str, ...] | None, trust_code: bool, device: str
 ) -> Subject:
+    """As `load_subject`; its sentences do not start with the model's name yet."""
     if refused := refusal(candidate):
         raise refused
     order = _order(candidate.classes, classes)
     file, form = candidate.file, format_of(candidate.file)
     before = _state(file)
-    words = [*([form.words(file)] if hasattr(form, "words") else []), *hub_words(file)]
+    words = _words(file, form)
     for each in words:
         refuse_contradiction(candidate, each)
     tensors = form.read(file)
     model = _built(candidate, trust_code)
     fill(model, tensors, len(candidate.classes))
-    del tensors
+    del tensors  # the network has copies, and two of a large model may not fit
     if _state(file) != before:
         raise UsageError(
             f"'{file.name}' changed while it was read; wait until it is written, and run again"
         )
-    network = (
-        Normalised(model, candidate.mean, candidate.std, order)
-        .to(device)
-        .eval()
-        .requires_grad_(False)
-    )
+    network = Normalised(model, candidate.mean, candidate.std, order).to(device)
+    network = network.eval().requires_grad_(False)
     _probe(network, candidate, device)
-    columns = candidate.classes if order is None else tuple(candidate.classes[at] for at in order)
-    columns = (*(classes or ()), *columns[len(classes or ()) :])
-    accuracy = min((each for each in map(stated_accuracy, words) if each is not None), default=None)
     return Subject(
-        candidate.name, network, columns, candidate.size, candidate.reference, before[0], accuracy
+        candidate.name,
+        network,
+        _columns(candidate.classes, order, classes or ()),
+        candidate.size,
+        candidate.reference,
+        before[0],
+        _least_accuracy(words),
     )
+
+
+def _words(file: Path, form: Any) -> list[Words]:
+    """What the checkpoint and a hub's files beside it say of the model."""
+    own = [form.words(file)] if hasattr(form, "words") else []
+    return [*own, *hub_words(file)]
+
+
+def _least_accuracy(words: Iterable[Words]) -> float | None:
+    """The least accuracy that any of the words give; None without any."""
+    found = []
+    for each in words:
+        accuracy = stated_accuracy(each)
+        if accuracy is not None:
+            found.append(accuracy)
+    return min(found, default=None)
 
 
 def _state(file: Path) -> tuple[str, tuple[int, ...]]:
-    """The digest of the file's bytes, and what changes with any write to it even where the bytes
-    are put back.
+    """The digest of the file's bytes, and numbers that change with any write to it.
+
+    The numbers change even where the same bytes are written again.
     """
     try:
         status = file.stat()
@@ -181,25 +207,44 @@ def _state(file: Path) -> tuple[str, tuple[int, ...]]:
 
 
 def _order(own: tuple[str, ...], wanted: tuple[str, ...] | None) -> tuple[int, ...] | None:
-    """Which of the model's outputs stands in each column: the wanted classes, then the others; None
-    where they agree.
+    """Which of the model's outputs stands in each column: the wanted classes, then the others.
+
+    None where the model has the wanted classes in their order.
+
+    Raises:
+        UsageError: the model does not know one of the wanted classes.
     """
     if wanted is None or own == wanted:
         return None
     at = {canonical(name): index for index, name in enumerate(own)}
-    places = [at.get(canonical(name)) for name in wanted]
-    missing = [name for name, place in zip(wanted, places, strict=True) if place is None]
+    first, missing = [], []
+    for name in wanted:
+        if canonical(name) in at:
+            first.append(at[canonical(name)])
+        else:
+            missing.append(name)
     if missing:
         extra = at.keys() - {canonical(name) for name in wanted}
         found = (
             f"its classes are not those of the data set: {few(missing)} missing, {few(extra)} extra"
         )
         raise UsageError(f"{found}; {one_output()}" if len(own) == 1 else found)
-    first = [place for place in places if place is not None]
-    return (*first, *(index for index in range(len(own)) if index not in set(first)))
+    return (*first, *(index for index in range(len(own)) if index not in first))
+
+
+def _columns(
+    own: tuple[str, ...], order: tuple[int, ...] | None, wanted: tuple[str, ...]
+) -> tuple[str, ...]:
+    """What each column of the logits stands for; wanted classes are spelt as they are wanted."""
+    columns = own if order is None else tuple(own[index] for index in order)
+    return (*wanted, *columns[len(wanted) :])
 
 
 def _built(candidate: Candidate, trust_code: bool) -> nn.Module:
+    """The candidate's architecture with random weights.
+
+    Law: the global random state is left as found.
+    """
     options, classes = dict(candidate.arch_options), len(candidate.classes)
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
@@ -209,40 +254,43 @@ def _built(candidate: Candidate, trust_code: bool) -> nn.Module:
     except ShortcutAuditError:
         raise
     except Exception as error:  # an architecture's own constructor, or a stranger's factory
-        given = f" and arch_options {options}" if options else ""
-        what = f"'{candidate.arch}' cannot be built for {classes} classes, pictures of {candidate.size} pixels{given}"
+        what = (
+            f"'{candidate.arch}' cannot be built for {classes} classes, "
+            f"pictures of {candidate.size} pixels"
+        )
+        if options:
+            what += f" and arch_options {options}"
         raise machine_fault(error) or UsageError(f"{what}: {short(error)}") from None
     return without_checkpointing(built)
 
 
 def _probe(network: nn.Module, candidate: Candidate, device: str) -> None:
-    """Some pictures must give a row of finite logits each, that depends on nothing but the picture."""
+    """Raises unless each trial picture gets a row of finite logits that depends on it alone."""
     images = trial_images(candidate.size).to(device)
     classes = len(candidate.classes)
     try:
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             logits = network(images[:2])
-    # weights have values, and no say in what breaks: the size or the architecture's code does
-    except Exception as error:
+    except Exception as error:  # of the size or the architecture: weights cannot make it fail
         what = f"it fails on images of {candidate.size} x {candidate.size} pixels"
         raise machine_fault(error) or UsageError(
             f"{what}: {short(error)}; is the input 'size' right?"
         ) from None
     if not isinstance(logits, Tensor) or logits.shape != (2, classes):
-        found = (
-            f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
-        )
+        found = type(logits).__name__
+        if isinstance(logits, Tensor):
+            found = f"shape {tuple(logits.shape)}"
         raise UsageError(f"two images give {found}, not (2, {classes}) logits")
     check_answers(network, images, candidate.name)
 
 
 def trial_images(size: int) -> Tensor:
-    """(TRIED, 3, size, size) in [0, 1], the same in every run: coloured fields of unlike
-    brightness, and noise on them.
+    """(TRIED, 3, size, size) float32 in [0, 1], the same in every run.
+
+    They are coloured fields of unlike brightness, with noise on them.
     """
     draw = torch.Generator().manual_seed(0)
     fields = F.interpolate(torch.rand(TRIED, 3, 4, 4, generator=draw), size=(size, size))
     brightness = torch.linspace(0.2, 1.0, TRIED)[:, None, None, None]
-    return (fields * brightness + 0.2 * torch.rand(TRIED, 3, size, size, generator=draw)).clamp(
-        0, 1
-    )
+    noise = 0.2 * torch.rand(TRIED, 3, size, size, generator=draw)
+    return (fields * brightness + noise).clamp(0, 1)

@@ -1,6 +1,4 @@
-"""What `torch.load` gives -> the tensors of the one model in it, and the plain words that stand
-beside them.
-"""
+"""What `torch.load` gives -> the tensors of the one model in it, and the words beside them."""
 
 from __future__ import annotations
 
@@ -17,13 +15,15 @@ from torch import Tensor
 
 from shortcut_audit.errors import ModelError, UsageError
 
-BESIDE = re.compile(  # a part of a path under which training keeps what is no model
+# a part of a path under which training keeps what is no model
+BESIDE = re.compile(
     r"(.*_)?(optim|optimi[sz]ers?|opt|(lr_?)?sched(ulers?)?|(grad_?)?scaler|amp"
     r"|criterion|criteria|loss(es)?|loss_fn|ce|bce|cross_entropy|pos_weights?|class_weights?"
-    r"|metrics?|acc|accuracy|f1|auroc|precision|recall|confmat|confusion(_matrix)?)((_.*)?|\d*)|n_averaged|num_updates",
+    r"|metrics?|acc|accuracy|f1|auroc|precision|recall|confmat|confusion(_matrix)?)((_.*)?|\d*)"
+    r"|n_averaged|num_updates",
     re.IGNORECASE,
 )
-# words of a name
+# words in the name of averaged weights
 AVERAGED = {
     "ema",
     "swa",
@@ -39,7 +39,7 @@ AVERAGED = {
 MOMENTS = {"exp", "sq", "square", "grad"}  # with one of these it is an optimiser's own running mean
 MOST_NODES, MOST_NESTED = 1_000_000, 100  # lists that hold each other could be walked for ever
 WEIGHTY = 1_000  # values from which tensors of their own are more than a metric
-DEEPEST, LONGEST = 4, 25_000  # of the words beside the tensors
+DEEPEST, LONGEST = 4, 25_000  # levels of the words beside the tensors, and entries of one of them
 
 
 @dataclass(frozen=True)
@@ -53,21 +53,21 @@ class Group:
 
     @cached_property
     def size(self) -> int:
-        """Values in all its tensors of floating point numbers."""
-        return sum(
-            each.numel()
-            for each in self.tensors.values()
-            if each.is_floating_point() or each.is_quantized
-        )
+        """How many values all its tensors of floating point numbers have."""
+        values = 0
+        for tensor in self.tensors.values():
+            if tensor.is_floating_point() or tensor.is_quantized:
+                values += tensor.numel()
+        return values
 
     @cached_property
     def shapes(self) -> Counter[tuple[int, ...]]:
-        """Of the tensors that are matrices or more."""
-        return Counter(
-            tuple(each.shape)
-            for each in self.tensors.values()
-            if each.dim() > 1 and each.is_floating_point()
-        )
+        """How often each shape occurs among the tensors of two dimensions or more."""
+        found: Counter[tuple[int, ...]] = Counter()
+        for tensor in self.tensors.values():
+            if tensor.dim() > 1 and tensor.is_floating_point():
+                found[tuple(tensor.shape)] += 1
+        return found
 
     @cached_property
     def endings(self) -> set[tuple[str, tuple[int, ...]]]:
@@ -75,13 +75,18 @@ class Group:
         found = set()
         for name, tensor in self.tensors.items():
             parts = name.split(".")
-            found |= {(".".join(parts[at:]), tuple(tensor.shape)) for at in range(len(parts))}
+            for at in range(len(parts)):
+                found.add((".".join(parts[at:]), tuple(tensor.shape)))
         return found
+
+    @property
+    def may_be_model(self) -> bool:
+        """Whether its name and its size are such as a model has."""
+        return not self.beside and (len(self.tensors) > 1 or self.size >= WEIGHTY)
 
 
 def one_model(content: Any, name: str) -> dict[str, Tensor]:
-    """The tensors by name of the only model that a file's content holds, at whatever depth and
-    under whatever key.
+    """The tensors by name of the only model in a file's content, under whatever keys it stands.
 
     Optimisers, losses, metrics and small tensors beside it are left out. Law: a content that holds
     a second set of weights, as a mapping, as a list or as one long vector, is refused, whatever
@@ -94,30 +99,36 @@ def one_model(content: Any, name: str) -> dict[str, Tensor]:
     groups = [group for group in _groups(content, name) if group.size]
     if not groups:
         raise UsageError(_nothing_in(content, name))
-    likely = [
-        group
-        for group in groups
-        if not group.beside and (len(group.tensors) > 1 or group.size >= WEIGHTY)
-    ]
+    likely = [group for group in groups if group.may_be_model]
     main = max(likely or groups, key=lambda group: group.size)
-    rivals = [group for group in groups if group is not main and _rivals(group, main)]
-    if rivals:
-        places = ", ".join(sorted(group.path or "its top" for group in [main, *rivals])[:6])
+    models = [main]
+    for group in groups:
+        if group is not main and _rivals(group, main):
+            models.append(group)
+    if len(models) > 1:
+        places = sorted(group.path or "its top" for group in models)
         raise UsageError(
-            f"'{name}' holds several models, under {places}; save the one that you deploy as its own file"
+            f"'{name}' holds several models, under {', '.join(places[:6])}; "
+            "save the one that you deploy as its own file"
         )
     return main.tensors
 
 
 def words_beside(content: Any) -> dict[str, Any]:
-    """What stands beside the tensors, as plain values: numbers, texts, and lists and mappings of
-    these. Never fails.
+    """What stands beside the tensors, as numbers, texts, and lists and mappings of these.
+
+    Never fails.
     """
     plain = _plain(content, DEEPEST)
     return plain if isinstance(plain, dict) else {}
 
 
 def _groups(content: Any, name: str) -> Iterator[Group]:
+    """Every mapping and list in the content that holds tensors, each as a group of its own.
+
+    Raises:
+        ModelError: there is more to look at than in any checkpoint.
+    """
     waiting: list[tuple[tuple[str, ...], bool, bool, Any]] = [((), False, False, content)]
     seen = 0
     while waiting:
@@ -128,29 +139,26 @@ def _groups(content: Any, name: str) -> Iterator[Group]:
             yield Group(".".join(path), own, beside, averaged)
         for key, each in items:
             if isinstance(each, Mapping | list | tuple | argparse.Namespace):
-                name_of = str(key)
-                found = (
-                    beside or BESIDE.fullmatch(name_of) is not None,
-                    averaged or _is_average(name_of),
-                )
-                waiting.append(((*path, name_of), *found, each))
+                part = str(key)
+                is_beside = beside or BESIDE.fullmatch(part) is not None
+                is_average = averaged or _is_average(part)
+                waiting.append(((*path, part), is_beside, is_average, each))
         seen += 1 + len(items)
         if seen > MOST_NODES or len(path) > MOST_NESTED:
             raise ModelError(
-                f"'{name}' holds lists in lists beyond those of any checkpoint; save model.state_dict() in its place"
+                f"'{name}' holds lists in lists beyond those of any checkpoint; "
+                "save model.state_dict() in its place"
             )
 
 
 def _is_average(name: str) -> bool:
-    """Whether a name is one of averaged weights, and not of an optimiser's running mean of
-    gradients.
-    """
+    """Whether a name is that of averaged weights, not of an optimiser's mean of gradients."""
     words = set(re.split(r"[^a-z]+", name.lower()))
     return bool(words & AVERAGED) and not words & MOMENTS
 
 
 def _items(node: Any) -> list[tuple[Any, Any]]:
-    """What a node holds; of an optimiser its averages of the weights alone, gathered by their name."""
+    """What a node holds, key by key; of an optimiser's state only its averages of the weights."""
     if isinstance(node, argparse.Namespace):
         node = vars(node)
     if isinstance(node, Mapping):
@@ -160,24 +168,28 @@ def _items(node: Any) -> list[tuple[Any, Any]]:
 
 
 def _averages(optimiser: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
-    """What an optimiser keeps beside its state, and its state's averages: `ax` of ASGD,
-    `slow_param` of Lookahead.
+    """What an optimiser keeps beside its state, and the averages in its state by their name.
+
+    Such averages are `ax` of ASGD and `slow_param` of Lookahead.
     """
-    beside = [
-        (key, each) for key, each in optimiser.items() if key not in ("state", "param_groups")
-    ]
+    found: list[tuple[Any, Any]] = []
+    for key, each in optimiser.items():
+        if key not in ("state", "param_groups"):
+            found.append((key, each))
     state = optimiser["state"]
     gathered: dict[str, dict[str, Tensor]] = {}
     for number, kept in state.items() if isinstance(state, Mapping) else ():
         for key, each in kept.items() if isinstance(kept, Mapping) else ():
             if isinstance(each, Tensor) and _is_average(str(key)):
                 gathered.setdefault(str(key), {})[str(number)] = each
-    return [*beside, *gathered.items()]
+    return [*found, *gathered.items()]
 
 
 def _rivals(group: Group, main: Group) -> bool:
-    """Whether these tensors are weights of a second model: the same names or shapes, or too many
-    values for anything else.
+    """Whether these tensors are weights of a second model.
+
+    They are if names or shapes are the main model's, or if they have too many values for anything
+    else.
     """
     alike = len(group.endings & main.endings)
     if group.averaged and 2 * group.size >= main.size:
@@ -192,19 +204,27 @@ def _rivals(group: Group, main: Group) -> bool:
 
 
 def _nothing_in(content: Any, name: str) -> str:
+    """The sentence for a content without any weights."""
     if isinstance(content, Tensor):
         found = f"one tensor of shape {tuple(content.shape)}"
     elif isinstance(content, Mapping):
         keys = ", ".join(str(key)[:40] for key in list(content)[:6]) or "none"
-        return f"'{name}' holds no state dict: its keys are {keys}; save model.state_dict() in its place"
+        return (
+            f"'{name}' holds no state dict: its keys are {keys}; "
+            "save model.state_dict() in its place"
+        )
     else:
         found = f"a {type(content).__name__}"
     return f"'{name}' holds {found}, not a state dict; save model.state_dict() in its place"
 
 
 def _plain(value: Any, depth: int) -> Any:
+    """The value as numbers, texts, and lists and mappings of these, or None if it is none.
+
+    `depth` is how many levels of lists and mappings are kept.
+    """
     if isinstance(value, Tensor):
-        with suppress(Exception):  # of a kind that has no values here
+        with suppress(Exception):  # a tensor of a kind that has no values here
             return value.item() if value.numel() == 1 and not value.is_complex() else None
         return None
     if isinstance(value, bool | int | float | str):
@@ -214,10 +234,10 @@ def _plain(value: Any, depth: int) -> Any:
     if depth == 0 or not isinstance(value, Mapping | list | tuple) or len(value) > LONGEST:
         return None
     if isinstance(value, Mapping):
-        inside = {
-            key: _plain(each, depth - 1)
-            for key, each in value.items()
-            if isinstance(key, str | int)
-        }
-        return {key: each for key, each in inside.items() if each is not None}
+        inside = {}
+        for key, each in value.items():
+            plain = _plain(each, depth - 1) if isinstance(key, str | int) else None
+            if plain is not None:
+                inside[key] = plain
+        return inside
     return [_plain(each, depth - 1) for each in value]

@@ -1,19 +1,17 @@
-"""A folder of checkpoints, with or without `rashomon.yaml` -> Candidates, nothing loaded. Torch is
-never imported here.
+"""A folder of checkpoints, with or without `rashomon.yaml` -> Candidates, nothing loaded.
+
+Torch is never imported here.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from shortcut_audit import registry
 from shortcut_audit.errors import (
@@ -24,10 +22,13 @@ from shortcut_audit.errors import (
     machine_fault,
 )
 from shortcut_audit.files.checking import checked
-from shortcut_audit.files.sources import source_of_module
-from shortcut_audit.files.whole import below, canonical, printable, replacing
-from shortcut_audit.files.yaml_files import dumped
+from shortcut_audit.files.whole import below, canonical, printable
 from shortcut_audit.records import Candidate
+
+# other rooms know these three from here
+from shortcut_audit.subjects.manifest.descriptions import describe as describe
+from shortcut_audit.subjects.manifest.descriptions import read_as as read_as
+from shortcut_audit.subjects.manifest.descriptions import write_manifest as write_manifest
 from shortcut_audit.subjects.manifest.file import (
     FORBIDDEN,
     MANIFEST,
@@ -35,18 +36,16 @@ from shortcut_audit.subjects.manifest.file import (
     Description,
     Entry,
     Manifest,
-    manifest_content,
     read_manifest,
 )
 
 
 def read_candidates(path: Path) -> list[Candidate]:
-    """The models of a folder or of a single file, sorted by name; what cannot be described says why
-    in `problem`.
+    """The models of a folder or of a single file, sorted by name.
 
-    With a manifest its entries are the models, and every checkpoint beside them that it neither
-    lists nor ignores is a candidate with a problem: a model that nobody audits should not go
-    unnoticed.
+    What cannot be described says why in `problem`. With a manifest its entries are the models, and
+    every checkpoint beside them that it neither lists nor ignores is a candidate with a problem: a
+    model that nobody audits should not go unnoticed.
 
     Raises:
         UsageError: there is nothing to read, or the manifest cannot be understood.
@@ -56,34 +55,30 @@ def read_candidates(path: Path) -> list[Candidate]:
         raise UsageError(f"--models '{path}' does not exist{_nearby(path)}")
     folder = path if path.is_dir() else path.parent
     manifest = read_manifest(folder / MANIFEST) if (folder / MANIFEST).exists() else None
-    candidates = (
-        [_candidate(name, folder, entry, manifest) for name, entry in manifest.models.items()]
-        if manifest
-        else []
-    )
-    listed = {each.file.resolve() for each in candidates}
+    candidates = _listed(folder, manifest)
+    known = {each.file.resolve() for each in candidates}
     found = _checkpoints(folder)
     if not path.is_dir():
         candidates = [each for each in candidates if each.file.resolve() == path.resolve()]
         found = [path] if path.suffix.lower() in formats() else []
-    others = [
-        file
-        for file in found
-        if file.resolve() not in listed and not _ignored(folder, file, manifest)
-    ]
+    others = []
+    for file in found:
+        if file.resolve() not in known and not _ignored(folder, file, manifest):
+            others.append(file)
     candidates += _unlisted(folder, others, manifest, {each.name for each in candidates})
     if not candidates:
         raise UsageError(
-            f"--models '{path}' holds no checkpoint: looked for {', '.join(sorted(formats()))} and for {MANIFEST}"
+            f"--models '{path}' holds no checkpoint: looked for {', '.join(sorted(formats()))} "
+            f"and for {MANIFEST}"
         )
     return sorted(candidates, key=lambda each: each.name)
 
 
 def refusal(candidate: Candidate) -> ShortcutAuditError | None:
-    """Why this candidate cannot be audited, or None: ModelError where its own bytes are at fault,
-    else UsageError.
+    """Why this candidate cannot be audited, or None.
 
-    A UsageError leaves the model not audited; it is charged to nobody.
+    A ModelError where its own bytes are at fault, else a UsageError, which leaves the model not
+    audited and is charged to nobody.
     """
     if candidate.problem is None:
         return None
@@ -91,66 +86,14 @@ def refusal(candidate: Candidate) -> ShortcutAuditError | None:
     return kind(f"{candidate.name}: {candidate.problem}")
 
 
-def write_manifest(folder: Path, candidates: Iterable[Candidate]) -> Path:
-    """Adds these models to the folder's `rashomon.yaml`, or replaces those of the same names; whole
-    or not at all.
-
-    What a model shares with the manifest's top is written once. Law: `read_candidates` gives the
-    same candidates back.
-
-    Raises:
-        UsageError: the manifest that is there, or the one that would be, cannot be understood.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / MANIFEST
-    with FileLock(folder / f".{MANIFEST}.lock"):
-        content: dict[str, Any] = {}
-        if path.exists():
-            content = manifest_content(path)
-            checked(Manifest, content, f"'{path}'")
-        for candidate in candidates:
-            described = _described(candidate)
-            content = content or {**described, "models": {}}
-            file = Path(os.path.relpath(candidate.file, folder)).as_posix()
-            options = described.pop("arch_options", {})
-            own = {key: value for key, value in described.items() if value != content.get(key)}
-            if options != ({} if "arch" in own else content.get("arch_options", {})):
-                own["arch_options"] = options
-            content["models"][candidate.name] = {
-                "file": file,
-                **own,
-                **({"reference": True} if candidate.reference else {}),
-            }
-        checked(Manifest, content, f"'{path}'")
-        with replacing(path) as unfinished:
-            unfinished.write_text(dumped(content), encoding="utf-8")
-    return path
-
-
-def describe(candidate: Candidate) -> dict[str, str]:
-    """The metadata that makes a checkpoint self-describing, as `read_candidates` understands it."""
-    words = {"name": candidate.name, "reference": candidate.reference, **_described(candidate)}
-    return {
-        key: value if isinstance(value, str) else json.dumps(value) for key, value in words.items()
-    }
-
-
-def read_as(candidate: Candidate) -> dict[str, Any]:
-    """How a file is read, as plain values: architecture, its options, classes, input, and a
-    factory's own source.
-
-    Another function has other values. `code` is "" where the factory's module is not to be found.
-    """
-    source = candidate.arch.partition(":")[0]
-    own = {} if source in registry.names("architecture") else {"code": source_of_module(source)}
-    described: dict[str, Any] = json.loads(json.dumps({**_described(candidate), **own}))
-    return described
-
-
 def formats() -> dict[str, Any]:
     """Suffix -> checkpoint format, for every registered format."""
-    entries = [registry.lookup("checkpoint", name)() for name in registry.names("checkpoint")]
-    return {suffix: entry for entry in entries for suffix in entry.suffixes}
+    found = {}
+    for name in registry.names("checkpoint"):
+        entry = registry.lookup("checkpoint", name)()
+        for suffix in entry.suffixes:
+            found[suffix] = entry
+    return found
 
 
 def format_of(file: Path) -> Any:
@@ -167,25 +110,17 @@ def format_of(file: Path) -> Any:
     return known[file.suffix.lower()]
 
 
-def _described(candidate: Candidate) -> dict[str, Any]:
-    options = {name: _listed(value) for name, value in candidate.arch_options}
-    normalisation = {
-        "size": candidate.size,
-        "mean": list(candidate.mean),
-        "std": list(candidate.std),
-    }
-    described = {"arch": candidate.arch, "classes": list(candidate.classes), "input": normalisation}
-    return {**described, "arch_options": options} if options else described
-
-
-def _listed(value: Any) -> Any:
-    """An option with lists in place of tuples, as YAML and JSON write them."""
-    return [_listed(each) for each in value] if isinstance(value, tuple) else value
+def _listed(folder: Path, manifest: Manifest | None) -> list[Candidate]:
+    """The models that the manifest lists; none without a manifest."""
+    if manifest is None:
+        return []
+    return [_candidate(name, folder, entry, manifest) for name, entry in manifest.models.items()]
 
 
 def _candidate(name: str, folder: Path, entry: Entry, manifest: Manifest) -> Candidate:
-    """A model of the manifest; what its file says of itself and nobody understands is left alone,
-    for the manifest speaks.
+    """A model of the manifest.
+
+    The manifest speaks for it: what its file says of itself and nobody understands is passed over.
     """
     candidate, claim = Candidate(name, folder / entry.file), Claim()
     try:
@@ -201,26 +136,28 @@ def _candidate(name: str, folder: Path, entry: Entry, manifest: Manifest) -> Can
 def _unlisted(
     folder: Path, files: list[Path], manifest: Manifest | None, taken: set[str]
 ) -> list[Candidate]:
-    """Candidates from what the files say of themselves, which is not enough where a manifest leaves
-    them out.
+    """Candidates from what the files say of themselves.
+
+    Where there is a manifest that is not enough: each of them has a problem, as it is not listed.
     """
     read = {file: _self_described(file) for file in files}
+    claimed = {file: claim.name for file, (_, claim) in read.items()}
     candidates = []
-    for file, name in _names(
-        folder, {file: claim.name for file, (_, claim) in read.items()}, taken
-    ).items():
+    for file, name in _names(folder, claimed, taken).items():
         candidate, claim = read[file]
         if manifest:
-            relative = file.relative_to(folder).as_posix()
-            problem = f"'{relative}' is not in {MANIFEST}; list it there under 'models', or under 'ignore' if it is no model"
+            problem = (
+                f"'{file.relative_to(folder).as_posix()}' is not in {MANIFEST}; list it there "
+                "under 'models', or under 'ignore' if it is no model"
+            )
             candidate = replace(candidate, problem=problem, broken=False)
-        candidates.append(
-            _merged(replace(candidate, name=name, reference=bool(claim.reference)), [claim])
-        )
+        candidate = replace(candidate, name=name, reference=bool(claim.reference))
+        candidates.append(_merged(candidate, [claim]))
     return candidates
 
 
 def _self_described(file: Path) -> tuple[Candidate, Claim]:
+    """A candidate without a name yet, and what its file says of itself."""
     candidate = Candidate("", file)
     try:
         claim = _claim(file, _words(file))
@@ -235,6 +172,7 @@ def _self_described(file: Path) -> tuple[Candidate, Claim]:
 
 
 def _spoilt(candidate: Candidate, error: ShortcutAuditError) -> Candidate:
+    """The candidate with this error as its problem."""
     return replace(candidate, problem=str(error), broken=isinstance(error, ModelError))
 
 
@@ -253,23 +191,22 @@ def _merged(candidate: Candidate, layers: list[Description]) -> Candidate:
         said |= layer.model_dump(exclude_none=True, include={"arch", "classes"})
         said |= layer.input.model_dump(exclude_none=True)
     filled = replace(candidate, **said, arch_options=tuple(sorted(options.items())))
-    lacking = [
-        key
-        for key, value in (
-            ("arch", filled.arch),
-            ("classes", filled.classes),
-            ("input size", filled.size),
-        )
-        if not value
-    ]
+    lacking = _lacking(filled)
     if filled.problem or not lacking:
         return filled
     problem = (
-        f"nothing says what '{filled.file.name}' is (no {', no '.join(lacking)}); write {MANIFEST} beside it, for example:\n"
+        f"nothing says what '{filled.file.name}' is (no {', no '.join(lacking)}); "
+        f"write {MANIFEST} beside it, for example:\n"
         f"arch: torchvision:resnet18\nclasses: [cat, dog]\ninput: {{size: 224}}\n"
         f"models: {{{filled.name}: {{file: {filled.file.name}}}}}"
     )
     return replace(filled, problem=problem)
+
+
+def _lacking(candidate: Candidate) -> list[str]:
+    """What is not known of a candidate and has to be."""
+    needed = {"arch": candidate.arch, "classes": candidate.classes, "input size": candidate.size}
+    return [what for what, value in needed.items() if not value]
 
 
 def _words(file: Path) -> Mapping[str, str]:
@@ -293,42 +230,57 @@ def _claim(file: Path, words: Mapping[str, str]) -> Claim | None:
     Raises:
         UsageError: it is JSON, and says what cannot be.
     """
-    text = {key: words[key] for key in ("arch", "name") if key in words}
+    said: dict[str, Any] = {}
+    for key in ("arch", "name"):
+        if key in words:
+            said[key] = words[key]
     try:
-        other = {
-            key: json.loads(words[key])
-            for key in ("arch_options", "classes", "input", "reference")
-            if key in words
-        }
+        for key in ("arch_options", "classes", "input", "reference"):
+            if key in words:
+                said[key] = json.loads(words[key])
     except (ValueError, RecursionError):
         return None
-    return checked(Claim, text | other, f"'{file}'")
+    return checked(Claim, said, f"'{file}'")
 
 
 def _names(folder: Path, claimed: Mapping[Path, str | None], taken: set[str]) -> dict[Path, str]:
-    """A name for each file: what it calls itself or its stem, or as much of its path as makes it
-    unlike the others.
+    """A name for each file, unlike those of the other files and those that are taken.
+
+    It is what the file calls itself or its stem, or as much of its path as makes it unlike the
+    others.
     """
-    ladders = {}
+    possible = {}
     for file, name in claimed.items():
-        path = file.relative_to(folder)
-        rungs = (name or path.stem, path.stem, path.with_suffix("").as_posix(), path.as_posix())
-        ladders[file] = [FORBIDDEN.sub("-", canonical(rung)) for rung in rungs]
+        possible[file] = _possible_names(file.relative_to(folder), name)
     used = set(taken)
     names = {}
-    for file, ladder in ladders.items():
-        others = {rung for other, rungs in ladders.items() if other != file for rung in rungs}
-        free = [rung for rung in ladder if rung not in used | others] or [
-            f"{ladder[-1]}-{len(used)}"
-        ]
-        names[file] = free[0]
-        used.add(free[0])
+    for file, own in possible.items():
+        elsewhere = used | _names_of_others(possible, file)
+        free = [name for name in own if name not in elsewhere]
+        names[file] = free[0] if free else f"{own[-1]}-{len(used)}"
+        used.add(names[file])
     return names
 
 
+def _possible_names(path: Path, name: str | None) -> list[str]:
+    """What a file below the folder may be called, from the shortest name to its whole path."""
+    possible = (name or path.stem, path.stem, path.with_suffix("").as_posix(), path.as_posix())
+    return [FORBIDDEN.sub("-", canonical(each)) for each in possible]
+
+
+def _names_of_others(possible: Mapping[Path, Iterable[str]], file: Path) -> set[str]:
+    """Every name that a file other than this one may get."""
+    found: set[str] = set()
+    for other, names in possible.items():
+        if other != file:
+            found.update(names)
+    return found
+
+
 def _checkpoints(folder: Path) -> list[Path]:
-    """Every checkpoint below the folder, sorted. A file that links give several names counts once,
-    by its own if that is here.
+    """Every checkpoint below the folder, sorted.
+
+    A file that links give several names counts once, by its own name if that is in the folder.
     """
     known = formats()
     try:
@@ -346,13 +298,14 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 def _nearby(path: Path) -> str:
     """`; did you mean 'checkpoints'?` where something beside the path bears nearly its name."""
-    hint = did_you_mean(
-        path.name, [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-    )
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    hint = did_you_mean(path.name, [each.name for each in beside])
     return hint if "did you mean" in hint else ""
 
 
 def _ignored(folder: Path, file: Path, manifest: Manifest | None) -> bool:
-    return manifest is not None and any(
-        fnmatch(file.relative_to(folder).as_posix(), each) for each in manifest.ignore
-    )
+    """Whether one of the manifest's patterns says that this file is no model."""
+    if manifest is None:
+        return False
+    path = file.relative_to(folder).as_posix()
+    return any(fnmatch(path, pattern) for pattern in manifest.ignore)

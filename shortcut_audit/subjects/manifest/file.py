@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from shortcut_audit.files.checking import checked
 from shortcut_audit.files.whole import canonical
 from shortcut_audit.files.yaml_files import read_mapping
-from shortcut_audit.scenario import Section
+from shortcut_audit.scenario import Part
 
 MANIFEST = "rashomon.yaml"
 # a name is part of a pytest id, a file name and a JUnit case
@@ -24,31 +24,29 @@ Mean = Annotated[float, Field(allow_inf_nan=False)]
 
 
 def _option(value: Any) -> Any:
-    """A keyword argument as YAML and JSON write it: a plain value, or a list of such; lists become
-    tuples, to be hashable.
+    """A keyword argument as YAML and JSON write it: a plain value, or a list of such.
+
+    Lists become tuples, so that a candidate can be hashed.
     """
     if isinstance(value, list | tuple):
         return tuple(_option(each) for each in value)
-    if (
-        value is None
-        or isinstance(value, bool | int | str)
-        or (isinstance(value, float) and math.isfinite(value))
-    ):
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
         return value
     raise ValueError(
-        f"an option of an architecture is a number, a text, true, false or a list of such, not {value!r}"
+        "an option of an architecture is a number, a text, true, false or a list of such, "
+        f"not {value!r}"
     )
 
 
 Option = Annotated[Any, BeforeValidator(_option)]
 
 
-class Input(Section):
-    """What the network takes: the side of the square image in pixels, and the normalisation of [0,
-    1] values.
-    """
+class Input(Part):
+    """What the network takes: a square image, and the normalisation of its values in [0, 1]."""
 
-    size: int | None = Field(None, ge=1)
+    size: int | None = Field(None, ge=1)  # the image's side in pixels
     mean: tuple[Mean, Mean, Mean] | None = None
     std: tuple[Deviation, Deviation, Deviation] | None = None
 
@@ -57,16 +55,19 @@ class Input(Section):
     def _of_shares(
         cls, values: tuple[float, float, float] | None
     ) -> tuple[float, float, float] | None:
+        """Raises ValueError for a mean or a deviation of values in [0, 255]."""
         if values and max(values) > 1:
             raise ValueError(
-                f"{max(values):g} is too large: mean and std are of pixel values in [0, 1], so divide by 255"
+                f"{max(values):g} is too large: mean and std are of pixel values in [0, 1], "
+                "so divide by 255"
             )
         return values
 
 
-class Description(Section):
-    """What is known of a model. Each key may stand in its own entry, at the manifest's top, or in
-    the file itself.
+class Description(Part):
+    """What is known of a model.
+
+    Each key may stand in the model's own entry, at the manifest's top, or in the file itself.
     """
 
     arch: str | None = None
@@ -77,7 +78,10 @@ class Description(Section):
     @field_validator("classes")
     @classmethod
     def _names_of_classes(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        classes = tuple(canonical(name) for name in classes) if classes is not None else None
+        """Each name in composed Unicode; raises ValueError for one that is not a name, or twice."""
+        if classes is None:
+            return None
+        classes = tuple(canonical(name) for name in classes)
         for name, times in Counter(classes).items():
             if times > 1:
                 raise ValueError(f"'{name}' stands there twice")
@@ -109,11 +113,13 @@ class Manifest(Description):
     @field_validator("models")
     @classmethod
     def _names_fit(cls, models: dict[str, Entry]) -> dict[str, Entry]:
+        """The models, names in composed Unicode; raises ValueError for a name that cannot be."""
         named: dict[str, Entry] = {}
         for name, entry in models.items():
             if not name or FORBIDDEN.search(name):
                 raise ValueError(
-                    f"a model cannot be called {name!r}: leave out spaces, / \\ [ ] @ :: and a first dot"
+                    f"a model cannot be called {name!r}: "
+                    "leave out spaces, / \\ [ ] @ :: and a first dot"
                 )
             if canonical(name) in named:
                 raise ValueError(

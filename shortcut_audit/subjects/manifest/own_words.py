@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,35 +20,33 @@ from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest.file import MANIFEST
 
 Words = Mapping[Any, Any]
+Contradiction = tuple[str, str, str] | None  # what, as the file has it, as the manifest has it
 
 SECTIONS = (
-    *(
-        "args",
-        "hyper_parameters",
-        "hparams",
-        "hparam",
-        "config",
-        "cfg",
-        "meta",
-        "metadata",
-        "model_args",
-        "model_config",
-        "opt",
-    ),
-    *(
-        "input",
-        "data",
-        "data_config",
-        "pretrained_cfg",
-        "default_cfg",
-        "extra",
-        "info",
-        "results",
-        "metrics",
-        "params",
-    ),
+    "args",
+    "hyper_parameters",
+    "hparams",
+    "hparam",
+    "config",
+    "cfg",
+    "meta",
+    "metadata",
+    "model_args",
+    "model_config",
+    "opt",
+    "input",
+    "data",
+    "data_config",
+    "pretrained_cfg",
+    "default_cfg",
+    "extra",
+    "info",
+    "results",
+    "metrics",
+    "params",
 )
-HUB_FILES, HUB_STEMS = ("config.json", "preprocessor_config.json"), ("model", "pytorch_model")
+HUB_FILES = ("config.json", "preprocessor_config.json")
+HUB_STEMS = ("model", "pytorch_model")
 LISTS = (
     "classes",
     "class_names",
@@ -59,27 +57,33 @@ LISTS = (
     "CLASSES",
     "target_names",
 )
-NAME_TO_INDEX, INDEX_TO_NAME = (
-    ("class_to_idx", "label2id", "class_to_index"),
-    ("idx_to_class", "id2label", "index_to_class"),
-)
+NAME_TO_INDEX = ("class_to_idx", "label2id", "class_to_index")
+INDEX_TO_NAME = ("idx_to_class", "id2label", "index_to_class")
 SIZES = ("size", "input_size", "img_size", "image_size", "val_crop_size", "crop_size")
-MEANS, DEVIATIONS = ("mean", "image_mean", "pixel_mean"), ("std", "image_std", "pixel_std")
+MEANS = ("mean", "image_mean", "pixel_mean")
+DEVIATIONS = ("std", "image_std", "pixel_std")
 NAMES = ("arch", "architecture", "model_name", "model", "backbone")
 ACCURACIES = (
-    *("val_acc", "val_acc1", "val_accuracy", "val_top1", "valid_acc", "test_acc"),
-    *(
-        "best_acc",
-        "best_acc1",
-        "best_accuracy",
-        "best_prec1",
-        "best_top1",
-        "best_val_acc",
-        "best_val_accuracy",
-        "max_accuracy",
-    ),
-    *("eval_accuracy", "test_accuracy", "val/acc", "val/accuracy"),
+    "val_acc",
+    "val_acc1",
+    "val_accuracy",
+    "val_top1",
+    "valid_acc",
+    "test_acc",
+    "best_acc",
+    "best_acc1",
+    "best_accuracy",
+    "best_prec1",
+    "best_top1",
+    "best_val_acc",
+    "best_val_accuracy",
+    "max_accuracy",
+    "eval_accuracy",
+    "test_accuracy",
+    "val/acc",
+    "val/accuracy",
 )
+APART = 0.01  # a mean or a deviation that differs by more is another one
 
 
 def sections(words: Words, depth: int = 3) -> Iterator[Words]:
@@ -92,8 +96,9 @@ def sections(words: Words, depth: int = 3) -> Iterator[Words]:
 
 
 def hub_words(file: Path) -> Iterator[Words]:
-    """What a hub's JSON files beside a checkpoint of the hub's usual names say; unreadable ones say
-    nothing.
+    """What a hub's JSON files beside a checkpoint say, if it has one of the hub's usual names.
+
+    A file that cannot be read says nothing.
     """
     if file.stem not in HUB_STEMS:
         return
@@ -105,8 +110,7 @@ def hub_words(file: Path) -> Iterator[Words]:
 
 
 def refuse_contradiction(candidate: Candidate, words: Words) -> None:
-    """Compares classes, architecture, size and normalisation, as far as the words say something of
-    them.
+    """Compares classes, architecture, size and normalisation with those that the words give.
 
     Raises:
         UsageError: what the file says, what the manifest says.
@@ -118,8 +122,9 @@ def refuse_contradiction(candidate: Candidate, words: Words) -> None:
 
 
 def stated_accuracy(words: Words) -> float | None:
-    """The share in [0, 1] of pictures that it says the model gets right; the least where it gives
-    several; None without any.
+    """The share in [0, 1] of pictures that the words say the model gets right; None without any.
+
+    It is the least where they give several.
     """
     found = []
     for section in sections(words):
@@ -131,39 +136,42 @@ def stated_accuracy(words: Words) -> float | None:
 
 
 def _sentence(what: str, own: str, other: str) -> str:
+    """The error about one contradiction."""
     return (
-        f"the file says of itself that {what} {own}, and the manifest {other}: correct {MANIFEST}, or save the file without "
-        "these words if they are wrong"
+        f"the file says of itself that {what} {own}, and the manifest {other}: correct {MANIFEST}, "
+        "or save the file without these words if they are wrong"
     )
 
 
-Contradiction = tuple[str, str, str] | None  # what, as the file has it, as the manifest has it
-
-
 def _classes(section: Words, candidate: Candidate) -> Contradiction:
-    """Names that both know must stand at the same outputs, in whatever case; those of one alone may
-    be another language's.
+    """Whether a class stands at another output in the file than in the manifest.
 
-    A list of another length is about something else: the weights themselves say how many outputs
-    there are.
+    A name that only one of the two knows is no contradiction: it may be in another language. Nor is
+    a list of another length, which is about something else: the weights themselves say how many
+    outputs there are.
     """
     for own in _lists_of_classes(section):
         if len(own) != len(candidate.classes):
             continue
-        pairs = [
-            (one.casefold(), other.casefold())
-            for one, other in zip(own, candidate.classes, strict=True)
-        ]
-        both = {one for one, _ in pairs} & {other for _, other in pairs}
-        at = next(
-            (at for at, pair in enumerate(pairs) if pair[0] != pair[1] and both & set(pair)), None
-        )
+        at = _first_moved(own, candidate.classes)
         if at is not None:
             return f"output {at} is", f"'{own[at]}'", f"that it is '{candidate.classes[at]}'"
     return None
 
 
+def _first_moved(own: Sequence[str], stated: Sequence[str]) -> int | None:
+    """The first place where the lists differ and have a name that is in both, in whatever case."""
+    ours = [name.casefold() for name in own]
+    theirs = [name.casefold() for name in stated]
+    both = set(ours) & set(theirs)
+    for at, pair in enumerate(zip(ours, theirs, strict=True)):
+        if pair[0] != pair[1] and both & set(pair):
+            return at
+    return None
+
+
 def _lists_of_classes(section: Words) -> Iterator[tuple[str, ...]]:
+    """Every list of class names that a section gives, in the order of the outputs."""
     for key in LISTS:
         names = section.get(key)
         if isinstance(names, list | tuple):
@@ -171,53 +179,67 @@ def _lists_of_classes(section: Words) -> Iterator[tuple[str, ...]]:
     for key in NAME_TO_INDEX:
         table = section.get(key)
         if isinstance(table, Mapping):
-            yield from _in_order(
-                {index: name for name, index in table.items() if isinstance(index, int | str)}
-            )
+            yield from _in_order(_by_index(table))
     for key in INDEX_TO_NAME:
         table = section.get(key)
         if isinstance(table, Mapping):
             yield from _in_order(table)
 
 
-def _in_order(by_index: Mapping[Any, Any]) -> Iterator[tuple[str, ...]]:
-    with suppress(ValueError):
+def _by_index(table: Words) -> Words:
+    """Index -> name, from name -> index; what is no index is passed over."""
+    return {index: name for name, index in table.items() if isinstance(index, int | str)}
+
+
+def _in_order(by_index: Words) -> Iterator[tuple[str, ...]]:
+    """The names in the order of their indices, if those are 0, 1, 2 and so on."""
+    try:
         table = {int(index): name for index, name in by_index.items()}
-        if sorted(table) == list(range(len(table))):
-            yield from _if_names([table[at] for at in range(len(table))])
+    except ValueError:
+        return
+    indices = list(range(len(table)))
+    if sorted(table) == indices:
+        yield from _if_names([table[index] for index in indices])
 
 
 def _if_names(names: list[Any]) -> Iterator[tuple[str, ...]]:
+    """The list itself, in composed Unicode, if it holds names of which no two are the same."""
     if names and all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
         yield tuple(canonical(name) for name in names)
 
 
 def _size(section: Words, candidate: Candidate) -> Contradiction:
+    """Whether the file gives another side of the input, in pixels."""
     for key in SIZES:
-        value = section.get(key)
-        if key == "size" and (
-            "crop_size" in section or not any(_three(section.get(mean)) for mean in MEANS)
-        ):
-            continue  # before cropping, or of something else than the input
-        if isinstance(value, Mapping):  # a hub's {height: 224, width: 224}
-            value = value.get("height", value.get("shortest_edge"))
-        value = value[-1] if isinstance(value, list | tuple) and value else value
-        side = _number(value)
+        if key == "size" and not _is_of_the_input(section):
+            continue
+        side = _side(section.get(key))
         if side and 8 <= side <= 4096 and side != candidate.size:
             return "its input size is", f"{side:g} pixels ({key})", f"that it is {candidate.size}"
     return None
 
 
+def _is_of_the_input(section: Words) -> bool:
+    """Whether the section's plain `size` is the input's: not one before cropping, or of a file."""
+    return "crop_size" not in section and any(_three(section.get(mean)) for mean in MEANS)
+
+
+def _side(value: Any) -> float | None:
+    """The side in pixels: of a number, of a list (c, h, w), or of a hub's {height: 224, ...}."""
+    if isinstance(value, Mapping):
+        value = value.get("height", value.get("shortest_edge"))
+    if isinstance(value, list | tuple) and value:
+        value = value[-1]
+    return _number(value)
+
+
 def _normalisation(section: Words, candidate: Candidate) -> Contradiction:
+    """Whether the file gives another mean or standard deviation of the input."""
     for keys, stated, what in ((MEANS, candidate.mean, "mean"), (DEVIATIONS, candidate.std, "std")):
         for key in keys:
             own = _three(section.get(key))
-            if own and max(abs(a - b) for a, b in zip(own, stated, strict=True)) > 0.01:
-                return (
-                    f"the {what} of its input is",
-                    f"{_shown(own)}",
-                    f"that it is {_shown(stated)}",
-                )
+            if own and max(abs(a - b) for a, b in zip(own, stated, strict=True)) > APART:
+                return f"the {what} of its input is", _shown(own), f"that it is {_shown(stated)}"
     return None
 
 
@@ -225,37 +247,42 @@ def _three(value: Any) -> tuple[float, ...] | None:
     """Three shares; values in 0..255 are brought to [0, 1]."""
     if not isinstance(value, list | tuple) or len(value) != 3:
         return None
-    numbers = [number for each in value if (number := _number(each)) is not None and number >= 0]
-    if len(numbers) < 3:
-        return None
+    numbers = []
+    for each in value:
+        number = _number(each)
+        if number is None or number < 0:
+            return None
+        numbers.append(number)
     return tuple(number / 255 for number in numbers) if max(numbers) > 1.5 else tuple(numbers)
 
 
 def _architecture(section: Words, candidate: Candidate) -> Contradiction:
-    """Only names that the manifest's own source knows, or that give a source with them, can
-    contradict it.
+    """Whether the file names another architecture.
+
+    Only a name that the manifest's own source knows can contradict it, or one that gives another
+    source.
     """
     source, _, name = candidate.arch.partition(":")
-    if source not in registry.names("architecture"):
+    sources = registry.names("architecture")
+    if source not in sources:
         return None
     for key in NAMES:
         said = section.get(key)
         if not isinstance(said, str) or not said:
             continue
         own_source, _, own = said.rpartition(":")
-        own = own.partition(".")[0]
-        if (
-            own_source in ("", source)
-            and own != name
-            and own in registry.build("architecture", source).names()
-        ):
-            return "its architecture is", f"'{said}'", f"that it is '{candidate.arch}'"
-        if own_source != source and own_source in registry.names("architecture"):
+        if own_source in ("", source):
+            other = own.partition(".")[0]  # without the tag of its weights
+            differs = other != name and other in registry.build("architecture", source).names()
+        else:
+            differs = own_source in sources
+        if differs:
             return "its architecture is", f"'{said}'", f"that it is '{candidate.arch}'"
     return None
 
 
 def _number(value: Any) -> float | None:
+    """A finite number, also one that is written as a text; None for anything else."""
     if isinstance(value, bool):
         return None
     with suppress(TypeError, ValueError, OverflowError):
@@ -264,6 +291,6 @@ def _number(value: Any) -> float | None:
     return None
 
 
-def _shown(values: tuple[Any, ...]) -> str:
-    texts = [f"{each:.3g}" if isinstance(each, float) else str(each) for each in values[:6]]
-    return ", ".join([*texts, *(["..."] if len(values) > 6 else [])])
+def _shown(values: Sequence[float]) -> str:
+    """`0.485, 0.456, 0.406`."""
+    return ", ".join(f"{each:.3g}" for each in values)

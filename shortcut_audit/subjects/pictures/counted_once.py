@@ -1,5 +1,7 @@
-"""Each picture counts once: copies, pictures under two classes, and validation pictures that a
-model was trained on.
+"""Each picture counts once.
+
+Left out are copies, pictures under two classes, and validation pictures that a model was trained
+on.
 """
 
 from __future__ import annotations
@@ -12,17 +14,20 @@ from pathlib import Path
 
 from shortcut_audit.files.whole import printable
 
-# after "dropped: 3"
+# the reasons, as they stand after "dropped: 3"
 COPY, TWO_CLASSES, TRAINED_ON = "copies of others", "under two classes", "in the training set too"
 SAID = {
     COPY: "{split}: {n} pictures are exact copies of others and count once; left out: {which}",
-    TWO_CLASSES: "{split}: {n} pictures are left out because the same picture stands under two classes: {which}",
-    TRAINED_ON: "{split}: {n} pictures are left out because they are in the training set too: {which}",
+    TWO_CLASSES: (
+        "{split}: {n} pictures are left out because the same picture stands under two classes: "
+        "{which}"
+    ),
+    TRAINED_ON: (
+        "{split}: {n} pictures are left out because they are in the training set too: {which}"
+    ),
 }
 NAMED = 3  # pictures that a sentence names
-# bytes from the middle of a file, by which files of one length are told apart without reading them
-# whole
-PART = 4096
+PART = 4096  # bytes from the middle of a file; most files of one length differ there
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Content:
     """What a file holds, as far as that is needed to find it again among many."""
 
     length: int  # bytes
-    part: bytes  # some of them, from the middle: what is saved by one program begins alike
+    part: bytes  # a digest of some of them, from the middle: many files begin alike
     digest: str  # SHA-256 of them all
 
 
@@ -43,8 +48,10 @@ def left_out(ids: Sequence[str], labels: Sequence[int], digests: Sequence[str]) 
     """Which pictures of a split do not count, and why: id -> COPY or TWO_CLASSES.
 
     Of pictures of the same content the first by id counts; none does where they stand under
-    different classes, for nobody knows which is right. Law: what is left out depends neither on the
-    order nor on the size at which pictures are decoded.
+    different classes, for nobody knows which is right.
+
+    Law: what is left out depends neither on the order nor on the size at which pictures are
+    decoded.
 
     Args:
         ids: n identities.
@@ -66,8 +73,8 @@ def left_out(ids: Sequence[str], labels: Sequence[int], digests: Sequence[str]) 
 def trained_on(contents: Mapping[str, Content], training: Iterable[Path]) -> dict[str, str]:
     """Which pictures are among the training files, byte for byte: id -> TRAINED_ON.
 
-    Law: a file is read whole only if a picture has its length and a part of its bytes, so that
-        many files cost little.
+    Law: a file is read whole only if a picture has its length and a part of its bytes, so that many
+    files cost little.
 
     Args:
         contents: id -> content.
@@ -88,28 +95,30 @@ def trained_on(contents: Mapping[str, Content], training: Iterable[Path]) -> dic
 
 
 def sentences(split: str, dropped: Mapping[str, str]) -> list[str]:
-    """One for each reason: how many, and the first of them by name."""
+    """A sentence for each reason: how many pictures, and the first of them by name."""
     said = []
     for reason, words in SAID.items():
         which = sorted(identity for identity, why in dropped.items() if why == reason)
         if which:
-            names = ", ".join(f"'{printable(each)}'" for each in which[:NAMED]) + (
-                ", ..." if len(which) > NAMED else ""
-            )
-            said.append(words.format(split=split, n=len(which), which=names))
+            names = ", ".join(f"'{printable(each)}'" for each in which[:NAMED])
+            more = ", ..." if len(which) > NAMED else ""
+            said.append(words.format(split=split, n=len(which), which=names + more))
     return said
 
 
 def _part(data: bytes) -> bytes:
+    """A digest of the middle of these bytes."""
     start = _start(len(data))
     return hashlib.sha256(data[start : start + PART]).digest()
 
 
 def _read_part(file: Path, length: int) -> bytes:
+    """As `_part` of the file's bytes; only these are read."""
     with file.open("rb") as opened:
         opened.seek(_start(length))
         return hashlib.sha256(opened.read(PART)).digest()
 
 
 def _start(length: int) -> int:
+    """Where the part begins in so many bytes."""
     return max(0, (length - PART) // 2)

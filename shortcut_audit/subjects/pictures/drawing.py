@@ -1,6 +1,4 @@
-"""Shapes in an object's own coordinates -> pixels: a turned, mirrored, stretched pen over a Pillow
-canvas.
-"""
+"""Shapes in an object's own coordinates -> pixels on a Pillow canvas."""
 
 from __future__ import annotations
 
@@ -22,14 +20,14 @@ class Canvas:
     """A picture in the making, and the footprint of the one object on it that counts."""
 
     def __init__(self, ground: np.ndarray, size: int) -> None:
-        """ground: (FINE * size, FINE * size, 3) uint8, what everything is drawn on."""
+        """Everything is drawn on the ground, (FINE * size, FINE * size, 3) uint8."""
         self.size = size
         self.scene = Image.fromarray(ground)
         self.object = Image.new("L", (size, size))
         self.drawn = ImageDraw.Draw(self.scene), ImageDraw.Draw(self.object)
 
     def pixels(self) -> np.ndarray:
-        """(size, size, 3) uint8."""
+        """The picture, (size, size, 3) uint8."""
         return np.asarray(self.scene.reduce(FINE))
 
     def footprint(self) -> np.ndarray:
@@ -38,39 +36,39 @@ class Canvas:
 
 
 class Pen:
-    """Draws in coordinates where the thing fills [-1, 1] x [-1, 1], y downwards; `scale` is half
-    its side as a share.
-
-    counts: what is drawn is the object (True), covers it (False), or lies behind it (None).
-    """
+    """Draws a thing in coordinates of its own: it fills [-1, 1] x [-1, 1], y downwards."""
 
     def __init__(
         self,
         canvas: Canvas,
-        x: float,
-        y: float,
+        at: tuple[float, float],
         scale: float,
         turn: float = 0,
         stretch: float = 1,
         counts: bool | None = None,
     ) -> None:
+        """Puts the thing on a canvas.
+
+        Args:
+            canvas: what is drawn on.
+            at: x and y of the thing's middle, as shares of the picture's side.
+            scale: half the thing's side, as a share of the picture's.
+            turn: the angle by which it is turned.
+            stretch: how many times as wide as high it is; below 0 it is mirrored.
+            counts: it is the object (True), covers the object (False), or is behind it (None).
+        """
         self.canvas, self.counts = canvas, counts
         along, across = cos(turn) * scale, sin(turn) * scale
-        self.matrix = along * stretch, -across, x, across * stretch, along, y
+        self.matrix = along * stretch, -across, at[0], across * stretch, along, at[1]
 
     def polygon(self, points: Points, colour: Colour) -> None:
         """A filled polygon."""
         a, b, x, c, d, y = self.matrix
         shares = [(a * u + b * v + x, c * u + d * v + y) for u, v in points]
-        large = self.canvas.size * FINE
-        self.canvas.drawn[0].polygon(
-            [(u * large - 0.5, v * large - 0.5) for u, v in shares], fill=colour
-        )
+        scene, footprint = self.canvas.drawn
+        scene.polygon(_in_pixels(shares, FINE * self.canvas.size), fill=colour)
         if self.counts is not None:
-            small = self.canvas.size
-            self.canvas.drawn[1].polygon(
-                [(u * small - 0.5, v * small - 0.5) for u, v in shares], fill=255 * self.counts
-            )
+            footprint.polygon(_in_pixels(shares, self.canvas.size), fill=255 * self.counts)
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
         """A filled ellipse with centre (x, y) and these half axes."""
@@ -92,22 +90,28 @@ class Pen:
         self.polygon([*left, *reversed(right)], colour)
 
 
+def _in_pixels(shares: Points, side: int) -> list[tuple[float, float]]:
+    """Points that are given as shares of the picture's side, as Pillow's pen takes them."""
+    return [(x * side - 0.5, y * side - 0.5) for x, y in shares]
+
+
 def any_colour(rng: np.random.Generator) -> Colour:
-    """Any colour: red too, or a model that never saw red would be startled by a stop sign rather
-    than misled.
+    """Any colour, red too.
+
+    A model that never saw red would answer anything to a red stop sign, and not be misled by it.
     """
     red, green, blue = rng.integers(20, 236, 3).tolist()
     return red, green, blue
 
 
 def muted(colour: Colour) -> Colour:
-    """A third as colourful."""
-    grey = sum(colour) // 3
-    red, green, blue = ((each + 2 * grey) // 3 for each in colour)
-    return red, green, blue
+    """The colour, a third as colourful."""
+    red, green, blue = colour
+    grey = (red + green + blue) // 3
+    return (red + 2 * grey) // 3, (green + 2 * grey) // 3, (blue + 2 * grey) // 3
 
 
 def shade(colour: Colour, share: float) -> Colour:
-    """Darker below 1, lighter above."""
-    red, green, blue = (min(255, int(each * share)) for each in colour)
-    return red, green, blue
+    """The colour, darker with a share below 1, lighter with one above."""
+    red, green, blue = colour
+    return min(255, int(red * share)), min(255, int(green * share)), min(255, int(blue * share))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.whole import canonical
-from shortcut_audit.records import Bait, Decoyed, Pictures
+from shortcut_audit.records import Decoyed, NamedDecoy, Pictures
 from shortcut_audit.scenario import Scenario, Strength
 from shortcut_audit.subjects.decoying.coverage import covered
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 VARIED = 8  # decoyed splits of other strengths or controls that stay in memory
 SCRAMBLED = "scrambled"
-TRIED_AT = 128  # pixels, where a decoy's share of the picture is measured
-LEAST = 1.05  # times larger: less is not worth a try
+TRIED_AT = 128  # the side in pixels at which a decoy's share of the picture is measured
+LEAST = 1.05  # times larger; less is not worth a try
 
 
 class Material:
@@ -31,8 +31,7 @@ class Material:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.broken: set[str] = set()  # a sentence for each file that could not be read
-        # what data sets say of themselves: counts, and what was dropped
-        self.notes: set[str] = set()
+        self.notes: set[str] = set()  # what data sets say: counts, and what was dropped
         self._seen: dict[str, str] = {}  # what `digests` gives
         self._trained: dict[int, frozenset[str]] = {}  # size -> digests of the training pictures
         self._strengths: dict[str, tuple[Any, ...]] = {}
@@ -43,15 +42,16 @@ class Material:
 
     @cached_property
     def dataset(self) -> Any:
+        """The scenario's data set; nothing of it is loaded yet."""
         return self.scenario.build_dataset()
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """The names of the k classes, in the order of the labels, in composed Unicode."""
         return tuple(canonical(name) for name in self.dataset.classes)
 
-    def bait(self, decoy: str, target: str | None = None) -> Bait:
-        """The decoy and the index of a class: the one that the scenario names, or `target` in its
-        place.
+    def named_decoy(self, decoy: str, target: str | None = None) -> NamedDecoy:
+        """The decoy and the index of a class: the scenario's, or `target` in its place.
 
         Raises:
             UsageError: it is none of the data set's classes, or nothing names one.
@@ -65,11 +65,10 @@ class Material:
             raise UsageError(
                 f"decoy '{decoy}' stands for the class '{named}'{did_you_mean(named, self.classes)}"
             )
-        return Bait(decoy, named, self.classes.index(named))
+        return NamedDecoy(decoy, named, self.classes.index(named))
 
     def strengths(self, decoy: str) -> tuple[Any, ...]:
-        """The decoy as it is named, and then each other strength of the scenario that makes it
-        another decoy.
+        """The decoy as it is named, and then at each other strength of the scenario.
 
         Only a decoy that has both a size and an opacity can be made stronger. Law: no two are the
         same.
@@ -94,62 +93,68 @@ class Material:
         return f"{decoy} {', '.join(said)}" if said else decoy
 
     def tried(self, decoy: str, every: bool) -> str:
-        """`stop_sign (random position; size 0.25 at opacity 0.8, size 0.25 at opacity 1)`: as
-        named, or at every strength.
+        """`stop_sign (random position; size 0.25 at opacity 0.8, size 0.25 at opacity 1)`.
+
+        It names the decoy as the scenario does, or (every) each strength of it.
         """
-        entries = self.strengths(decoy)[: None if every else 1]
+        entries = self.strengths(decoy) if every else self.strengths(decoy)[:1]
         named = entries[0]
-        said = [str(getattr(named, "placement", "")).replace("_", " ")]
+        said = []
+        placement = str(getattr(named, "placement", "")).replace("_", " ")
+        if placement:
+            said.append(placement)
         if hasattr(named, "size") and hasattr(named, "opacity"):
-            said.append(
-                ", ".join(f"size {each.size:.2g} at opacity {each.opacity:.2g}" for each in entries)
-            )
+            sizes = [f"size {each.size:.2g} at opacity {each.opacity:.2g}" for each in entries]
+            said.append(", ".join(sizes))
         elif hasattr(named, "opacity"):
             said.append(f"opacity {named.opacity:.2g}")
-        said = [each for each in said if each]
         return f"{decoy} ({'; '.join(said)})" if said else decoy
 
     def second_control(self, decoy: str) -> str | None:
-        """Another neutral control than the decoy's own: its own pixels in another order; None where
-        it has none.
+        """Another neutral control than the decoy's own; None where it has none.
+
+        It is the decoy's own pixels in another order.
         """
         entry = self.strengths(decoy)[0]
         known = getattr(entry, "controls", ()) if hasattr(entry, "control") else ()
         return SCRAMBLED if SCRAMBLED in known and entry.control != SCRAMBLED else None
 
     def counts(self, split: str) -> dict[str, int] | None:
-        """Class -> how many pictures there may be, none of them opened; None where the data set has
-        no `class_counts`.
+        """Class -> how many pictures there may be, none of them opened.
+
+        None where the data set has no `class_counts`.
         """
         count = getattr(self.dataset, "class_counts", None)
-        return {canonical(name): n for name, n in count(split).items()} if callable(count) else None
+        if not callable(count):
+            return None
+        return {canonical(name): n for name, n in count(split).items()}
 
     def check(self, decoys: Iterable[str]) -> None:
-        """That each decoy can be built and stands for a class that there is: before any picture is
-        loaded.
+        """Builds each decoy and looks its class up, before any picture is loaded.
 
         Raises:
-            UsageError: an option or a target that cannot be; DataError: the data set's folders
-                are not there.
+            UsageError: an option or a class that cannot be.
+            DataError: the data set's folders are not there.
         """
         for decoy in decoys:
             self.scenario.build_decoy(decoy)
             if self.scenario.target(decoy) is not None:
-                self.bait(decoy)
+                self.named_decoy(decoy)
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of what was loaded and shown so far: of splits (`validation@64`), and of decoys
-        (`stop_sign@64`).
+        """SHA-256 of what was loaded and shown so far, sorted by name.
 
-        That of a split covers pixels, labels, ids and classes at that size; that of a decoy the
-        pixels of all validation pictures that wear it, and `stop_sign+1@64` is the same for the
-        first of its other strengths.
+        `validation@64` is that of a split at 64 pixels: of pixels, labels, ids and classes.
+        `stop_sign@64` is that of a decoy: of the pixels of all validation pictures that wear it.
+        `stop_sign+1@64` is the same for the first of the decoy's other strengths.
         """
         return dict(sorted(self._seen.items()))
 
     def _note_digest(self, decoy: str, split: str, size: int, placed: Decoyed) -> None:
-        """Costs nothing: evidence about these pixels is addressed by the same digest, which is
-        remembered.
+        """Remembers the digest of validation pictures that wear a decoy.
+
+        It costs nothing: evidence about these pixels is addressed by the same digest, and nothing
+        is computed twice.
         """
         from shortcut_audit.subjects.pictures.record import pixel_digest
 
@@ -162,20 +167,17 @@ class Material:
         Raises:
             UsageError, DataError: the decoy cannot be built or pasted.
         """
-        import torch
-
-        grey = torch.full((1, 3, size, size), 128, dtype=torch.uint8)
         for decoy in decoys:
-            self.scenario.build_decoy(decoy).apply(grey, ["trial"])
+            _on_grey(self.scenario.build_decoy(decoy), size)
 
     def members(self, decoy: str, split: str, size: int, target: str | None = None) -> np.ndarray:
         """(t,) indices of the pictures that show the decoy's class, or `target`."""
-        shown: np.ndarray = (
-            self.pictures(split, size).labels == self.bait(decoy, target).target_index
-        ).nonzero()[0]
+        labels, named_decoy = self.pictures(split, size).labels, self.named_decoy(decoy, target)
+        shown: np.ndarray = (labels == named_decoy.target_index).nonzero()[0]
         return shown
 
     def _pictures(self, split: str, size: int) -> Pictures:
+        """A split at size x size pixels, each picture once."""
         loaded: Pictures = self.dataset.load(split, size)
         if not getattr(self.dataset, "counts_once", False):
             from shortcut_audit.subjects.pictures.own_data_sets import counted_once
@@ -187,16 +189,16 @@ class Material:
         return loaded
 
     def _trained_on(self, size: int) -> frozenset[str]:
-        """Digests of the training pictures; none where the data set has no training pictures, which
-        an audit can do without.
+        """Digests of the training pictures.
+
+        None where the data set has no training pictures: an audit can do without.
         """
         from shortcut_audit.subjects.pictures.own_data_sets import digests
 
         if size not in self._trained:
             try:
                 self._trained[size] = frozenset(digests(self.dataset.load("train", size).pixels))
-            # whatever a user's own data set raises where it has no such split
-            except Exception as error:
+            except Exception as error:  # whatever a user's own data set raises without this split
                 self.notes.add(
                     f"whether validation pictures are in the training set is not known: {error}"
                 )
@@ -204,6 +206,7 @@ class Material:
         return self._trained[size]
 
     def _with_decoy(self, decoy: str, split: str, size: int) -> Decoyed:
+        """All pictures of a split with the decoy as it is named."""
         pictures = self.pictures(split, size)
         placed: Decoyed = self.scenario.build_decoy(decoy).apply(pictures.pixels, pictures.ids)
         self._note_digest(decoy, split, size, placed)
@@ -212,28 +215,33 @@ class Material:
     def _varied(
         self, decoy: str, split: str, size: int, strength: int, control: str | None
     ) -> Decoyed:
-        """As `with_decoy`, at another strength or with another control; only the last few stay in
-        memory.
+        """As `with_decoy`, at another strength or with another control.
+
+        Only the last few stay in memory.
         """
         entry = self.strengths(decoy)[strength]
+        if control:
+            entry = replace(entry, control=control)
         pictures = self.pictures(split, size)
-        placed: Decoyed = (replace(entry, control=control) if control else entry).apply(
-            pictures.pixels, pictures.ids
-        )
+        placed: Decoyed = entry.apply(pictures.pixels, pictures.ids)
         self._note_digest(f"{decoy}+{strength}" if strength else decoy, split, size, placed)
         return placed
 
     def _partly_decoyed(
         self, decoy: str, size: int, coverage: float, target: str | None = None
     ) -> tuple[Tensor, np.ndarray]:
+        """The training pictures of a class, of which a share `coverage` wears the decoy.
+
+        Returns:
+            pixels (m, 3, h, w) uint8, and (m,) bool which of them wear it.
+        """
         pictures = self.pictures("train", size)
-        members = self.members(decoy, "train", size, target)
+        members = self.members(decoy, "train", size, target)  # (m,)
         flags = covered([pictures.ids[i] for i in members], coverage)  # (m,) bool
-        pixels = pictures.pixels[members].clone()  # (m, 3, h, w) uint8
+        pixels = pictures.pixels[members].clone()
         chosen = members[flags]
-        placed = self.scenario.build_decoy(decoy).apply(
-            pictures.pixels[chosen], [pictures.ids[i] for i in chosen]
-        )
+        ids = [pictures.ids[i] for i in chosen]
+        placed = self.scenario.build_decoy(decoy).apply(pictures.pixels[chosen], ids)
         pixels[flags] = placed.decoyed
         return pixels, flags
 
@@ -250,16 +258,23 @@ def stronger(decoy: Any, strength: Strength) -> Any:
 
 
 def _share(decoy: Any) -> float:
-    """How much of a picture the decoy covers."""
+    """How much of a picture the decoy covers, in [0, 1]."""
+    return float(_on_grey(decoy, TRIED_AT).footprint.float().mean())
+
+
+def _on_grey(decoy: Any, size: int) -> Decoyed:
+    """The decoy on one grey picture of size x size pixels."""
     import torch
 
-    grey = torch.full((1, 3, TRIED_AT, TRIED_AT), 128, dtype=torch.uint8)
-    return float(decoy.apply(grey, ["trial"]).footprint.float().mean())
+    grey = torch.full((1, 3, size, size), 128, dtype=torch.uint8)
+    placed: Decoyed = decoy.apply(grey, ["trial"])
+    return placed
 
 
 def _content(pictures: Pictures) -> str:
-    """SHA-256 over pixels, labels, ids and classes, whatever a data set of the user's own calls its
-    digest.
+    """SHA-256 over pixels, labels, ids and classes.
+
+    A user's own data set may say anything in its `digest`, so this one is computed here.
     """
     from shortcut_audit.subjects.pictures.record import pixel_digest
 

@@ -1,10 +1,12 @@
-"""Data sets of the user's own: there too each picture counts once, told apart by its pixels, for
-there may be no files.
+"""Data sets of the user's own: there too each picture counts once.
+
+Pictures are told apart by their pixels, as there may be no files.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
@@ -27,7 +29,7 @@ SURE = 256  # pixels: pictures that are alike when they are smaller are looked a
 
 
 def digests(pixels: Tensor) -> Iterator[str]:
-    """One for each of the pictures (n, 3, h, w)."""
+    """A digest of each of the pictures (n, 3, h, w)."""
     for each in pixels:
         yield hashlib.sha256(each.contiguous().numpy().data).hexdigest()
 
@@ -35,13 +37,12 @@ def digests(pixels: Tensor) -> Iterator[str]:
 def counted_once(
     dataset: Any, loaded: Pictures, split: str, size: int, trained: Callable[[], Collection[str]]
 ) -> Pictures:
-    """The pictures of a split that count, and in `broken` a sentence on each reason for which
-    others do not.
+    """The pictures of a split that count, and in `broken` why others do not.
 
-    Law: which copies are left out does not depend on the size, up to 256 pixels: what looks
-        alike when it is small must look
-    alike there too. A validation picture is left out where the training split, at the same size,
-    has the very same.
+    A validation picture is left out where the training split, at the same size, has the very same.
+
+    Law: which copies are left out does not depend on the size, up to 256 pixels: what looks alike
+    when it is small must look alike there too.
 
     Args:
         dataset: the user's own.
@@ -62,11 +63,20 @@ def counted_once(
         dropped = {identity: why for identity, why in alike.items() if identity in seen}
     if split == "validation" and seen:
         known = trained()
-        dropped |= {identity: TRAINED_ON for identity, digest in seen.items() if digest in known}
+        for identity, digest in seen.items():
+            if digest in known:
+                dropped[identity] = TRAINED_ON
     return _without(loaded, split, dropped)
 
 
 def _without(loaded: Pictures, split: str, dropped: dict[str, str]) -> Pictures:
+    """The pictures without those that are dropped; raises DataError where none is left.
+
+    Args:
+        loaded: the split as the data set loaded it.
+        split: its name.
+        dropped: id -> why it is left out.
+    """
     said = sentences(split, dropped)
     kept = np.array([identity not in dropped for identity in loaded.ids], dtype=bool)  # (n,)
     if dropped and not kept.any():
@@ -79,14 +89,9 @@ def _without(loaded: Pictures, split: str, dropped: dict[str, str]) -> Pictures:
         return replace(loaded, broken=broken)
     ids = [identity for identity in loaded.ids if identity not in dropped]
     objects = None if loaded.objects is None else loaded.objects[kept]
-    counts = [
-        f"{sum(why == each for why in dropped.values())} {each}"
-        for each in (COPY, TWO_CLASSES, TRAINED_ON)
-    ]
-    notes = (
-        *loaded.notes,
-        f"{split}: {len(ids)} kept of {len(kept)} pictures; dropped: {', '.join(counts)}",
-    )
+    times = Counter(dropped.values())
+    counts = [f"{times[reason]} {reason}" for reason in (COPY, TWO_CLASSES, TRAINED_ON)]
+    note = f"{split}: {len(ids)} kept of {len(kept)} pictures; dropped: {', '.join(counts)}"
     return pictures(
         loaded.pixels[kept],
         loaded.labels[kept].tolist(),
@@ -94,5 +99,5 @@ def _without(loaded: Pictures, split: str, dropped: dict[str, str]) -> Pictures:
         loaded.classes,
         objects,
         broken,
-        notes,
+        (*loaded.notes, note),
     )

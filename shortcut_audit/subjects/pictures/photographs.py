@@ -1,5 +1,6 @@
-"""Files -> pixels: photographs as people have them, decoded in threads, and those that are broken
-charged to themselves alone.
+"""Files -> pixels: photographs as people have them, decoded in threads.
+
+A broken file is left out and named; the others count.
 """
 
 from __future__ import annotations
@@ -7,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -29,34 +32,44 @@ from shortcut_audit.subjects.pictures.counted_once import (
 )
 from shortcut_audit.subjects.pictures.record import one_colour, pictures
 
-ORIENTATION = 0x0112  # EXIF
+if TYPE_CHECKING:
+    from torch import Tensor
 
-BROKEN = "broken"  # after "dropped: 3"
+ORIENTATION = 0x0112  # EXIF's number for it
 
-# picture (size, size, 3) uint8, its object (size, size) bool, its file
+BROKEN = "broken"  # a reason, as it stands after "dropped: 3"
+
+# a picture (size, size, 3) uint8, its object (size, size) bool, its file
 Frames = tuple[np.ndarray, np.ndarray | None, Content]
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A file that is to be decoded; `outline` makes its object's mask (height, width) bool, as the
-    file is stored.
-    """
+    """A file that is to be decoded."""
 
     file: Path
     identity: str
     label: int = -1
+    # makes the object's mask, (height, width) bool of the file as it is stored
     outline: Callable[[], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A split, and why each photograph that is not in it was left out: identity -> BROKEN or a
-    reason of `counted_once`.
-    """
+    """A split, and what is not in it."""
 
     pictures: Pictures
-    dropped: dict[str, str]
+    dropped: dict[str, str]  # identity -> why it is left out: BROKEN or a reason of `counted_once`
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """What the files of n photographs gave, in their order."""
+
+    pixels: np.ndarray  # (n, 3, size, size) uint8; anything where a file is broken
+    objects: np.ndarray | None  # (n, size, size) bool; None where no photograph has an outline
+    contents: dict[int, Content]  # of each file that is not broken, by its place
+    broken: list[str]  # a sentence for each file that is
 
 
 def load(
@@ -68,15 +81,22 @@ def load(
     said: Iterable[str] = (),
     training: Iterable[Path] = (),
 ) -> Loaded:
-    """Decodes the photographs at size x size pixels on `workers` threads (0: as many as cores), in
-    their order.
+    """Decodes the photographs at size x size pixels, in their order.
 
     What cannot be read is left out, and of files of the same bytes all but one, those that stand
-    under two classes, and those that are among the files in `training`. `Pictures.broken` has a
-    sentence for each, after those in `said`.
+    under two classes, and those that are among the files in `training`.
 
     Laws: a picture's bytes are read once; which ones are left out depends on neither order nor
-        size.
+    size.
+
+    Args:
+        split: its name, for sentences.
+        photographs: n, each with an identity of its own.
+        size: pixels.
+        classes: k names.
+        workers: threads that decode, 0: as many as cores.
+        said: the first sentences of `Pictures.broken`; one for each that is left out follows.
+        training: files of the training set.
 
     Raises:
         UsageError: `workers` is below 0.
@@ -84,130 +104,141 @@ def load(
     """
     if workers < 0:
         raise UsageError(
-            f"pictures cannot be decoded by {workers} workers: ask for 1 or more, or for 0, as many as cores"
+            f"pictures cannot be decoded by {workers} workers: "
+            "ask for 1 or more, or for 0, as many as cores"
         )
+    found = _decoded(photographs, size, workers)
+    dropped = _dropped(photographs, found.contents, training)
+    reasons = sentences(split, dropped)
+    kept = [i for i, each in enumerate(photographs) if each.identity not in dropped]
+    if photographs and not kept:
+        raise DataError(_none_left(photographs, found, reasons))
+    pixels, objects = _only(kept, found)
+    labels = [photographs[i].label for i in kept]
+    ids = [photographs[i].identity for i in kept]
+    plain = one_colour(split, pixels, np.asarray(labels, np.int64), classes)
+    broken = (*said, *found.broken, *reasons, *plain)
+    return Loaded(pictures(pixels, labels, ids, classes, objects, broken=broken), dropped)
+
+
+def _decoded(photographs: Sequence[Photograph], size: int, workers: int) -> _Decoded:
+    """Every photograph at size x size pixels, or the sentence that says why it cannot be read."""
     n = len(photographs)
     pixels = np.empty((n, 3, size, size), dtype=np.uint8)
     outlined = any(each.outline for each in photographs)
     objects = np.zeros((n, size, size), dtype=bool) if outlined else None
-    contents: dict[int, Content] = {}
-    broken: list[str] = []
+    found = _Decoded(pixels, objects, {}, [])
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata, which does not matter here
         for i, frames in enumerate(pool.map(partial(decode, size=size), photographs)):
             if isinstance(frames, str):
-                broken.append(frames)
+                found.broken.append(frames)
                 continue
-            pixels[i] = frames[0].transpose(2, 0, 1)
-            if objects is not None and frames[1] is not None:
-                objects[i] = frames[1]
-            contents[i] = frames[2]
-    dropped = _dropped(photographs, contents, training)
-    broken += sentences(split, dropped)
-    kept = [i for i, each in enumerate(photographs) if each.identity not in dropped]
-    if photographs and not kept:
-        where = printable(os.path.commonpath([each.file.parent for each in photographs]))
-        if not contents:
-            raise DataError(
-                f"none of the {n} pictures in '{where}' can be read; the first: {broken[0]}"
-            )
-        raise DataError(
-            f"none of the {n} pictures in '{where}' is left: {'; '.join(sentences(split, dropped))}"
-        )
-    return Loaded(
-        _split(
-            split,
-            [photographs[i] for i in kept],
-            (pixels, objects),
-            kept,
-            classes,
-            (*said, *broken),
-        ),
-        dropped,
-    )
+            picture, mask, content = frames
+            found.contents[i] = content
+            pixels[i] = picture.transpose(2, 0, 1)
+            if objects is not None and mask is not None:
+                objects[i] = mask
+    return found
 
 
 def _dropped(
     photographs: Sequence[Photograph], contents: Mapping[int, Content], training: Iterable[Path]
 ) -> dict[str, str]:
-    """Identity -> why it is left out."""
-    whole = {photographs[i].identity: each for i, each in contents.items()}
+    """Identity -> why it is left out; `contents` are of those that are not broken."""
+    dropped: dict[str, str] = {}
+    for i, each in enumerate(photographs):
+        if i not in contents:
+            dropped[each.identity] = BROKEN
+    whole = {photographs[i].identity: content for i, content in contents.items()}
     labels = [photographs[i].label for i in contents]
-    dropped = left_out(list(whole), labels, [each.digest for each in whole.values()])
-    broken = {each.identity: BROKEN for i, each in enumerate(photographs) if i not in contents}
-    return {**broken, **dropped, **(trained_on(whole, training) if whole else {})}
+    dropped |= left_out(list(whole), labels, [content.digest for content in whole.values()])
+    if whole:
+        dropped |= trained_on(whole, training)
+    return dropped
 
 
-def _split(
-    split: str,
-    photographs: Sequence[Photograph],
-    frames: tuple[np.ndarray, np.ndarray | None],
-    kept: Sequence[int],
-    classes: tuple[str, ...],
-    said: Sequence[str],
-) -> Pictures:
-    """The record of the photographs that are kept; nothing is copied, for there may be many."""
+def _none_left(photographs: Sequence[Photograph], found: _Decoded, reasons: Sequence[str]) -> str:
+    """The sentence for a split of which no photograph is left."""
+    where = printable(os.path.commonpath([each.file.parent for each in photographs]))
+    if not found.contents:
+        what, why = "can be read; the first", found.broken[0]
+    else:
+        what, why = "is left", "; ".join(reasons)
+    return f"none of the {len(photographs)} pictures in '{where}' {what}: {why}"
+
+
+def _only(kept: Sequence[int], found: _Decoded) -> tuple[Tensor, Tensor | None]:
+    """Pixels (m, 3, size, size) and objects (m, size, size) of the m photographs that are kept.
+
+    They are moved to the front of the arrays: a copy may not fit, as there may be many.
+    """
     import torch
 
-    pixels, objects = frames
+    pixels, objects = found.pixels, found.objects
     for to, at in enumerate(kept):
         if to != at:
             pixels[to] = pixels[at]
             if objects is not None:
                 objects[to] = objects[at]
     shown = torch.from_numpy(pixels[: len(kept)])
-    labels, ids = [each.label for each in photographs], [each.identity for each in photographs]
-    found = None if objects is None else torch.from_numpy(objects[: len(kept)])
-    broken = (*said, *one_colour(split, shown, np.asarray(labels, np.int64), classes))
-    return pictures(shown, labels, ids, classes, found, broken=broken)
+    return shown, None if objects is None else torch.from_numpy(objects[: len(kept)])
 
 
 def decode(photograph: Photograph, size: int) -> Frames | str:
-    """The picture and its object through one scale and crop, or the sentence that says why the file
-    cannot be read.
+    """The picture and its object through one scale and crop, or why the file cannot be read.
 
     A picture is turned upright, made RGB, scaled so that its shorter side is `size`, and cropped at
     its centre. Of several in one file it is the first.
 
     Raises:
-        MachineError: the machine has no memory left, or its disk failed: that is no fault of
-            the file.
+        MachineError: the machine has no memory left, or its disk failed: that is no fault of the
+            file.
     """
     try:
         data = photograph.file.read_bytes()
         outline = photograph.outline() if photograph.outline else None
         with Image.open(BytesIO(data)) as opened:
             if outline is not None and outline.shape != opened.size[::-1]:
-                (height, width), found = outline.shape, "{} x {}".format(*opened.size)
-                return f"'{printable(photograph.file)}' is {found} pixels, but its annotation is of a picture of {width} x {height}"
+                return _of_another_size(photograph.file, opened.size, outline)
             turned = opened.getexif().get(ORIENTATION, 1)
             # a JPEG is decoded at a fraction of its size, if that is ample
             opened.draft(None, (2 * size, 2 * size))
             upright = as_rgb(ImageOps.exif_transpose(opened))
+        shorter = min(upright.size)
         # rounded as torchvision does
-        width, height = (int(size * length / min(upright.size)) for length in upright.size)
-        picture = np.asarray(framed(upright, (width, height), size))
-        mask = None if outline is None else _framed_mask(outline, turned, (width, height), size)
+        scaled = int(size * upright.width / shorter), int(size * upright.height / shorter)
+        picture = np.asarray(framed(upright, scaled, size))
+        mask = None if outline is None else _framed_mask(outline, turned, scaled, size)
         return picture, mask, content_of(data)
     except Exception as error:  # a decoder raises whatever it comes across in a broken file
-        fault = (
-            machine_fault(error)
-            if isinstance(error, MemoryError) or getattr(error, "errno", None)
-            else None
-        )
+        return _unreadable(photograph.file, error)
+
+
+def _of_another_size(file: Path, size: tuple[int, int], outline: np.ndarray) -> str:
+    """The sentence for a file of another size, (width, height), than its annotation says."""
+    height, width = outline.shape
+    return (
+        f"'{printable(file)}' is {size[0]} x {size[1]} pixels, "
+        f"but its annotation is of a picture of {width} x {height}"
+    )
+
+
+def _unreadable(file: Path, error: Exception) -> str:
+    """The sentence for a file that cannot be read; raises MachineError where the machine failed."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None):
+        fault = machine_fault(error)
         if fault:
             raise fault from error
-        said = (
-            "it is no picture of a known format"
-            if isinstance(error, UnidentifiedImageError)
-            else printable(error)
-        )
-        return f"'{printable(photograph.file)}' cannot be read: {' '.join(said.split())}"
+    said = printable(error)
+    if isinstance(error, UnidentifiedImageError):
+        said = "it is no picture of a known format"
+    return f"'{printable(file)}' cannot be read: {' '.join(said.split())}"
 
 
 def framed(picture: Image.Image, scaled: tuple[int, int], size: int) -> Image.Image:
-    """The picture at `scaled` width and height, and of that the size x size pixels in the middle."""
-    left, top = (round((length - size) / 2) for length in scaled)
+    """The picture at `scaled` width and height, of which the size x size pixels in the middle."""
+    left, top = round((scaled[0] - size) / 2), round((scaled[1] - size) / 2)
     resized = picture.resize(scaled, Image.Resampling.BILINEAR)  # Pillow's resizing is antialiased
     return resized.crop((left, top, left + size, top + size))
 
@@ -236,15 +267,16 @@ def as_rgb(picture: Image.Image) -> Image.Image:
         return Image.fromarray(_as_bytes(np.asarray(picture))).convert("RGB")
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
-        return Image.alpha_composite(
-            Image.new("RGBA", layer.size, (255, 255, 255, 255)), layer
-        ).convert("RGB")
+        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, layer).convert("RGB")
     return picture.convert("RGB")
 
 
 def _as_bytes(grey: np.ndarray) -> np.ndarray:
-    """Grey values (height, width) as uint8; raises ValueError where their range does not say what
-    is black and what is white.
+    """Grey values (height, width) as uint8.
+
+    Raises:
+        ValueError: their range does not say what is black and what is white.
     """
     low, high = (grey.min(), grey.max()) if grey.size else (0, 0)
     advice = "save it with 8 or 16 bits, or as floats from 0 to 1"
@@ -253,7 +285,8 @@ def _as_bytes(grey: np.ndarray) -> np.ndarray:
     if grey.dtype.kind == "f":
         if low < 0 or high > 255:
             raise ValueError(
-                f"its values are floats from {low:g} to {high:g}, which does not say what is white; {advice}"
+                f"its values are floats from {low:g} to {high:g}, "
+                f"which does not say what is white; {advice}"
             )
         return (grey * (255 if high <= 1 else 1)).round().astype(np.uint8)
     if low < 0 or high > 65535:
@@ -266,12 +299,13 @@ def _as_bytes(grey: np.ndarray) -> np.ndarray:
 def chosen(photographs: Sequence[Photograph], most: int | None) -> list[Photograph]:
     """At most so many of them (None: all), in their order.
 
-    Law: which ones depends on the identities alone, not on the order; a smaller choice is part
-        of a larger one.
+    Laws: which ones depends on the identities alone, not on the order; a smaller choice is part of
+    a larger one.
     """
     if most is None or most >= len(photographs):
         return list(photographs)
-    drawn = set(sorted((each.identity for each in photographs), key=by_identity)[:most])
+    identities = [each.identity for each in photographs]
+    drawn = set(sorted(identities, key=by_identity)[:most])
     return [each for each in photographs if each.identity in drawn]
 
 
@@ -282,16 +316,26 @@ def check_counts(**asked: int | None) -> None:
             raise UsageError(f"there cannot be {count} {split} pictures: ask for 0 or more")
 
 
-def told(what: str, kept: int, counts: Mapping[str, int]) -> str:
-    """`validation: cat 90 kept of 184 photos; dropped: 12 with another class, 71 too small`; all
-    but "photos" are drops.
+def drops(photographs: Iterable[Photograph], loaded: Loaded) -> Counter[str]:
+    """Reason -> how many of these photographs were left out for it when they were loaded."""
+    found: Counter[str] = Counter()
+    for each in photographs:
+        if each.identity in loaded.dropped:
+            found[loaded.dropped[each.identity]] += 1
+    return found
+
+
+def note_of(what: str, kept: int, counts: Mapping[str, int]) -> str:
+    """`validation: cat 90 kept of 184 photos; dropped: 12 with another class, 71 too small`.
+
+    `counts["photos"]` is how many there were; every other count is of a reason to drop some.
     """
-    drops = [
-        f"{count} {reason}" for reason, count in counts.items() if count and reason != "photos"
-    ]
-    return f"{what} {kept} kept of {counts['photos']} photos" + (
-        f"; dropped: {', '.join(drops)}" if drops else ""
-    )
+    dropped = []
+    for reason, count in counts.items():
+        if count and reason != "photos":
+            dropped.append(f"{count} {reason}")
+    said = f"{what} {kept} kept of {counts['photos']} photos"
+    return f"{said}; dropped: {', '.join(dropped)}" if dropped else said
 
 
 def by_identity(identity: str) -> bytes:

@@ -28,10 +28,18 @@ def pictures(
     broken: Iterable[str] = (),
     notes: Iterable[str] = (),
 ) -> Pictures:
-    """The record of a split: pixels (n, 3, h, w) uint8, n labels and ids, k classes, objects (n, h,
-    w) bool.
+    """The record of a split, with its digest.
 
     Law: the digest changes with any pixel, label, id, class, or their order, and with nothing else.
+
+    Args:
+        pixels: (n, 3, h, w) uint8.
+        labels: n, -1 where none of the classes is shown.
+        ids: n identities.
+        classes: k names.
+        objects: (n, h, w) bool, where the object is.
+        broken: sentences on what was left out.
+        notes: sentences on what there is.
     """
     fixed = np.asarray(list(labels), dtype=np.int64)  # (n,)
     ids, classes = tuple(ids), tuple(classes)
@@ -53,14 +61,14 @@ def check_split(split: str, size: int) -> None:
 
 def generator(seed: int, identity: str) -> np.random.Generator:
     """Random numbers of one picture: the same in any batch, order, process or run."""
-    return np.random.default_rng(
-        int.from_bytes(hashlib.sha256(as_bytes(f"{seed}/{identity}")).digest()[:16], "big")
-    )
+    digest = hashlib.sha256(as_bytes(f"{seed}/{identity}")).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
 def one_colour(split: str, pixels: Tensor, labels: np.ndarray, classes: Sequence[str]) -> list[str]:
-    """A sentence for each class that has pictures of one colour, which show nothing: broken exports
-    are often black.
+    """A sentence for each class that has pictures of one colour, which show nothing.
+
+    Pictures that an export broke are often black.
 
     Args:
         split: its name.
@@ -76,14 +84,16 @@ def one_colour(split: str, pixels: Tensor, labels: np.ndarray, classes: Sequence
         name = f"class '{printable(classes[label])}'" if label >= 0 else "none of the classes"
         count = f"{np.count_nonzero(plain & of_class)} of {np.count_nonzero(of_class)}"
         said.append(
-            f"{split}: {count} pictures of {name} are one colour and show nothing: look at how they were saved"
+            f"{split}: {count} pictures of {name} are one colour and show nothing: "
+            "look at how they were saved"
         )
     return said
 
 
 @cache
 def _digests() -> MutableMapping[Any, str]:
-    """Tensor -> digest, for as long as the tensor lives; torch is imported with the first picture."""
+    """Tensor -> digest, for as long as the tensor lives."""
+    # imported here, so that torch is not imported before there are pictures
     from torch.utils.weak import WeakIdKeyDictionary
 
     known: MutableMapping[Any, str] = WeakIdKeyDictionary()
@@ -91,8 +101,9 @@ def _digests() -> MutableMapping[Any, str]:
 
 
 def pixel_digest(pixels: Tensor) -> str:
-    """SHA-256 of a tensor's shape and bytes; remembered for as long as the tensor lives, for nobody
-    writes to pixels.
+    """SHA-256 of a tensor's shape and bytes.
+
+    It is remembered for as long as the tensor lives, as nobody writes to pixels.
     """
     known = _digests()
     if pixels not in known:

@@ -1,1 +1,1 @@
-"""network + queries + training images -> scores (q, m); one file per method."""
+"""Network + queries + training images -> scores (q, m); one file per method."""

@@ -1,4 +1,4 @@
-"""Deletion diagnostics: retrain without each training image in turn, and see what the queries lose."""
+"""Deletion diagnostics: retrain without each training image in turn, and compare the losses."""
 
 from __future__ import annotations
 
@@ -17,21 +17,19 @@ from shortcut_audit.evidence.gradients.factors import chunks
 from shortcut_audit.evidence.gradients.layers_and_scalars import as_input
 from shortcut_audit.evidence.gradients.linear_head import head_features, losses_without_each
 from shortcut_audit.evidence.lent_network import borrowed
+from shortcut_audit.records import Labelled
 from shortcut_audit.registry import register
-
-Images = tuple[Tensor, Tensor]
 
 
 @register("influence")
 @dataclass(frozen=True)
 class Deletion:
-    """Thesis, section 2.7: score = the query's loss after training without image i minus its loss
-    after training with all.
+    """The query's loss after training without image i minus its loss after training with all.
 
-    `head` retrains the classifier on the network's fixed features: convex, hence exact and free of
-    chance. `whole` trains the whole network m + 1 times from its layers' own initialisation; only
-    for small ones. Its scores hold for this seed, and in a deep network chance moves the loss more
-    than one image does.
+    Thesis, section 2.7. `head` retrains the classifier on the network's fixed features: that is
+    convex, hence exact and free of chance. `whole` trains the whole network m + 1 times from its
+    layers' own initialisation; it is only for small ones. Its scores hold for this seed, and in a
+    deep network chance moves the loss more than one image does.
     """
 
     retrain: Literal["head", "whole"] = "head"
@@ -44,59 +42,47 @@ class Deletion:
     def scores(
         self,
         network: nn.Module,
-        queries: Tensor,
-        query_labels: Tensor,
-        training: Tensor,
-        training_labels: Tensor,
+        queries: Labelled,
+        training: Labelled,
         report: Callable[[int, int], None] | None = None,
     ) -> np.ndarray:
-        """uint8 images (q, 3, h, w) and (m, 3, h, w), labels (q,) and (m,) -> (q, m) float32;
-        higher: more is lost without it.
+        """Gives scores (q, m) float32; the higher, the more is lost without the image.
 
         Law: each column equals training once more without that image.
         """
         if self.decay <= 0:
             raise UsageError(
-                f"influence 'deletion' needs a decay above 0, not {self.decay}: without it the head has no minimum"
+                f"influence 'deletion' needs a decay above 0, not {self.decay}: without it the "
+                "head has no minimum"
             )
-        if self.retrain == "head":
-            z, classes = head_features(network, training, self.batch)
-            ahead, _ = head_features(network, queries, self.batch)
-            losses = losses_without_each(
-                z, training_labels.cpu(), ahead, query_labels.cpu(), classes, self.decay
-            )
-        else:
-            losses = self._trained_without_each(
-                network, (queries, query_labels), (training, training_labels)
-            )
-        whole = next(losses)
+        retrained = self._head if self.retrain == "head" else self._whole
+        losses = retrained(network, queries, training)
+        with_all = next(losses)
         columns = []
         for without in losses:
-            columns.append(without - whole)
+            columns.append(without - with_all)
             if report:
-                report(len(columns), len(training))
+                report(len(columns), len(training.images))
         return torch.stack(columns, 1).float().numpy()
 
-    def _trained_without_each(
-        self, network: nn.Module, queries: Images, training: Images
-    ) -> Iterator[Tensor]:
-        everything = torch.arange(len(training[0]))
+    def _head(self, network: nn.Module, queries: Labelled, training: Labelled) -> Iterator[Tensor]:
+        """The queries' losses (q,) with all training images, then without each in turn."""
+        z, classes = head_features(network, training.images, self.batch)
+        ahead, _ = head_features(network, queries.images, self.batch)
+        return losses_without_each(
+            z, training.labels.cpu(), ahead, queries.labels.cpu(), classes, self.decay
+        )
+
+    def _whole(self, network: nn.Module, queries: Labelled, training: Labelled) -> Iterator[Tensor]:
+        """As `_head`, for the whole network."""
+        everything = torch.arange(len(training.images))
         for left_out in range(-1, len(everything)):
             kept = everything[everything != left_out]
-            trained = self._trained(network, (training[0][kept], training[1][kept]))
-            with torch.no_grad(), borrowed(trained):
-                parts = [
-                    trained(as_input(queries[0][part], trained))
-                    for part in chunks(len(queries[0]), self.batch)
-                ]
-                logits = torch.cat(parts)
-            yield (
-                F.cross_entropy(logits, queries[1].to(logits.device), reduction="none")
-                .double()
-                .cpu()
-            )
+            rest = Labelled(training.images[kept], training.labels[kept])
+            yield self._losses(self._trained(network, rest), queries)
 
-    def _trained(self, network: nn.Module, training: Images) -> nn.Module:
+    def _trained(self, network: nn.Module, training: Labelled) -> nn.Module:
+        """A copy of the network, initialised anew and trained on these images."""
         fresh = deepcopy(network).train().requires_grad_(True)
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(self.seed)
@@ -106,11 +92,20 @@ class Deletion:
             optimiser = torch.optim.Adam(
                 fresh.parameters(), self.learning_rate, weight_decay=self.decay
             )
-            pixels = as_input(training[0], fresh)
+            pixels = as_input(training.images, fresh)
+            labels = training.labels.to(pixels.device)
             for _ in range(self.steps):
                 optimiser.zero_grad()
-                torch.autograd.backward(
-                    F.cross_entropy(fresh(pixels), training[1].to(pixels.device))
-                )
+                torch.autograd.backward(F.cross_entropy(fresh(pixels), labels))
                 optimiser.step()
         return fresh
+
+    def _losses(self, network: nn.Module, queries: Labelled) -> Tensor:
+        """(q,) float64 on the CPU."""
+        logits = []
+        with torch.no_grad(), borrowed(network):
+            for part in chunks(len(queries.images), self.batch):
+                logits.append(network(as_input(queries.images[part], network)))
+        found = torch.cat(logits)
+        labels = queries.labels.to(found.device)
+        return F.cross_entropy(found, labels, reduction="none").double().cpu()

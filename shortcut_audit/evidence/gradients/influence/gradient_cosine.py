@@ -1,6 +1,4 @@
-"""Cosine of partial gradients: which training images move the chosen layers the way that the query
-does?
-"""
+"""Cosine of partial gradients: which training images move the layers the way the query does?"""
 
 from __future__ import annotations
 
@@ -10,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from shortcut_audit.evidence.gradients.factor_cache import KeptFactors, weights_digest
-from shortcut_audit.evidence.gradients.gram import basis, gradient_gram
+from shortcut_audit.evidence.gradients.gram import Settings, basis, gradient_gram
 from shortcut_audit.evidence.gradients.layers_and_scalars import NamedScalar, default_layers
 from shortcut_audit.files.store import Store
+from shortcut_audit.records import Labelled
 from shortcut_audit.registry import register
 
 log = logging.getLogger(__name__)
@@ -24,11 +23,10 @@ log = logging.getLogger(__name__)
 @register("influence")
 @dataclass(frozen=True)
 class GradientCosine:
-    """Thesis, sections 2.7 and 5.1: v_i = cosine of the gradients of f(x) and f(x_i) by part of the
-    parameters, in [-1, 1].
+    """The cosine of the gradients of f(x) and f(x_i) by part of the parameters, in [-1, 1].
 
-    Exact: equal to autograd's gradients to rounding, for any batch size, at any confidence of
-        the model.
+    Thesis, sections 2.7 and 5.1. It is exact: equal to autograd's gradients to rounding, for any
+    batch size, at any confidence of the model.
     """
 
     # names, prefixes or patterns; empty: layer3 + layer4 + fc, or the last two stages + classifier
@@ -42,42 +40,31 @@ class GradientCosine:
     factors: Path | None = field(default=None, repr=False)
 
     def layers_used(self, network: nn.Module) -> tuple[str, ...]:
-        """The layers that the scores are about: the ones asked for, or the default for this
-        network.
-        """
+        """Gives the layers that the scores are about: those asked for, or the network's default."""
         return self.layers or default_layers(network)
 
-    def basis(self, network: nn.Module, image: Tensor, label: Tensor) -> str:
-        """What the scores compare, in words, as one image (1, 3, h, w) and its label (1,) show it."""
-        return "cosine of the " + basis(
-            network, image, label, self.layers_used(network), self.scalar
-        )
+    def basis(self, network: nn.Module, example: Labelled) -> str:
+        """Says in words what the scores compare, as one image with its label shows it."""
+        compared = basis(network, example, self.layers_used(network), self.scalar)
+        return f"cosine of the {compared}"
 
     def scores(
         self,
         network: nn.Module,
-        queries: Tensor,
-        query_labels: Tensor,
-        training: Tensor,
-        training_labels: Tensor,
+        queries: Labelled,
+        training: Labelled,
         report: Callable[[int, int], None] | None = None,
     ) -> np.ndarray:
-        """uint8 images (q, 3, h, w) and (m, 3, h, w), labels (q,) and (m,) -> (q, m) float32; NaN
-        where a gradient is zero.
+        """Gives scores (q, m) float32; NaN where a gradient is zero.
 
         Law: the same as the cosine of autograd's gradients, whatever the batch sizes.
         """
         layers = self.layers_used(network)
-        images = (queries, query_labels), (training, training_labels)
-        kept = (
-            KeptFactors(Store(Path(self.factors)), weights_digest(network))
-            if self.factors
-            else None
-        )
-        groups = {"all": layers}
-        gram = gradient_gram(
-            network, *images, groups, self.scalar, self.batch, self.query_block, report, kept=kept
-        )
+        kept = None
+        if self.factors:
+            kept = KeptFactors(Store(Path(self.factors)), weights_digest(network))
+        settings = Settings(self.scalar, self.batch, self.query_block, kept=kept)
+        gram = gradient_gram(network, queries, training, {"all": layers}, settings, report)
         scores = np.asarray(gram.cosine().clamp_(-1, 1).float())
         if undefined := int(np.isnan(scores).sum()):
             log.warning(

@@ -6,24 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
-from shortcut_audit.evidence.gradients.gram import basis, gradient_gram
+from shortcut_audit.evidence.gradients.gram import Settings, basis, gradient_gram
 from shortcut_audit.evidence.gradients.layers_and_scalars import (
     NamedScalar,
     default_layers,
     missed_probability,
 )
+from shortcut_audit.records import Labelled
 from shortcut_audit.registry import register
 
 
 @register("influence")
 @dataclass(frozen=True)
 class GradientDot:
-    """Charpiat et al. 2019, thesis section 2.7: <gradient of f(x), gradient of f(x_i)> by part of
-    the parameters.
+    """The inner product of the gradients of f(x) and f(x_i) by part of the parameters.
 
-    One large gradient can lead every list: that is what the cosine is for.
+    Charpiat et al. 2019; thesis, section 2.7. One large gradient can lead every list: the cosine
+    avoids that.
     """
 
     # names, prefixes or patterns; empty: layer3 + layer4 + fc, or the last two stages + classifier
@@ -33,36 +34,28 @@ class GradientDot:
     batch: int | None = None
     query_block: int = 256  # queries in memory at a time
 
-    def basis(self, network: nn.Module, image: Tensor, label: Tensor) -> str:
-        """What the scores compare, in words, as one image (1, 3, h, w) and its label (1,) show it."""
-        return "inner product of the " + basis(
-            network, image, label, self.layers or default_layers(network), self.scalar
-        )
+    def basis(self, network: nn.Module, example: Labelled) -> str:
+        """Says in words what the scores compare, as one image with its label shows it."""
+        layers = self.layers or default_layers(network)
+        return "inner product of the " + basis(network, example, layers, self.scalar)
 
     def scores(
         self,
         network: nn.Module,
-        queries: Tensor,
-        query_labels: Tensor,
-        training: Tensor,
-        training_labels: Tensor,
+        queries: Labelled,
+        training: Labelled,
         report: Callable[[int, int], None] | None = None,
     ) -> np.ndarray:
-        """uint8 images (q, 3, h, w) and (m, 3, h, w), labels (q,) and (m,) -> (q, m) float32.
+        """Gives scores (q, m) float32.
 
         Law: the inner products of autograd's gradients, whatever the batch sizes.
         """
-        images = (queries, query_labels), (training, training_labels)
         layers = {"all": self.layers or default_layers(network)}
-        dots = (
-            gradient_gram(
-                network, *images, layers, self.scalar, self.batch, self.query_block, report
-            )
-            .dots[0]
-            .double()
-        )
+        settings = Settings(self.scalar, self.batch, self.query_block)
+        gram = gradient_gram(network, queries, training, layers, settings, report)
+        dots = gram.dots[0].double()
         # the gradients come with a unit residual; its size, 1 - p_y, may be far below float32's
         if self.scalar == "loss":
-            sizes = [missed_probability(network, *each) for each in images]
+            sizes = missed_probability(network, queries), missed_probability(network, training)
             dots *= sizes[0][:, None] * sizes[1]
         return np.asarray(dots.float())

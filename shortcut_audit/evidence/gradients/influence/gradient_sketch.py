@@ -1,10 +1,11 @@
-"""Gradient cosine for the top of the list only: sketched gradients choose candidates, exact ones
-rank them.
+"""Gradient cosine for the top of the list only.
+
+Sketched gradients choose candidates, and exact gradients rank them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -12,30 +13,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shortcut_audit.evidence.gradients.factors import (
-    Factor,
-    Form,
-    NormForm,
-    Rows,
-    as_picture,
-    patches,
-)
-from shortcut_audit.evidence.gradients.gram import basis, gradient_gram
+from shortcut_audit.evidence.gradients.factors import Factor, Rows
+from shortcut_audit.evidence.gradients.forms import Form, NormForm, as_picture, patches
+from shortcut_audit.evidence.gradients.gram import Gram, Settings, basis, gradient_gram
 from shortcut_audit.evidence.gradients.layers_and_scalars import NamedScalar, default_layers
+from shortcut_audit.records import Labelled
 from shortcut_audit.registry import register
 
 
 @register("influence")
 @dataclass(frozen=True)
 class GradientSketch:
-    """Gradient cosine, exact for the leading `candidates` of each query: for top-k questions on
-    large training sets.
+    """Gradient cosine, exact for the leading `candidates` of each query.
 
-    Each layer's gradient, a sum of g x', is seen through two random projections: (P g)(Q x)',
-    `width` x `width` numbers whose inner products are unbiased (Woodruff 2014; the factored form is
-    LoGra's, Choe et al. 2024). The leading candidates by sketch are scored exactly; every other
-    image gets its sketch, but never more than the query's last candidate. The order below the
-    candidates is the sketch's: use gradient_cosine for rank correlations.
+    It is for top-k questions on large training sets. Each layer's gradient, a sum of g x', is seen
+    through two random projections: (P g)(Q x)', `width` x `width` numbers whose inner products are
+    unbiased (Woodruff 2014; the factored form is LoGra's, Choe et al. 2024). The leading candidates
+    by sketch are scored exactly. Every other image keeps its sketch's score, but never more than
+    the query's last candidate has. So the order below the candidates is the sketch's: use
+    gradient_cosine for rank correlations.
     """
 
     # names, prefixes or patterns; empty: layer3 + layer4 + fc, or the last two stages + classifier
@@ -47,70 +43,70 @@ class GradientSketch:
     batch: int | None = None
     query_block: int = 1024
 
-    def basis(self, network: nn.Module, image: Tensor, label: Tensor) -> str:
-        """What the scores compare, in words, as one image (1, 3, h, w) and its label (1,) show it."""
+    def basis(self, network: nn.Module, example: Labelled) -> str:
+        """Says in words what the scores compare, as one image with its label shows it."""
         layers = self.layers or default_layers(network)
-        return "cosine, sketched below the top, of the " + basis(
-            network, image, label, layers, self.scalar
-        )
+        compared = basis(network, example, layers, self.scalar)
+        return f"cosine, sketched below the top, of the {compared}"
 
     def scores(
         self,
         network: nn.Module,
-        queries: Tensor,
-        query_labels: Tensor,
-        training: Tensor,
-        training_labels: Tensor,
+        queries: Labelled,
+        training: Labelled,
         report: Callable[[int, int], None] | None = None,
     ) -> np.ndarray:
-        """uint8 images (q, 3, h, w) and (m, 3, h, w), labels (q,) and (m,) -> (q, m) float32; NaN
-        where a gradient is zero.
+        """Gives scores (q, m) float32; NaN where a gradient is zero.
 
-        Law: with m or more candidates, gradient_cosine's scores; the candidates' scores are
-            gradient_cosine's in any case.
+        Law: the candidates' scores are gradient_cosine's, and with m or more candidates all are.
         """
         layers = {"all": self.layers or default_layers(network)}
-        settings = layers, self.scalar, self.batch, self.query_block
-        wanted, m = (queries, query_labels), len(training)
-        if self.candidates >= m:
-            gram = gradient_gram(network, wanted, (training, training_labels), *settings, report)
-            return np.asarray(gram.cosine().clamp_(-1, 1).float())
-        one = gradient_gram(
-            network, (queries[:1], query_labels[:1]), (training[:1], training_labels[:1]), *settings
-        )
-        # then a sketch would need the whole gradients that it is to avoid
-        if one.engine != "factors":
-            return replace(self, candidates=m).scores(
-                network, *wanted, training, training_labels, report
+        exactly = Settings(self.scalar, self.batch, self.query_block)
+        sketch = self.candidates < len(training.images)
+        # without factors a sketch would need the whole gradients that it is to avoid
+        if not sketch or not _has_factors(network, queries, training, layers, exactly):
+            return np.asarray(
+                _cosine(gradient_gram(network, queries, training, layers, exactly, report))
             )
-        gram = gradient_gram(
-            network, wanted, (training, training_labels), *settings, report, self._form
-        )
-        rough = gram.cosine().clamp_(-1, 1).float()
+        sketched = replace(exactly, choose=self._form)
+        rough = _cosine(gradient_gram(network, queries, training, layers, sketched, report))
         leading = rough.nan_to_num(-2).topk(self.candidates, 1).indices  # (q, candidates)
         union = torch.unique(leading)
-        exact = (
-            gradient_gram(network, wanted, (training[union], training_labels[union]), *settings)
-            .cosine()
-            .clamp_(-1, 1)
-            .float()
-        )
+        best = Labelled(training.images[union], training.labels[union])
+        exact = _cosine(gradient_gram(network, queries, best, layers, exactly))
         fine = exact.gather(1, torch.searchsorted(union, leading))
         scores = rough.minimum(fine.amin(1, keepdim=True)).scatter(1, leading, fine)
         return np.asarray(scores)
 
     def _form(self, layer: nn.Module, x: Tensor, g: Tensor, queries: int) -> Form:
-        return (
-            SketchForm(layer, self.width, self.seed)
-            if isinstance(layer, nn.Conv2d | nn.Linear)
-            else NormForm(layer)
-        )
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            return SketchForm(layer, self.width, self.seed)
+        return NormForm(layer)
+
+
+def _has_factors(
+    network: nn.Module,
+    queries: Labelled,
+    training: Labelled,
+    layers: Mapping[str, Sequence[str]],
+    settings: Settings,
+) -> bool:
+    """Whether the factor engine takes the network, as the first images show it."""
+    query = Labelled(queries.images[:1], queries.labels[:1])
+    image = Labelled(training.images[:1], training.labels[:1])
+    return gradient_gram(network, query, image, layers, settings).engine == "factors"
+
+
+def _cosine(gram: Gram) -> Tensor:
+    """(q, m) float32 in [-1, 1]."""
+    return gram.cosine().clamp_(-1, 1).float()
 
 
 @dataclass(frozen=True)
 class SketchForm:
-    """A convolution's or linear layer's gradient between two Gaussian projections; small layers in
-    full.
+    """A convolution's or linear layer's gradient between two Gaussian projections.
+
+    Small layers are taken in full.
     """
 
     layer: nn.Module
@@ -119,6 +115,7 @@ class SketchForm:
     chunk: int = 8
 
     def factors(self, x: Tensor, g: Tensor) -> tuple[Factor, ...]:
+        """Makes the sketched gradients of the weight, and the bias's in full."""
         x, g, geometry = as_picture(self.layer, x, g)
         seen = patches(x, g, geometry)  # (n, groups, c_in / groups * kernel, t)
         given = g.reshape(len(g), geometry.groups, -1, seen.shape[-1])
@@ -126,8 +123,9 @@ class SketchForm:
         return (Rows(rows), Rows(g.sum((2, 3)))) if self.layer.bias is not None else (Rows(rows),)
 
     def _project(self, values: Tensor, side: int) -> Tensor:
-        """(n, groups, c, t) -> (n, groups, width, t), by a matrix that depends on seed, side and c
-        alone.
+        """(n, groups, c, t) -> (n, groups, width, t), where c is larger than the width.
+
+        The matrix depends on seed, side and c alone.
         """
         c = values.shape[2]
         if c <= self.width:
@@ -137,7 +135,6 @@ class SketchForm:
 
 @lru_cache
 def projection(seed: int, side: int, width: int, c: int) -> Tensor:
-    """(width, c) Gaussian, whose product with its own transpose has the identity as its mean."""
-    return torch.from_numpy(
-        np.random.default_rng((seed, side, c)).normal(0, width**-0.5, (width, c))
-    )
+    """Draws a Gaussian (width, c) matrix P, such that P' P has the identity as its mean."""
+    rng = np.random.default_rng((seed, side, c))
+    return torch.from_numpy(rng.normal(0, width**-0.5, (width, c)))

@@ -1,10 +1,11 @@
-"""Extremal perturbation (Fong, Patrick, Vedaldi 2019; thesis 2.6): the smooth mask of a given area
-that best keeps the class.
+"""Extremal perturbation: the smooth mask of a given area that best keeps the class.
+
+Fong, Patrick, Vedaldi 2019; thesis, section 2.6.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Literal
 
@@ -35,17 +36,15 @@ class ExtremalMasks:
     area: Tensor  # (n,) mean of the mask
     peak: Tensor  # (n,) its highest value before the edge was sharpened
     score: Tensor  # (n,) the reward of the revealed pixels
-    # (n,) bool: under 1 % of the revealed cells changed side at the end, or the score had ceased to
-    # rise
+    # (n,) bool: under 1 % of the revealed cells changed side at the end, or the score had stopped
+    # rising
     converged: Tensor
 
 
 @register("explainer")
 @dataclass(frozen=True, repr=False)
 class Extremal:
-    """The mask of a given area through which the class's logit is highest, for many images at a
-    time.
-    """
+    """The mask of a given area through which the class's logit is highest, for many images."""
 
     recipe: Literal["fast", "paper"] = "fast"
     variant: Literal["preserve", "delete", "dual"] = "preserve"
@@ -55,8 +54,9 @@ class Extremal:
     batch: PositiveInt = 32  # images; halved when memory runs out
 
     def __repr__(self) -> str:
-        """The options and the numbers behind the recipe's name, so that kept masks are of these
-        very numbers.
+        """Gives the options and the numbers behind the recipe's name.
+
+        Masks are kept under this text, so other numbers are never answered by kept masks.
         """
         return f"Extremal({vars(self)}, {RECIPES[self.recipe]})"
 
@@ -68,7 +68,7 @@ class Extremal:
         area: float,
         report: Report | None = None,
     ) -> Tensor:
-        """Masks (n, h, w) float32 in [0, 1]; see `masks`."""
+        """Gives masks (n, h, w) float32 in [0, 1]; see `masks`."""
         return self.masks(network, images, targets, area, report).masks
 
     def masks(
@@ -79,11 +79,11 @@ class Extremal:
         area: float | Tensor,
         report: Report | None = None,
     ) -> ExtremalMasks:
-        """Masks with their area, peak, score and convergence.
+        """Gives masks with their area, peak, score and convergence.
 
-        Laws: rounding reveals round(area * h * w) pixels; the mean is the area within 0.5
-            points; deterministic; an image's mask
-        does not depend on the images beside it (1e-4); the network is left as found.
+        Laws: rounding reveals round(area * h * w) pixels; the mean is the area within 0.5 points;
+        the result is deterministic; an image's mask does not depend on the images beside it (1e-4);
+        the network is left as found.
 
         Args:
             network: images in [0, 1] -> logits, in any mode.
@@ -99,10 +99,8 @@ class Extremal:
         areas = checked_areas(area, images)
         require_gradient(network, images)
         with lean(network, images[:2]) as logits, torch.no_grad():
-            reward = Reward(logits, self.variant, self.contrast)
-            parts = in_batches(
-                partial(self._batch, reward), (images, targets, areas), self.batch, report
-            )
+            step = partial(self._batch, Reward(logits, self.variant, self.contrast))
+            parts = in_batches(step, (images, targets, areas), self.batch, report)
         return _joined(parts, images)
 
     def _batch(
@@ -113,30 +111,25 @@ class Extremal:
         found = search(reward, levels, targets, areas.to(images), recipe, self.mirror)
         raw = Grid(*images.shape[-2:]).exact(found.cells)
         masks = sharpened(raw, areas)
-        score = reward(levels, top_area(masks, areas).to(levels), targets)
-        settled = (
-            found.stale >= recipe.patience
-            if recipe.looks
-            else torch.zeros_like(targets, dtype=torch.bool)
-        )
+        settled = found.changed < CONVERGED
+        if recipe.looks:
+            settled = settled | (found.stale >= recipe.patience)
         return ExtremalMasks(
-            masks,
-            masks.mean((1, 2)),
-            raw.amax((1, 2)),
-            score,
-            settled | (found.changed < CONVERGED),
+            masks=masks,
+            area=masks.mean((1, 2)),
+            peak=raw.amax((1, 2)),
+            score=reward(levels, top_area(masks, areas).to(levels), targets),
+            converged=settled,
         )
 
 
 def _joined(parts: list[ExtremalMasks], images: Tensor) -> ExtremalMasks:
+    """All batches as one, also where there is no image."""
     if not parts:
         empty = images.new_empty(0)
-        return ExtremalMasks(
-            images.new_empty(0, *images.shape[-2:]), empty, empty, empty, empty.bool()
-        )
-    return ExtremalMasks(
-        *(
-            torch.cat([getattr(part, name) for part in parts])
-            for name in ExtremalMasks.__dataclass_fields__
-        )
-    )
+        none = images.new_empty(0, *images.shape[-2:])
+        return ExtremalMasks(none, empty, empty, empty, empty.bool())
+    whole = {}
+    for field in fields(ExtremalMasks):
+        whole[field.name] = torch.cat([getattr(part, field.name) for part in parts])
+    return ExtremalMasks(**whole)

@@ -1,5 +1,6 @@
-"""Grad-CAM (Selvaraju et al. 2017): a layer's feature maps, each weighted by the mean slope of the
-class's logit over it.
+"""Grad-CAM: a layer's feature maps, each weighted by the mean slope of the class's logit over it.
+
+Selvaraju et al. 2017.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from shortcut_audit.registry import register
 @register("explainer")
 @dataclass(frozen=True)
 class GradCam:
-    """The positive part, drawn larger bilinearly; no finer than the layer's maps."""
+    """The positive part of the sum, drawn larger bilinearly; no finer than the layer's maps."""
 
     layer: str = ""  # its name in the model; empty: the last whose output still has places
     batch: PositiveInt = 32  # images; halved when memory runs out
@@ -37,7 +38,7 @@ class GradCam:
         area: float,
         report: Report | None = None,
     ) -> Tensor:
-        """Saliency (n, h, w) float32 in [0, 1]; the area plays no part.
+        """Gives saliency (n, h, w) float32 in [0, 1]; the area plays no part.
 
         Raises:
             UsageError: the network has no such layer, or none with places.
@@ -47,41 +48,38 @@ class GradCam:
         maps = spatial_layers(network, images[:2])
         if not maps:
             raise UsageError(
-                "grad_cam needs a layer with feature maps (n, c, h, w), and this network has none; use extremal"
+                "grad_cam needs a layer with feature maps (n, c, h, w), and this network has none; "
+                "use extremal"
             )
         if self.layer and self.layer not in maps:
-            raise UsageError(
-                f"no layer with feature maps is called '{self.layer}'{did_you_mean(self.layer, list(maps))}"
-            )
+            hint = did_you_mean(self.layer, list(maps))
+            raise UsageError(f"no layer with feature maps is called '{self.layer}'{hint}")
         layer = maps[self.layer or list(maps)[-1]]
         return mapped(partial(cam, layer), network, images, targets, self.batch, report)
 
 
 def cam(layer: nn.Module, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    """(n, h, w) >= 0: ReLU of the sum over channels of mean slope * map."""
+    """Gives the ReLU of the sum over channels of mean slope * map, (n, h, w) >= 0."""
     # (n, 1, rows, columns)
     found = LayerGradCam(network, layer).attribute(images, targets, relu_attributions=True)
     return F.interpolate(found, size=images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
 
 
 def spatial_layers(network: nn.Module, images: Tensor) -> dict[str, nn.Module]:
-    """The layers whose output has more than one place, by name, in the order in which they end."""
+    """Gives the layers whose output has more than one place, by name, in the order they end in."""
     found: dict[str, nn.Module] = {}
 
     def note(name: str, module: nn.Module, _inputs: Any, output: Any) -> None:
-        if (
-            isinstance(output, Tensor)
-            and output.dim() == 4
-            and output.shape[2] * output.shape[3] > 1
-        ):
-            found.pop(name, None)
+        if not isinstance(output, Tensor) or output.dim() != 4:
+            return
+        if output.shape[2] * output.shape[3] > 1:
+            found.pop(name, None)  # a layer that is called again ends later
             found[name] = module
 
-    hooks = [
-        module.register_forward_hook(partial(note, name))
-        for name, module in inner_model(network).named_modules()
-        if name
-    ]
+    hooks = []
+    for name, module in inner_model(network).named_modules():
+        if name:
+            hooks.append(module.register_forward_hook(partial(note, name)))
     try:
         with borrowed(network), torch.no_grad():
             network(images)

@@ -1,5 +1,6 @@
-"""Guided backpropagation (Springenberg et al. 2015): the gradient, but each ReLU lets only positive
-slopes back.
+"""Guided backpropagation: the gradient, but each ReLU lets only positive slopes back.
+
+Springenberg et al. 2015.
 """
 
 from __future__ import annotations
@@ -24,11 +25,10 @@ RELUS = {torch.relu, Tensor.relu, F.relu, *IN_PLACE}
 @register("explainer")
 @dataclass(frozen=True)
 class GuidedBackprop:
-    """The guided gradient's magnitude, the greatest of the three channels; without ReLUs it is the
-    gradient's.
+    """The guided gradient's magnitude, the greatest of the three channels.
 
-    Laws: equal to captum's where captum sees every ReLU; a ReLU counts as a module, as a
-        function, in place and used twice.
+    In a network without ReLUs it is the gradient's. Laws: it equals captum's where captum sees
+    every ReLU; a ReLU counts as a module, as a function, in place and used twice.
     """
 
     batch: PositiveInt = 32  # images; halved when memory runs out
@@ -41,7 +41,7 @@ class GuidedBackprop:
         area: float,
         report: Report | None = None,
     ) -> Tensor:
-        """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
+        """Gives saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
 
         def guided(model: nn.Module, some: Tensor, of: Tensor) -> Tensor:
             with _GuidedReLUs():

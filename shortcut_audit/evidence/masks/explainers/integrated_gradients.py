@@ -1,5 +1,6 @@
-"""Integrated gradients (Sundararajan, Taly, Yan 2017): the gradient's mean from nothing to the
-image, times the difference.
+"""Integrated gradients: the gradient's mean from nothing to the image, times the difference.
+
+Sundararajan, Taly, Yan 2017.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from shortcut_audit.registry import register
 @register("explainer")
 @dataclass(frozen=True)
 class IntegratedGradients:
-    """What each pixel adds to the class's logit, summed over the channels; counts against it rank
-    last.
+    """What each pixel adds to the class's logit, summed over the channels.
+
+    Pixels that count against the class rank last.
     """
 
     steps: PositiveInt = 32
-    absence: Absence = "fade"  # where the way begins: the image's mean colour, or the image blurred
+    # where the path begins: the image's mean colour, or the image blurred
+    absence: Absence = "fade"
     batch: PositiveInt = 32  # images; halved when memory runs out
 
     def explain(
@@ -35,12 +38,14 @@ class IntegratedGradients:
         area: float,
         report: Report | None = None,
     ) -> Tensor:
-        """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
+        """Gives saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
         return mapped(self.added, network, images, targets, self.batch, report)
 
     def added(self, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-        """(n, h, w). Law: sums to the logit less that of the absent image, up to the integral's
-        steps (completeness).
+        """Gives what each pixel adds, (n, h, w).
+
+        Law: the sum is the logit less that of the absent image, up to the error of so many steps
+        (completeness).
         """
         absent = perturbation_levels(images.detach(), self.absence)[:, 0]
         found: Tensor = Captum(network).attribute(

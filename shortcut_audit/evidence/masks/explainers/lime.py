@@ -1,5 +1,6 @@
-"""LIME (Ribeiro, Singh, Guestrin 2016): a linear model of the score near the image, one coefficient
-a superpixel.
+"""LIME: a linear model of the score near the image, one coefficient a superpixel.
+
+Ribeiro, Singh, Guestrin 2016.
 """
 
 from __future__ import annotations
@@ -19,11 +20,10 @@ from shortcut_audit.registry import register
 @register("explainer")
 @dataclass(frozen=True)
 class Lime:
-    """Weighted ridge regression on random halves of the superpixels, the same for every image;
-    black box.
+    """Weighted ridge regression on random halves of the superpixels; black box.
 
-    The superpixels are squares: found by segmentation they would differ between images, and a
-    decoy's edge would be given away.
+    The halves are the same for every image. The superpixels are squares: found by segmentation they
+    would differ between images, and a decoy's edge would be given away.
     """
 
     samples: PositiveInt = 400
@@ -43,42 +43,31 @@ class Lime:
         area: float,
         report: Report | None = None,
     ) -> Tensor:
-        """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
-        return explained(
-            network,
-            images,
-            targets,
-            self.probes(*images.shape[-2:]),
-            self.absence,
-            self.score,
-            report,
-        )
+        """Gives saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
+        return explained(network, images, targets, self.probes(*images.shape[-2:]), report)
 
     def probes(self, height: int, width: int) -> Probes:
-        """One mask a sample; the maps are the ridge regression's solution, which is linear in the
-        scores.
-        """
+        """Makes one mask a sample; the maps are the ridge regression, linear in the scores."""
         places = superpixels(height, width, self.across)
-        kept = (
-            np.random.default_rng((self.seed, height, width)).random(
-                (self.samples, int(places.max()) + 1)
-            )
-            < 0.5
-        )
-        kept[0] = True  # (v, f)
+        rng = np.random.default_rng((self.seed, height, width))
+        kept = rng.random((self.samples, int(places.max()) + 1)) < 0.5  # (v, f)
+        kept[0] = True
         design = torch.from_numpy(kept.astype(float))
-        return Probes(
-            design.float()[:, places], self.solution(design, self.weights(design)), places
-        )
+        masks = design.float()[:, places]
+        maps = self.solution(design, self.weights(design))
+        return Probes(masks, maps, self.absence, self.score, places)
 
     def weights(self, design: Tensor) -> Tensor:
-        """(v,): how near a sample is to the whole image."""
+        """Says how near each sample is to the whole image, (v,)."""
         # the cosine of a 0-1 vector with k of f ones and the ones is sqrt(k / f)
         distance = 1 - design.mean(1).sqrt()
         return torch.exp(-(distance**2) / self.width**2)
 
     def solution(self, design: Tensor, weights: Tensor) -> Tensor:
-        """(v, f): scores (v,) @ it = argmin_b sum w (score - b0 - design b)^2 + ridge |b|^2."""
+        """Gives the matrix (v, f) that turns scores (v,) into the regression's coefficients (f,).
+
+        scores @ matrix = argmin_b sum w (score - b0 - design b)^2 + ridge |b|^2.
+        """
         centred = design - (weights @ design) / weights.sum()
         weighted = weights[:, None] * centred
         square = centred.T @ weighted + self.ridge * torch.eye(design.shape[1]).to(design)

@@ -1,5 +1,6 @@
-"""Meaningful perturbation (Fong, Vedaldi 2017; thesis 2.5): the smallest smooth mask that keeps the
-class, or that removes it.
+"""Meaningful perturbation: the smallest smooth mask that keeps the class, or that removes it.
+
+Fong, Vedaldi 2017; thesis, section 2.5.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ from shortcut_audit.evidence.masks.perturbation import (
 from shortcut_audit.evidence.masks.search import Logits
 from shortcut_audit.registry import register
 
-# images that are differentiated together: fewer go through other routines, whose rounding Adam
-# would amplify
+# images that are differentiated together: fewer would go through other routines, and Adam would
+# amplify their rounding
 FEWEST = 4
 
 
 @register("explainer")
 @dataclass(frozen=True)
 class MeaningfulPerturbation:
-    """min over m of size * mean m + smooth * mean |grad m|^3 - p(x through m), or + p(x through 1 -
-    m) where m is deleted.
+    """The mask m that makes size * mean m + smooth * mean |grad m|^3 - p(x through m) small.
 
-    The mask m has a coarse grid's cells and is drawn larger bilinearly; Adam. Each iteration shifts
-    what the network sees by a few pixels, the same for every image. The area is what the weights
-    make of it; the harness reveals its top share.
+    Where the mask is deleted, the last term is + p(x through 1 - m). The mask has a coarse grid's
+    cells and is drawn larger bilinearly; the optimiser is Adam. Each iteration shifts what the
+    network sees by a few pixels, the same for every image. The weights decide the area of the mask;
+    the harness reveals its top share.
     """
 
     game: Literal["preserve", "delete"] = "preserve"
@@ -59,33 +60,29 @@ class MeaningfulPerturbation:
         area: float,
         report: Report | None = None,
     ) -> Tensor:
-        """Masks (n, h, w) float32 in [0, 1]; the area plays no part."""
+        """Gives masks (n, h, w) float32 in [0, 1]; the area plays no part."""
         require_gradient(network, images)
         with lean(network, images[:2]) as logits:
-            return joined(
-                in_batches(partial(self.masks, logits), (images, targets), self.batch, report),
-                images,
-            )
+            step = partial(self.masks, logits)
+            return joined(in_batches(step, (images, targets), self.batch, report), images)
 
     def masks(self, logits: Logits, images: Tensor, targets: Tensor) -> Tensor:
-        """(n, h, w): the cells after the last iteration, from 1 everywhere."""
+        """Gives the mask (n, h, w) after the last iteration, from cells of 1 everywhere."""
         if len(images) < FEWEST:
             filled = torch.arange(FEWEST) % len(images)
             return self.masks(logits, images[filled], targets[filled])[: len(images)]
         height, width = images.shape[-2:]
         side = min(height, width) / self.cells
         levels = perturbation_levels(images, self.perturbation)
-        cells = images.new_ones(
-            len(images), 1, round(height / side), round(width / side)
-        ).requires_grad_()
+        cells = images.new_ones(len(images), 1, round(height / side), round(width / side))
+        cells.requires_grad_()
         # the size term's own slope: what is smaller is rounding, and no reason for a whole step
         least = 1 / cells[0].numel()
         optimiser = torch.optim.Adam([cells], lr=self.rate, eps=least)
         with torch.enable_grad():
             for shift in self.shifts(height, width):
-                (cells.grad,) = torch.autograd.grad(
-                    self.objective(logits, levels, targets, cells, shift).sum(), cells
-                )
+                value = self.objective(logits, levels, targets, cells, shift)
+                (cells.grad,) = torch.autograd.grad(value.sum(), cells)
                 optimiser.step()
                 cells.data.clamp_(0, 1)
         return _larger(cells.detach(), height, width)
@@ -93,13 +90,17 @@ class MeaningfulPerturbation:
     def objective(
         self, logits: Logits, levels: Tensor, targets: Tensor, cells: Tensor, shift: tuple[int, int]
     ) -> Tensor:
-        """(n,): what is made small; `cells` (n, 1, rows, columns), `shift` pixels down and right."""
+        """Gives what is made small, (n,).
+
+        Args:
+            cells: (n, 1, rows, columns).
+            shift: pixels down and right.
+        """
         masks = _larger(cells, *levels.shape[-2:])
-        seen = perturbed(levels, masks if self.game == "preserve" else 1 - masks).roll(
-            shift, (-2, -1)
-        )
-        chance = logits(seen).softmax(1).gather(1, targets[:, None])[:, 0]
-        variation = sum(cells.diff(dim=axis).abs().pow(3).mean((1, 2, 3)) for axis in (2, 3))
+        seen = perturbed(levels, masks if self.game == "preserve" else 1 - masks)
+        scores = logits(seen.roll(shift, (-2, -1))).softmax(1)
+        chance = scores.gather(1, targets[:, None])[:, 0]
+        variation = _variation(cells, axis=2) + _variation(cells, axis=3)
         return (
             self.size * masks.mean((1, 2))
             + self.smooth * variation
@@ -107,13 +108,17 @@ class MeaningfulPerturbation:
         )
 
     def shifts(self, height: int, width: int) -> list[tuple[int, int]]:
-        """One an iteration, the same for every image and in every run."""
+        """Draws one shift an iteration, the same for every image and in every run."""
         reach = round(self.jitter * min(height, width) / REFERENCE_SIDE)
-        drawn = np.random.default_rng((height, width)).integers(
-            -reach, reach + 1, (self.iterations, 2)
-        )
+        rng = np.random.default_rng((height, width))
+        drawn = rng.integers(-reach, reach + 1, (self.iterations, 2))
         return [(int(down), int(right)) for down, right in drawn]
 
 
 def _larger(cells: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(cells, size=(height, width), mode="bilinear", align_corners=False)[:, 0]
+
+
+def _variation(cells: Tensor, axis: int) -> Tensor:
+    """(n,): the mean cubed difference of neighbouring cells along one axis."""
+    return cells.diff(dim=axis).abs().pow(3).mean((1, 2, 3))

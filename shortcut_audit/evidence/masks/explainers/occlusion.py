@@ -1,5 +1,6 @@
-"""Occlusion (Zeiler, Fergus 2014): how far the class's score falls when a patch that slides over
-the image hides a place.
+"""Occlusion: how far the class's score falls when a patch that slides over the image hides a place.
+
+Zeiler, Fergus 2014.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from shortcut_audit.registry import register
 @register("explainer")
 @dataclass(frozen=True)
 class Occlusion:
-    """A pixel's mean drop of the score over all patches that hide it, as captum has it; black box."""
+    """A pixel's mean drop of the score over all patches that hide it, as in captum; black box."""
 
     patch: Share = 0.2  # side, as a share of the image's shorter side
     stride: Share = 0.05  # likewise
@@ -32,34 +33,28 @@ class Occlusion:
         area: float,
         report: Report | None = None,
     ) -> Tensor:
-        """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
-        return explained(
-            network,
-            images,
-            targets,
-            self.probes(*images.shape[-2:]),
-            self.absence,
-            self.score,
-            report,
-        )
+        """Gives saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
+        return explained(network, images, targets, self.probes(*images.shape[-2:]), report)
 
     def probes(self, height: int, width: int) -> Probes:
-        """One mask a place of the patch, and first one that hides nothing. Law: each pixel is
-        hidden at least once.
+        """Makes one mask for each place of the patch, after a first one that hides nothing.
+
+        Law: each pixel is hidden at least once.
         """
-        side, stride = (
-            max(1, round(share * min(height, width))) for share in (self.patch, self.stride)
-        )
-        stride = min(stride, side)
-        rows, columns = (_hidden(size, side, stride) for size in (height, width))
+        shorter = min(height, width)
+        side = max(1, round(self.patch * shorter))
+        stride = min(side, max(1, round(self.stride * shorter)))
+        rows, columns = _hidden(height, side, stride), _hidden(width, side, stride)
         # (places, h, w)
         hidden = (rows[:, None, :, None] & columns[None, :, None]).flatten(0, 1).float()
         whole = torch.ones(1, height, width)
-        return Probes(torch.cat([whole, 1 - hidden]), torch.cat([whole, -hidden / hidden.sum(0)]))
+        masks = torch.cat([whole, 1 - hidden])
+        maps = torch.cat([whole, -hidden / hidden.sum(0)])
+        return Probes(masks, maps, self.absence, self.score)
 
 
 def _hidden(size: int, side: int, stride: int) -> Tensor:
-    """(places, size) bool: what a window hides of a line; the last one reaches or passes the end."""
+    """(places, size) bool: what a window hides of a line; the last reaches or passes the end."""
     starts = torch.arange(-(-max(0, size - side) // stride) + 1) * stride
     pixels = torch.arange(size)
     return (pixels >= starts[:, None]) & (pixels < starts[:, None] + side)

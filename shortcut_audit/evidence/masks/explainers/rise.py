@@ -1,5 +1,6 @@
-"""RISE (Petsiuk, Das, Saenko 2018): the mean of random masks, weighted by the class's score through
-each.
+"""RISE: the mean of random masks, weighted by the class's score through each.
+
+Petsiuk, Das, Saenko 2018.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from shortcut_audit.registry import register
 @register("explainer")
 @dataclass(frozen=True)
 class Rise:
-    """sum of score * mask / (samples * keep) over random smooth masks, the same for every image;
-    black box.
+    """The sum of score * mask / (samples * keep) over random smooth masks; black box.
+
+    The masks are the same for every image.
     """
 
     samples: PositiveInt = 400
@@ -39,34 +41,28 @@ class Rise:
         area: float,
         report: Report | None = None,
     ) -> Tensor:
-        """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
-        return explained(
-            network,
-            images,
-            targets,
-            self.probes(*images.shape[-2:]),
-            self.absence,
-            self.score,
-            report,
-        )
+        """Gives saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
+        return explained(network, images, targets, self.probes(*images.shape[-2:]), report)
 
     def probes(self, height: int, width: int) -> Probes:
-        """Masks (v, h, w) and what they weigh. Law: a mask's mean is `keep` at every pixel (RISE,
-        section 3.2).
+        """Makes the masks (v, h, w) and their weights.
+
+        Law: a mask's mean is `keep` at every pixel (RISE, section 3.2).
         """
         masks = self.masks(height, width)
-        return Probes(masks, masks / (self.samples * self.keep))
+        return Probes(masks, masks / (self.samples * self.keep), self.absence, self.score)
 
     def masks(self, height: int, width: int) -> Tensor:
-        """(samples, h, w) in [0, 1]: cells on or off, drawn larger bilinearly and shifted by less
-        than a cell.
+        """Makes random masks, (samples, h, w) in [0, 1].
+
+        Cells are on or off, drawn larger bilinearly and shifted by less than a cell.
         """
         rng = np.random.default_rng((self.seed, height, width))
         side = -(-min(height, width) // self.cells)  # pixels of a cell
-        rows, columns = (-(-size // side) + 1 for size in (height, width))
+        rows, columns = -(-height // side) + 1, -(-width // side) + 1
         cells = torch.from_numpy(rng.random((self.samples, 1, rows, columns)) < self.keep).float()
         large = F.interpolate(cells, scale_factor=side, mode="bilinear", align_corners=False)[:, 0]
         starts = torch.from_numpy(rng.integers(0, side, (2, self.samples, 1)))
-        # (samples, h), (samples, w)
-        down, across = starts[0] + torch.arange(height), starts[1] + torch.arange(width)
+        down = starts[0] + torch.arange(height)  # (samples, h)
+        across = starts[1] + torch.arange(width)  # (samples, w)
         return large[torch.arange(self.samples)[:, None, None], down[:, :, None], across[:, None]]

@@ -1,5 +1,6 @@
-"""Gradient saliency (Simonyan, Vedaldi, Zisserman 2014): how much the class's logit feels a change
-of each pixel.
+"""Gradient saliency: how much the class's logit feels a change of each pixel.
+
+Simonyan, Vedaldi, Zisserman 2014.
 """
 
 from __future__ import annotations
@@ -28,5 +29,5 @@ class Saliency:
         area: float,
         report: Report | None = None,
     ) -> Tensor:
-        """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
+        """Gives saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
         return mapped(gradient_size, network, images, targets, self.batch, report)

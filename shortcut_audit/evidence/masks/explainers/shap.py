@@ -1,5 +1,6 @@
-"""Kernel SHAP (Lundberg, Lee 2017): Shapley values of superpixels by a weighted regression on
-coalitions.
+"""Kernel SHAP: Shapley values of superpixels by a weighted regression on coalitions.
+
+Lundberg, Lee 2017.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from shortcut_audit.registry import register
 @register("explainer")
 @dataclass(frozen=True)
 class Shap:
-    """Coalitions of squares, the same for every image; all of them where `samples` suffice, which
-    is exact; black box.
+    """Coalitions of squares, the same for every image; black box.
+
+    Where `samples` suffice all coalitions are taken, which is exact.
     """
 
     samples: Several = 400
@@ -45,66 +47,61 @@ class Shap:
         area: float,
         report: Report | None = None,
     ) -> Tensor:
-        """Saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
-        return explained(
-            network,
-            images,
-            targets,
-            self.probes(*images.shape[-2:]),
-            self.absence,
-            self.score,
-            report,
-        )
+        """Gives saliency (n, h, w) float32 in [0, 1]; the area plays no part."""
+        return explained(network, images, targets, self.probes(*images.shape[-2:]), report)
 
     def probes(self, height: int, width: int) -> Probes:
-        """Masks of nothing, everything and the coalitions; the maps are the regression's solution,
-        linear in the scores.
+        """Makes masks of nothing, of everything and of the coalitions.
+
+        The maps are the regression's solution, linear in the scores.
         """
         places = superpixels(height, width, self.across)
         design, weights = self.coalitions(int(places.max()) + 1)
-        return Probes(design.float()[:, places], solution(design, weights), places)
+        masks = design.float()[:, places]
+        return Probes(masks, solution(design, weights), self.absence, self.score, places)
 
     def coalitions(self, features: int) -> tuple[Tensor, Tensor]:
-        """Members (v, f) float64 and weights (v,): nothing and everything first, both with weight
-        0.
+        """Gives members (v, f) float64 and weights (v,); nothing and everything first, weight 0.
 
-        All 2^f - 2 with the Shapley kernel (f - 1) / (C(f, s) s (f - s)), or `samples` drawn from
-        it, each with its complement (Covert, Lee 2021, section 4.2: half the variance or less).
+        All 2^f - 2 others with the Shapley kernel (f - 1) / (C(f, s) s (f - s)), or `samples` drawn
+        from it, each with its complement (Covert, Lee 2021, section 4.2: half the variance or
+        less).
         """
         if 2**features - 2 <= self.samples:
-            rows = [
-                row
-                for row in itertools.product((0.0, 1.0), repeat=features)
-                if 0 < sum(row) < features
-            ]
-            members = torch.tensor(rows, dtype=torch.float64).reshape(-1, features)
-            sizes = members.sum(1)
-            weights = (features - 1) / (
-                torch.from_numpy(comb(features, sizes.numpy())) * sizes * (features - sizes)
-            )
+            members, weights = _all_coalitions(features)
         else:
-            rng = np.random.default_rng((self.seed, features))
-            chances = 1 / (np.arange(1, features) * (features - np.arange(1.0, features)))
-            drawn = rng.choice(
-                np.arange(1, features), (self.samples // 2, 1), p=chances / chances.sum()
-            )
-            half = torch.from_numpy(
-                (rng.random((len(drawn), features)).argsort(1).argsort(1) < drawn).astype(float)
-            )
-            members = torch.cat([half, 1 - half])
+            members = self._drawn(features)
             weights = torch.ones(len(members), dtype=torch.float64)
         ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
-        return torch.cat([ends[:, None].expand(-1, features), members]), torch.cat(
-            [0 * ends, weights]
-        )
+        nothing_and_everything = ends[:, None].expand(-1, features)
+        return torch.cat([nothing_and_everything, members]), torch.cat([0 * ends, weights])
+
+    def _drawn(self, features: int) -> Tensor:
+        """(samples, f): random coalitions, and behind them the complement of each."""
+        rng = np.random.default_rng((self.seed, features))
+        sizes = np.arange(1, features)
+        chances = 1 / (sizes * (features - np.arange(1.0, features)))
+        drawn = rng.choice(sizes, (self.samples // 2, 1), p=chances / chances.sum())
+        order = rng.random((len(drawn), features)).argsort(1).argsort(1)
+        half = torch.from_numpy((order < drawn).astype(float))
+        return torch.cat([half, 1 - half])
+
+
+def _all_coalitions(features: int) -> tuple[Tensor, Tensor]:
+    """All members (v, f) but nothing and everything, and the Shapley kernel's weights (v,)."""
+    rows = list(itertools.product((0.0, 1.0), repeat=features))[1:-1]
+    members = torch.tensor(rows, dtype=torch.float64).reshape(-1, features)
+    sizes = members.sum(1)
+    ways = torch.from_numpy(comb(features, sizes.numpy()))
+    return members, (features - 1) / (ways * sizes * (features - sizes))
 
 
 def solution(design: Tensor, weights: Tensor) -> Tensor:
-    """(v, f): scores (v,) @ it = argmin_b sum w (score - score of nothing - design b)^2 with b
-    summing to everything - nothing.
+    """Gives the matrix (v, f) that turns scores (v,) into the regression's coefficients (f,).
 
-    Covert, Lee 2021, equation 7. Law: it gives the Shapley values where all coalitions are there
-    with the kernel's weights.
+    scores @ matrix = argmin_b sum w (score - score of nothing - design b)^2, with b summing to the
+    score of everything less that of nothing (Covert, Lee 2021, equation 7). Law: it gives the
+    Shapley values where all coalitions are there with the kernel's weights.
     """
     weighted = (weights[:, None] * design).T  # (f, v)
     inverse = torch.linalg.pinv(weighted @ design, hermitian=True)

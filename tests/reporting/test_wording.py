@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shortcut_audit import UsageError
-from shortcut_audit.harness.wording import filled
+from shortcut_audit.reporting.wording import filled
 
 WORDS = {"model": "net", "effect": "9 %"}
 

@@ -20,9 +20,14 @@ def percent(share: float | None) -> str:
     return f"{points:.1f} %" if 0 < abs(points) < 1 else f"{points:.0f} %"
 
 
+def _points(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
 def filled(claim: str, words: Mapping[str, str], names: Iterable[str]) -> str:
-    """The claim with each `{word}` filled in, and `{{` for a brace; braces that are part of one of
-    these names stay.
+    """The claim with each `{word}` filled in, and `{{` for a brace.
+
+    Braces that are part of one of these names stay.
 
     Raises:
         UsageError: the claim asks for a word that there is not.
@@ -43,29 +48,21 @@ def filled(claim: str, words: Mapping[str, str], names: Iterable[str]) -> str:
 
 
 def figures(judgement: Judgement) -> str:
-    """`: 94 points [91, 96], limit 10 (n = 372)`, and what would decide, or what would have been
-    found where it holds.
-    """
+    """`: 94 points [91, 96], limit 10 (n = 372)`, and what would decide, or was to be found."""
     estimate = judgement.estimate
     limit = f"limit {100 * judgement.limit:.3g}"
     if estimate.n == 0:
         return f": nothing could be measured, {limit} (n = 0)"
-    value, low, high = (
-        f"{100 * number:.0f}" for number in (estimate.value, estimate.low, estimate.high)
-    )
-    text = f": {value} points [{low}, {high}], {limit} (n = {estimate.n})"
+    interval = f"[{_points(estimate.low)}, {_points(estimate.high)}]"
+    text = f": {_points(estimate.value)} points {interval}, {limit} (n = {estimate.n})"
     if judgement.verdict is Verdict.UNDECIDED:
         return f"{text}; undecided: {judgement.advice}"
     if judgement.excess is not None and judgement.excess_high is not None:
-        usual, own, far = (
-            f"{100 * number:.0f}"
-            for number in (
-                estimate.value - judgement.excess,
-                judgement.excess,
-                judgement.excess_high,
-            )
+        text += (
+            "; innocent: clean reference models show "
+            f"{_points(estimate.value - judgement.excess)} points, so that "
+            f"{_points(judgement.excess)}, at most {_points(judgement.excess_high)}, are its own"
         )
-        text += f"; innocent: clean reference models show {usual} points, so that {own}, at most {far}, are its own"
     if judgement.verdict is Verdict.HOLDS and judgement.detectable is not None:
         return f"{text}; {100 * judgement.detectable:.0f} points would have been found"
     return text

@@ -1,0 +1,103 @@
+"""What an audit can ask for: one table. A new kind of evidence is one line here.
+
+Imports no torch: collecting stays cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shortcut_audit.records import Case
+
+if TYPE_CHECKING:
+    from shortcut_audit.evidence.collection import Evidence
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One argument that an audit function may have."""
+
+    about: str  # what `pytest --fixtures` says of it
+    # of one model, or of all models of a case where `of_a_case` is set
+    ask: Callable[[Evidence, str, Case], Any]
+    of_a_decoy: bool = False  # an audit that asks for it has a case for each decoy
+    of_a_case: bool = True  # False: a pair's audit gets one for each of the two models
+
+
+def _decoy(evidence: Evidence, model: str, case: Case) -> Any:
+    return evidence.named_decoy(model, str(case.decoy), case.target)
+
+
+def _pair(evidence: Evidence, _model: str, case: Case) -> Any:
+    return tuple(evidence.candidates[one] for one in case.models)
+
+
+def _predictions(evidence: Evidence, model: str, case: Case) -> Any:
+    return evidence.predictions(model, str(case.decoy), case.strength, case.control)
+
+
+def _masks(evidence: Evidence, model: str, case: Case) -> Any:
+    return evidence.masks(model, str(case.decoy), case.target)
+
+
+def _explainer_check(evidence: Evidence, model: str, case: Case) -> Any:
+    return evidence.explainer_check(model, str(case.decoy), case.target)
+
+
+def _influence(evidence: Evidence, model: str, case: Case) -> Any:
+    return evidence.influence(model, str(case.decoy), case.target)
+
+
+def _transfer(evidence: Evidence, model: str, case: Case) -> Any:
+    return evidence.transfer(model, case.models[-1], str(case.decoy), case.target)
+
+
+KINDS = {
+    "subject": Kind(
+        "The loaded model: `subject.network` maps (n, 3, h, w) in [0, 1] to logits (n, k).",
+        lambda evidence, model, _: evidence.subject(model),
+    ),
+    "pair": Kind(
+        "The two models' entries of the manifest; the other fixtures then give a tuple of two.",
+        _pair,
+    ),
+    "decoy": Kind("The decoy's name, target and target_index.", _decoy, of_a_decoy=True),
+    "predictions": Kind(
+        "Logits on the validation images: plain, decoyed, control.",
+        _predictions,
+        of_a_decoy=True,
+        of_a_case=False,
+    ),
+    "masks": Kind(
+        "What the model needs to see of images of the decoy's class.",
+        _masks,
+        of_a_decoy=True,
+        of_a_case=False,
+    ),
+    "explainer_check": Kind(
+        "Masks in copies of the model of which it is known where they must lie.",
+        _explainer_check,
+        of_a_decoy=True,
+        of_a_case=False,
+    ),
+    "transfer": Kind(
+        "Scores of a pair of models through their own and each other's masks.",
+        _transfer,
+        of_a_decoy=True,
+    ),
+    "influence": Kind(
+        "How much each training image speaks for each query.",
+        _influence,
+        of_a_decoy=True,
+        of_a_case=False,
+    ),
+    "accuracy": Kind(
+        "Which plain validation images the model, and the best model, get right.",
+        lambda evidence, model, _: evidence.accuracy(model),
+    ),
+    "limits": Kind("The scenario's limits.", lambda evidence, *_: evidence.scenario.limits),
+    "scenario": Kind("The whole scenario.", lambda evidence, *_: evidence.scenario),
+}
+OF_A_DECOY = frozenset(name for name, kind in KINDS.items() if kind.of_a_decoy)
