@@ -1,4 +1,4 @@
-"""The commands `train`, `study`, `calibrate`, `gate` and `report`, which only delegate.
+"""The commands `train`, `study`, `calibrate`, `gate`, `report` and `audits`: they only delegate.
 
 A user's mistake is one sentence and exit code 4.
 """
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_calibrate(commands)
     _add_gate(commands)
     _add_report(commands)
+    _add_audits(commands)
     return parser
 
 
@@ -172,11 +173,22 @@ def _add_gate(commands: Any) -> None:
 
 
 def _add_report(commands: Any) -> None:
-    report = commands.add_parser("report", help="write the report's files again, from the record")
+    report = commands.add_parser(
+        "report",
+        help="write the report's files again, or those of a run that was killed",
+    )
     report.add_argument(
-        "reports", type=Path, help="the folder that holds record.jsonl and verdict.json"
+        "reports", type=Path, help="the folder that holds verdict.json, or record.jsonl alone"
     )
     report.set_defaults(command=_report)
+
+
+def _add_audits(commands: Any) -> None:
+    audits = commands.add_parser(
+        "audits",
+        help='print the folder of the audits: pytest "$(shortcut-audit audits)" --models DIR',
+    )
+    audits.set_defaults(command=_audits)
 
 
 def _count(text: str) -> int:
@@ -272,6 +284,13 @@ def _gate(asked: argparse.Namespace) -> int:
     answer = gate(asked.verdict, compared)
     print("\n".join(answer.lines))
     return 0 if answer.passes else 1
+
+
+def _audits(_asked: argparse.Namespace) -> int:
+    from shortcut_audit.files.sources import shipped_audits
+
+    print(shipped_audits())
+    return 0
 
 
 def _report(asked: argparse.Namespace) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
 from shortcut_audit.cli import main
+from shortcut_audit.files import sources
 
 
 @pytest.fixture
@@ -71,3 +73,25 @@ def test_gate_on_an_empty_file_is_a_mistake(verdict, capsys):
     verdict.write_text("")
     assert main(["gate", str(verdict), "--model", "F0"]) == 4
     assert "is no verdict file" in capsys.readouterr().err
+
+
+def test_audits_prints_the_folder_of_the_audits(capsys):
+    assert main(["audits"]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert (folder / "test_decoy_insertion.py").is_file()
+
+
+@pytest.mark.parametrize("where", ["inside", "beside"])
+def test_the_audits_are_found_in_a_wheel_and_in_a_checkout(where, tmp_path, monkeypatch):
+    package = tmp_path / "site/shortcut_audit"
+    folder = (package if where == "inside" else package.parent) / "audits"
+    folder.mkdir(parents=True)
+    (folder / "test_decoy_insertion.py").touch()
+    monkeypatch.setattr(sources, "PACKAGE", package)
+    assert sources.shipped_audits() == folder
+
+
+def test_where_there_are_no_audits_that_is_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sources, "PACKAGE", tmp_path / "shortcut_audit")
+    assert main(["audits"]) == 4
+    assert "no audits lie in or beside" in capsys.readouterr().err

@@ -23,8 +23,9 @@ from shortcut_audit.evidence.masks.perturbation import perturbation_levels, pert
 # batches at most at one rate, and after every how many the copy is judged
 STEPS, LOOK = 100, 20
 BATCH = 4  # pictures, each in five versions
-# learning rates, as shares of the spread of a layer's own weights; tried until one is good enough
-RATES = (0.013, 0.03, 0.004)
+# learning rates, as shares of the spread of a layer's own weights; each with other pictures in
+# another order, until one is good enough: the last two are restarts
+RATES = (0.013, 0.03, 0.004, 0.013, 0.03)
 SHOWN = 24  # pictures on which a copy is judged
 MARGIN = 2.0  # logits, by which it must be right there about each of the five versions
 ENOUGH = 0.75  # share of these pictures about which it is right by that margin: training ends

@@ -17,12 +17,26 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from importlib.util import resolve_name
 from pathlib import Path
 
+from shortcut_audit.errors import UsageError
+
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scipy", "captum", "pillow")
 PACKAGE = Path(__file__).parents[1]
 ROOMS = ("subjects", "evidence")  # of this package: what loads a model, and what asks it
 INSTALLED = tuple(
     Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
+
+
+def shipped_audits() -> Path:
+    """The folder of the audits of this version: in the wheel, or beside the package in a checkout.
+
+    Raises:
+        UsageError: neither is there.
+    """
+    for folder in (PACKAGE / "audits", PACKAGE.parent / "audits"):
+        if (folder / "test_decoy_insertion.py").is_file():
+            return folder
+    raise UsageError(f"no audits lie in or beside '{PACKAGE}': install shortcut-audit again")
 
 
 @cache
@@ -170,8 +184,8 @@ def _spec(name: str) -> ModuleSpec | None:
     for length in range(1, len(parts) + 1):
         try:
             spec = PathFinder.find_spec(".".join(parts[:length]), path)
-        except (ImportError, ValueError):
-            return None
+        except (ImportError, ValueError, KeyError):
+            return None  # KeyError: a namespace package in a package that nobody has imported
         if spec is None or (length < len(parts) and spec.submodule_search_locations is None):
             return None
         path = spec.submodule_search_locations

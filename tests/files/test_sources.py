@@ -73,3 +73,13 @@ def test_our_own_code_is_named_once_and_a_users_by_its_file():
             return None
 
     assert len(code_of(Own)) == 64
+
+
+def test_a_namespace_inside_a_package_that_nobody_imported_is_no_crash(tmp_path, monkeypatch):
+    deep = tmp_path / "outer_of_nobody/inner_without_init"
+    deep.mkdir(parents=True)
+    (tmp_path / "outer_of_nobody/__init__.py").touch()
+    (deep / "leaf.py").write_text("x = 1\n")
+    (tmp_path / "uses_leaf.py").write_text("import outer_of_nobody.inner_without_init.leaf\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert len(code_of_module("uses_leaf")) == 64
