@@ -36,7 +36,7 @@ from torchvision import models
 
 from shortcut_audit import registry
 from shortcut_audit.evidence.lent_network import bf16_pays, lean
-from shortcut_audit.evidence.masks.area import sharpened, top_area
+from shortcut_audit.evidence.masks.area import sharpened, mask_of_area
 from shortcut_audit.evidence.masks.explainers import extremal
 from shortcut_audit.evidence.masks.explainers.extremal import RECIPES, Extremal
 from shortcut_audit.evidence.masks.perturbation import perturbation_levels
@@ -97,7 +97,7 @@ def measure(method: str, make: Timed, case: Case, area: float) -> Row:
     masks, seconds = make(case.network, case.images, case.targets, area)
     masks = masks.clamp(min=0)
     masks = masks / masks.amax((1, 2), keepdim=True).clamp(min=1)
-    score, soft = (preserved(case, each(masks, area)) for each in (top_area, sharpened))
+    score, soft = (preserved(case, each(masks, area)) for each in (mask_of_area, sharpened))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Row(method, float(seconds.mean()), masks, score, soft, peak)
 
@@ -175,7 +175,7 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> str:
 
 def overlap(first: Tensor, second: Tensor, area: float) -> float:
     """Mean IoU of the pixels that two methods reveal."""
-    return float(iou(top_area(first, area).numpy(), top_area(second, area).numpy()).mean())
+    return float(iou(mask_of_area(first, area).numpy(), mask_of_area(second, area).numpy()).mean())
 
 
 def noise_floor(
@@ -187,7 +187,7 @@ def noise_floor(
     few = case.first(count)
     mirrored = make(few.network, few.images.flip(-1), few.targets, area)[0].flip(-1)
     gap = (
-        difference(preserved(few, top_area(mirrored, area)), reference.score[:count])
+        difference(preserved(few, mask_of_area(mirrored, area)), reference.score[:count])
         if count > 1
         else ""
     )
@@ -202,7 +202,7 @@ def at_own_area(reference: Row, make: Timed, case: Case, area: float, count: int
     areas = theirs.mean((1, 2)).double()
     exact = Extremal(recipe="paper").masks(few.network, few.images, few.targets, areas).masks
     mirrored = make(few.network, few.images.flip(-1), few.targets, area)[0].flip(-1)
-    own, *others = (top_area(masks, areas) for masks in (theirs, exact, mirrored))
+    own, *others = (mask_of_area(masks, areas) for masks in (theirs, exact, mirrored))
     words = [
         f"{difference(preserved(few, each), preserved(few, own))}, IoU {iou(each.numpy(), own.numpy()).mean():.2f}"
         for each in others
@@ -247,7 +247,7 @@ def table(case: Case, rows: list[Row], reference: Row | None, area: float) -> st
         ]
         cells += [f"{row.memory:.0f}"]
         if case.footprint is not None:
-            shown = top_area(row.masks, area).numpy()
+            shown = mask_of_area(row.masks, area).numpy()
             share = share_on_footprint(shown, case.footprint)
             cells += [
                 f"{np.median(share):.2f}",

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from shortcut_audit import registry
-from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.masks.area import mask_of_area
 from shortcut_audit.measures.masks import chance_corrected, iou, share_on_footprint, similarity
 from shortcut_audit.records import Subject
 from shortcut_audit.scenario import load_scenario
@@ -61,7 +61,7 @@ def main() -> None:
 
     def masks(model: Subject, pixels: torch.Tensor) -> np.ndarray:
         targets = torch.full((len(chosen),), target)
-        return top_area(
+        return mask_of_area(
             explainer.explain(model.network, pixels[chosen] / 255, targets, asked.area), asked.area
         ).numpy()
 

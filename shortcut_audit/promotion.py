@@ -1,10 +1,12 @@
-"""What blocks promotion, what is only noted, what is waived, and what stops a model."""
+"""What becomes of a model: what blocks, what is only noted or waived, and the decision itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
-from shortcut_audit.records import ACCURACY, Case, Decision, Finding, Verdict
+from shortcut_audit.errors import did_you_mean
+from shortcut_audit.records import ABOVE_CHANCE, ACCURACY, Case, Decision, Finding, Verdict
 from shortcut_audit.scenario import Scenario
 
 PROMOTED = (Decision.PROMOTE, Decision.WAIVED)
@@ -44,3 +46,128 @@ def waiver(scenario: Scenario, audit: str, case: Case) -> str:
         if named and each.decoy in (None, case.decoy):
             return each.reason
     return ""
+
+
+def decide(name: str, findings: Sequence[Finding], scenario: Scenario) -> tuple[Decision, str]:
+    """What becomes of a model, and the sentence that says why.
+
+    It is rejected if a blocking finding is VIOLATED, and undecided if one is UNDECIDED or missing.
+    Else it is waived, where somebody waived one, or promoted.
+    """
+    open_ones = open_findings(findings)
+    violated = [finding for finding in open_ones if finding.verdict is Verdict.VIOLATED]
+    if violated:
+        return Decision.REJECT, max(violated, key=_beyond).claim
+    if open_ones:
+        return Decision.UNDECIDED, max(open_ones, key=_beyond).claim
+    if not scenario.decoys:
+        why = "the scenario names no decoy, so that nothing was looked for: add one to 'decoys'"
+        return Decision.UNDECIDED, f"{name}: {why}"
+    missing = []
+    for audit in scenario.blocking:
+        missing += _lacking(audit, findings, scenario)
+    if missing:
+        hint = _hint(findings, scenario)
+        why = f"was not audited by {', '.join(missing)}: run the whole suite to promote it{hint}"
+        return Decision.UNDECIDED, f"{name} {why}"
+    blocking = [finding for finding in findings if finding.blocking]
+    looked_at = {finding.decoy for finding in blocking}
+    unseen = [decoy for decoy in scenario.decoys if decoy not in looked_at]
+    if unseen:
+        return Decision.UNDECIDED, (
+            f"{name}: no audit that blocks looked at {', '.join(unseen)}: "
+            "add one that does to 'blocking', such as decoy_insertion"
+        )
+    waived = [finding for finding in blocking if finding.waived]
+    if waived:
+        return Decision.WAIVED, f"{waived[0].claim}; waived: {waived[0].waived}"
+    return Decision.PROMOTE, _passed(name, blocking)
+
+
+def _hint(findings: Sequence[Finding], scenario: Scenario) -> str:
+    """Which audit was probably meant by one that blocks and that nobody knows; "" where none."""
+    known = {finding.audit.partition("@")[0] for finding in findings}
+    for audit in scenario.blocking:
+        if audit.partition("@")[0] not in known:
+            hint = did_you_mean(audit, known)
+            if "did you mean" in hint:
+                return hint
+    return ""
+
+
+def _lacking(audit: str, findings: Sequence[Finding], scenario: Scenario) -> list[str]:
+    """What a blocking audit has not looked at: itself, or some of the decoys."""
+    seen = set()
+    for each in findings:
+        noted = only_noted(scenario, each.role, each.verdict)
+        counts = each.blocking or not each.applies or noted
+        if counts and audit in (each.audit, each.audit.partition("@")[0]):
+            seen.add(each.decoy)
+    if not seen:
+        return [audit]
+    if None in seen:
+        return []
+    return [f"{audit} with {decoy}" for decoy in scenario.decoys if decoy not in seen]
+
+
+def _beyond(finding: Finding) -> tuple[bool, bool, float]:
+    """For the worst: where nothing was measured, then what was named, then by how much."""
+    named = not finding.audit.endswith(("@elsewhere", "@stronger"))
+    value, limit = finding.judgement.estimate.value, finding.judgement.limit
+    value, limit = (0.0 if math.isnan(each) else each for each in (value, limit))
+    return finding.error, named, value - limit
+
+
+def _passed(name: str, blocking: Sequence[Finding]) -> str:
+    """How many decoys, which effect would have been found, and what the pass speaks for."""
+    count = len({finding.decoy for finding in blocking if finding.decoy})
+    decoys = "decoy" if count == 1 else "decoys"
+    found = f"{name} was audited for {count} {decoys}, and no shortcut was found"
+    return found + _power(blocking) + _accuracy(blocking) + _tried(blocking) + _innocent(blocking)
+
+
+def _power(findings: Sequence[Finding]) -> str:
+    """The effect that each of these would have found: the largest of the smallest."""
+    least = []
+    for finding in findings:
+        if finding.decoy and finding.judgement.detectable is not None:
+            least.append(finding.judgement.detectable)
+    return f"; an effect of {100 * max(least):.0f} points would have been found" if least else ""
+
+
+def _accuracy(findings: Sequence[Finding]) -> str:
+    """How often the model is right on plain pictures."""
+    for finding in findings:
+        estimate = finding.judgement.estimate
+        if finding.audit == ABOVE_CHANCE and not math.isnan(estimate.value):
+            return f"; it is right on {100 * estimate.value:.0f} % of {estimate.n} plain images"
+    return ""
+
+
+def _tried(findings: Sequence[Finding]) -> str:
+    """Which sizes, opacities and places of each decoy were tried: a pass speaks for these alone."""
+    tried: dict[str | None, str] = {}
+    for finding in findings:
+        tried[finding.decoy] = max(tried.get(finding.decoy, ""), finding.tried, key=len)
+    words = ", ".join(each for each in tried.values() if each)
+    return f"; this speaks for {words}, and for nothing else" if words else ""
+
+
+def _innocent(findings: Sequence[Finding]) -> str:
+    """Where a decoy does much, and its control as much: why this is no shortcut."""
+    loud = [finding for finding in findings if _is_loud(finding)]
+    if not loud:
+        return ""
+    loudest = max(loud, key=lambda finding: finding.judgement.observed)
+    innocent = loudest.judgement.excess is not None
+    by = "clean reference models do" if innocent else "a neutral control does"
+    return f"; what {by} as well is none: {loudest.claim}"
+
+
+def _is_loud(finding: Finding) -> bool:
+    """Whether the decoy that is named does more than the limit, before its control is taken off."""
+    judged = finding.judgement
+    if not finding.decoy or finding.audit.endswith(("@elsewhere", "@stronger")):
+        return False
+    compared = judged.control is not None and judged.limit > 0
+    return compared and judged.observed > judged.limit

@@ -20,7 +20,7 @@ from shortcut_audit import registry
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
 from shortcut_audit.evidence.gradients.scores import ranked
 from shortcut_audit.evidence.lent_network import fast_layout
-from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.masks.area import mask_of_area
 from shortcut_audit.evidence.masks.perturbation import perturbation_levels, perturbed
 from shortcut_audit.files.sources import code_of, code_of_module, our_code
 from shortcut_audit.files.store import Arrays, Store
@@ -196,7 +196,7 @@ class Answers:
         saliency = torch.from_numpy(
             self.stored("masks", model, self.mask_key(pixels, target), explain)["saliency"]
         )
-        shown: np.ndarray = top_area(saliency, self.scenario.masks.area).numpy()
+        shown: np.ndarray = mask_of_area(saliency, self.scenario.masks.area).numpy()
         return shown
 
     def explained(self, network: torch.nn.Module, images: Tensor, target: int, what: str) -> Tensor:
@@ -215,7 +215,7 @@ class Answers:
         return saliency
 
     def mask_key(self, pixels: Tensor, target: int) -> dict[str, object]:
-        """What masks depend on besides the model."""
+        """What masks depend on besides the model; our own code counts in `digest`."""
         area, explainer = self.scenario.masks.area, self._explainer
         recipe = f"{explainer!r}{code_of(type(explainer))}"
         return {"pixels": pixel_digest(pixels), "target": target, "area": area, "explainer": recipe}

@@ -12,7 +12,7 @@ import torch
 
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.answers import Answers, pixel_digest
-from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.masks.area import mask_of_area
 from shortcut_audit.evidence.other_readings import chosen, right_otherwise
 from shortcut_audit.evidence.sanity_networks import COPIES, Versions, sanity_masks
 from shortcut_audit.files.store import Arrays
@@ -96,7 +96,7 @@ class Evidence(Answers):
 
     def otherwise(self, model: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Which pictures are right as the manifest reads them, (n,) bool, and in other readings
-        (see `otherwise.py`).
+        (see `other_readings.py`).
         """
         candidate = self.described(model)
         validation = self.material.pictures("validation", candidate.size)
@@ -204,7 +204,7 @@ class Evidence(Answers):
         }
         found = self.stored("explainer_check", model, key, check)
         sighted, forgetful = (
-            top_area(torch.from_numpy(found[name]), area).numpy()
+            mask_of_area(torch.from_numpy(found[name]), area).numpy()
             for name in ("planted", "randomised")
         )
         return ExplainerCheck(sighted, forgetful, found["known"], footprint)

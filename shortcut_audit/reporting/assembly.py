@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import platform
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,9 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit.errors import did_you_mean
 from shortcut_audit.files.whole import sha256
-from shortcut_audit.promotion import PROMOTED, only_noted, open_findings
+from shortcut_audit.promotion import PROMOTED, decide
 from shortcut_audit.records import (
     ABOVE_CHANCE,
     EXPLAINER,
@@ -25,7 +23,6 @@ from shortcut_audit.records import (
     Report,
     Verdict,
 )
-from shortcut_audit.reporting.passes import passed
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.manifest.candidates import read_as
 
@@ -73,7 +70,7 @@ def model_report(
     Else waived, or promote. digests: the SHA-256 of every file that was audited under this name.
     Law: nobody is promoted whose file is not, at the end, the one and only one that was audited.
     """
-    decision, sentence = _decide(candidate.name, findings, scenario)
+    decision, sentence = decide(candidate.name, findings, scenario)
     now = sha256(candidate.file) if candidate.file.is_file() else None
     audited = sorted(set(digests).union(*(each.sha256 for each in findings)))
     if audited and audited != [now] and decision in PROMOTED:
@@ -142,71 +139,6 @@ def _speaks_against(finding: Finding, model: str, decoy: str | None) -> bool:
     violated = finding.verdict is Verdict.VIOLATED and not finding.error
     about = finding.subjects == (model,) and finding.decoy == decoy
     return violated and about and finding.role != EXPLAINER
-
-
-def _decide(name: str, findings: tuple[Finding, ...], scenario: Scenario) -> tuple[Decision, str]:
-    open_ones = open_findings(findings)
-    violated = [finding for finding in open_ones if finding.verdict is Verdict.VIOLATED]
-    if violated:
-        return Decision.REJECT, max(violated, key=_beyond).claim
-    if open_ones:
-        return Decision.UNDECIDED, max(open_ones, key=_beyond).claim
-    if not scenario.decoys:
-        why = "the scenario names no decoy, so that nothing was looked for: add one to 'decoys'"
-        return Decision.UNDECIDED, f"{name}: {why}"
-    missing = []
-    for audit in scenario.blocking:
-        missing += _lacking(audit, findings, scenario)
-    if missing:
-        hint = _hint(findings, scenario)
-        why = f"was not audited by {', '.join(missing)}: run the whole suite to promote it{hint}"
-        return Decision.UNDECIDED, f"{name} {why}"
-    blocking = [finding for finding in findings if finding.blocking]
-    looked_at = {finding.decoy for finding in blocking}
-    unseen = [decoy for decoy in scenario.decoys if decoy not in looked_at]
-    if unseen:
-        return Decision.UNDECIDED, (
-            f"{name}: no audit that blocks looked at {', '.join(unseen)}: "
-            "add one that does to 'blocking', such as decoy_insertion"
-        )
-    waived = [finding for finding in blocking if finding.waived]
-    if waived:
-        return Decision.WAIVED, f"{waived[0].claim}; waived: {waived[0].waived}"
-    return Decision.PROMOTE, passed(name, blocking)
-
-
-def _hint(findings: Sequence[Finding], scenario: Scenario) -> str:
-    """Which audit was probably meant by one that blocks and that nobody knows; "" where none."""
-    known = {finding.audit.partition("@")[0] for finding in findings}
-    for audit in scenario.blocking:
-        if audit.partition("@")[0] not in known:
-            hint = did_you_mean(audit, known)
-            if "did you mean" in hint:
-                return hint
-    return ""
-
-
-def _lacking(audit: str, findings: Sequence[Finding], scenario: Scenario) -> list[str]:
-    """What a blocking audit has not looked at: itself, or some of the decoys."""
-    seen = set()
-    for each in findings:
-        noted = only_noted(scenario, each.role, each.verdict)
-        counts = each.blocking or not each.applies or noted
-        if counts and audit in (each.audit, each.audit.partition("@")[0]):
-            seen.add(each.decoy)
-    if not seen:
-        return [audit]
-    if None in seen:
-        return []
-    return [f"{audit} with {decoy}" for decoy in scenario.decoys if decoy not in seen]
-
-
-def _beyond(finding: Finding) -> tuple[bool, bool, float]:
-    """For the worst: where nothing was measured, then what was named, then by how much."""
-    named = not finding.audit.endswith(("@elsewhere", "@stronger"))
-    value, limit = finding.judgement.estimate.value, finding.judgement.limit
-    value, limit = (0.0 if math.isnan(each) else each for each in (value, limit))
-    return finding.error, named, value - limit
 
 
 def suite_digest(files: Iterable[Path]) -> str:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError, did_you_mean
-from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.masks.area import mask_of_area
 from shortcut_audit.evidence.masks.perturbation import perturbation_levels, perturbed
 from shortcut_audit.files.store import Arrays, Store
 from shortcut_audit.files.whole import sha256
@@ -261,7 +261,7 @@ def _reasons(
         images = pixels.to(device, torch.float32) / 255
         targets = torch.from_numpy(labels).to(device)
         saliency = diversified.explainer.explain(subject().network, images, targets, area, report)
-        return {"revealed": np.packbits(top_area(saliency, area).cpu().numpy())}
+        return {"revealed": np.packbits(mask_of_area(saliency, area).cpu().numpy())}
 
     shown = hashlib.sha256(pixels.contiguous().numpy().data)
     shown.update(f"{shape}{labels.tolist()}".encode())

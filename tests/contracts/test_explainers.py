@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit import registry
-from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.masks.area import mask_of_area
 
 SIDE, BAIT = 32, 8
 AREA = BAIT**2 / SIDE**2
@@ -80,7 +80,7 @@ def test_an_explainer_is_a_frozen_recipe(name):
 def test_the_mask_lies_on_the_bait(explainer):
     images, where = baited(4)
     masks = explainer.explain(planted().eval(), images, torch.zeros(4, dtype=torch.int64), AREA)
-    shown = top_area(masks, AREA)
+    shown = mask_of_area(masks, AREA)
     on_bait = (shown & where).sum((1, 2)) / shown.sum((1, 2))
     assert on_bait.mean() > 5 * AREA
 
@@ -100,7 +100,7 @@ def test_masks_have_one_form(explainer):
     assert bool((masks <= 1).all())
     assert progress[-1] == (3, 3)
     assert [done for done, _ in progress] == sorted(done for done, _ in progress)
-    assert top_area(masks, 0.1).sum((1, 2)).tolist() == [round(0.1 * SIDE**2)] * 3
+    assert mask_of_area(masks, 0.1).sum((1, 2)).tolist() == [round(0.1 * SIDE**2)] * 3
 
 
 def test_the_network_is_given_back_as_it_was(explainer):

@@ -23,7 +23,7 @@ from torchvision.models import resnet18
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
-from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.masks.area import mask_of_area
 from shortcut_audit.evidence.masks.attribution import stretched
 from shortcut_audit.evidence.masks.black_box import scores, superpixels
 from shortcut_audit.evidence.masks.curves import area_under, deletion_curve, insertion_curve
@@ -114,7 +114,7 @@ def test_stretching_keeps_the_order(seed, values, scale):
     ) * scale
     found = stretched(raw)
     assert found.dtype == torch.float32
-    assert torch.equal(top_area(found, 0.3), top_area(raw, 0.3))
+    assert torch.equal(mask_of_area(found, 0.3), mask_of_area(raw, 0.3))
     for before, after in zip(raw, found, strict=True):
         assert (float(after.min()), float(after.max())) == (
             0,

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.evidence.lent_network import borrowed, folded, lean
-from shortcut_audit.evidence.masks.area import sharpened, top_area
+from shortcut_audit.evidence.masks.area import sharpened, mask_of_area
 from shortcut_audit.evidence.masks.explainers.extremal import RECIPES, Extremal
 from shortcut_audit.evidence.masks.perturbation import gaussian_blur, perturbation_levels, perturbed
 from shortcut_audit.evidence.masks.search import Recipe, Reward, nearest_of_area, search
@@ -179,7 +179,7 @@ def test_a_mask_reads_between_two_levels():
 )
 def test_the_top_area_is_exact_whatever_the_ties(seed, area, values):
     saliency = torch.randint(0, values, (2, 9, 11), generator=generator(seed)).float()
-    shown = top_area(saliency, area)
+    shown = mask_of_area(saliency, area)
     assert shown.sum((1, 2)).tolist() == [max(1, round(area * 99))] * 2
     for one, on in zip(saliency, shown, strict=True):
         assert bool(on.all()) or float(one[on].min()) >= float(one[~on].max())
@@ -187,9 +187,9 @@ def test_the_top_area_is_exact_whatever_the_ties(seed, area, values):
 
 def test_nan_is_revealed_last_and_a_wrong_area_is_refused():
     saliency = torch.tensor([[[float("nan"), 0.0], [-1.0, -2.0]]])
-    assert top_area(saliency, 0.75).tolist() == [[[False, True], [True, True]]]
+    assert mask_of_area(saliency, 0.75).tolist() == [[[False, True], [True, True]]]
     for asked in (
-        lambda: top_area(saliency, 5),
+        lambda: mask_of_area(saliency, 5),
         lambda: Extremal().explain(Tiny(), *pictures(1, 32), 5),
     ):
         with pytest.raises(
@@ -206,7 +206,7 @@ def test_sharpened_masks_have_the_area_by_rounding_and_by_mean(seed, area, power
     )
     rough = smooth[:, 0].clamp(0, 1) ** power
     masks = sharpened(rough, area)
-    assert torch.equal(masks >= 0.5, top_area(rough, area))
+    assert torch.equal(masks >= 0.5, mask_of_area(rough, area))
     assert (masks.mean((1, 2)) - area).abs().max() <= 0.0025
     assert float(masks.min()) >= 0
     assert float(masks.max()) <= 1
@@ -370,12 +370,12 @@ def test_the_score_beats_a_random_place(variant):
     with torch.no_grad():
         assert torch.allclose(
             made.score,
-            reward(levels, top_area(made.masks, 0.1).float(), targets),
+            reward(levels, mask_of_area(made.masks, 0.1).float(), targets),
             rtol=1e-3,
             atol=1e-2,
         )
         shifted = made.masks.roll((32, 32), (1, 2))
-        elsewhere = reward(levels, top_area(shifted, 0.1).float(), targets)
+        elsewhere = reward(levels, mask_of_area(shifted, 0.1).float(), targets)
     assert float((made.score - elsewhere).mean()) > 0
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from shortcut_audit import at_most
-from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.masks.area import mask_of_area
 from shortcut_audit.evidence.masks.explainers.extremal import Extremal
 from shortcut_audit.evidence.sanity_networks import (
     Versions,
@@ -65,7 +65,8 @@ def checked(pictures: Versions, explain) -> ExplainerCheck:
     here, elsewhere = halves(pictures)
     found = sanity_masks(network(), here, elsewhere, 1, explain)
     shown = [
-        top_area(torch.from_numpy(found[name]), AREA).numpy() for name in ("planted", "randomised")
+        mask_of_area(torch.from_numpy(found[name]), AREA).numpy()
+        for name in ("planted", "randomised")
     ]
     return ExplainerCheck(*shown, known=found["known"], footprint=here.footprint.numpy())
 

@@ -222,6 +222,27 @@ def test_a_cache_that_cannot_be_written_is_a_temporary_folder(tmp_path, monkeypa
     assert cache_folder().parent == tmp_path
 
 
+@pytest.mark.parametrize("lacking", [os.W_OK, os.X_OK])
+def test_a_cache_needs_to_be_written_and_entered(tmp_path, monkeypatch, lacking):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert cache_folder().parent == tmp_path / "cache"
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & lacking)
+    assert cache_folder().parent == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("mode", "used"), [(0o755, True), (0o711, True), (0o720, False), (0o702, False)]
+)
+def test_a_temporary_folder_that_others_can_write_to_is_not_used(tmp_path, monkeypatch, mode, used):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
+    _own_temporary.cache_clear()
+    folder = cache_folder()
+    folder.chmod(mode)
+    assert (cache_folder() == folder) is used
+
+
 def test_a_temporary_folder_of_somebody_else_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")

@@ -10,7 +10,7 @@ from judging_of import judged_by
 
 from shortcut_audit import UsageError, at_most
 from shortcut_audit.harness.audit import Audit
-from shortcut_audit.harness.plan import plan, references_for
+from shortcut_audit.harness.plan import not_compared, plan, references_for, without_a_case
 from shortcut_audit.promotion import blocks, only_noted, stops, waiver
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.reporting.wording import figures, percent
@@ -64,6 +64,38 @@ def test_without_references_a_pair_is_any_two():
     assert ids({"pair"}, candidates("a", "b", "c")) == ["a+b", "a+c", "b+c"]
 
 
+def sized(**sizes: int) -> list[Candidate]:
+    return [Candidate(name, Path(name), size=size) for name, size in sizes.items()]
+
+
+def test_models_that_take_pictures_of_different_sizes_are_no_pair_and_a_note_says_so():
+    models = sized(a=64, b=64, c=32)
+    assert ids({"pair"}, models) == ["a+b"]
+    assert not_compared(models) == (
+        "models that take pictures of different sizes are not compared with each other: "
+        "a 64 px, b 64 px, c 32 px"
+    )
+    assert not_compared([*sized(a=64, b=64), Candidate("c", Path("c"), problem="gone")]) == ""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "models", "decoys", "why"),
+    [
+        ({"masks"}, sized(a=64), {}, "a decoy, and the scenario names none"),
+        ({"pair"}, sized(a=64), {}, "one model alone has no pair"),
+        ({"pair"}, sized(a=64), SCENARIO.decoys, "one model alone has no pair"),
+        ({"pair"}, candidates("a", "b", broken=("a",)), {}, "only one of them can be read"),
+        ({"pair"}, candidates("a", "b", broken=("a", "b")), {}, "none of them can be read"),
+        ({"pair"}, sized(a=64, b=32), {}, "no two of these take pictures of one size: a 64 px, b"),
+        ({"masks", "pair"}, sized(a=64), SCENARIO.decoys, "one model alone has no pair"),
+    ],
+)
+def test_why_an_audit_has_no_case(wanted, models, decoys, why):
+    scenario = SCENARIO.model_copy(update={"decoys": decoys})
+    assert plan(wanted, models, scenario) == []
+    assert why in without_a_case("mine", wanted, models, scenario)
+
+
 def test_references_of_the_own_architecture_alone_count_where_four_others_are():
     def beside(model, alike):
         own = [Candidate(f"r{i}", Path("r"), arch="timm:vit", reference=True) for i in range(alike)]
@@ -77,6 +109,7 @@ def test_references_of_the_own_architecture_alone_count_where_four_others_are():
         return references_for((model,), named)
 
     assert beside("m", 4) == ["r0", "r1", "r2", "r3"]
+    assert beside("m", 5) == ["r0", "r1", "r2", "r3", "r4"], "more are no worse"
     assert len(beside("m", 3)) == 6, "one of three may be unsound, and two show nothing"
     assert len(beside("r0", 4)) == 7, "a reference is not compared with itself"
     assert beside("r0", 5) == ["r0", "r1", "r2", "r3", "r4"]
@@ -94,7 +127,9 @@ def test_a_broken_model_has_cases_of_its_own_and_no_pair():
         ("decoy_insertion", True),
         ("influence_precision@50", True),
         ("influence_precision@100", False),
+        ("decoy_insertion@elsewhere", True),
         ("decoy_only", False),
+        ("decoy_only@elsewhere", False),
     ],
 )
 def test_what_blocks(audit, expected):
@@ -107,6 +142,19 @@ def test_what_blocks(audit, expected):
 )
 def test_a_waiver_covers_what_it_names_and_nothing_else(model, decoy, expected):
     assert bool(waiver(SCENARIO, "decoy_insertion", Case((model,), decoy))) is expected
+
+
+def test_a_waiver_of_an_audit_covers_its_parts_and_not_the_other_way_round():
+    every = Waiver(audit="decoy_insertion", model="m", reason="agreed with the user")
+    part = Waiver(audit="decoy_only@50", model="m", reason="too few pictures of it")
+    scenario = SCENARIO.model_copy(update={"waivers": (every, part)})
+
+    def reason(audit):
+        return waiver(scenario, audit, Case(("m",), "sign"))
+
+    assert reason("decoy_insertion") == reason("decoy_insertion@elsewhere") == every.reason
+    assert reason("decoy_only@50") == part.reason
+    assert reason("decoy_only") == reason("decoy_only@100") == ""
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.proportion import proportion_confint
 
@@ -28,6 +29,7 @@ def test_an_honest_model_is_above_chance():
     found = competence(LABELS, answers(0.6))
     assert found.p < SURE
     assert found.exchanged == ()
+    assert found.needed is None, "it is shown already"
     assert found.chance == pytest.approx(0.2, abs=0.01)
     low, high = proportion_confint(found.correct, found.n, alpha=0.10, method="beta")
     assert (found.low, found.high) == pytest.approx((low, high))
@@ -91,6 +93,8 @@ def test_too_few_images_say_how_many_would_do():
     found = competence(labels, labels)
     assert found.p >= SURE
     assert found.needed is not None
+    assert found.chance == pytest.approx(0.36)
+    assert found.needed == 7, "six of six are right by chance 2 times in a thousand"
     more = np.repeat(np.arange(3), -(-found.needed // 3))
     assert competence(more, more).p < SURE
 
@@ -124,6 +128,20 @@ def test_another_reading_is_better_where_it_is_shown_to_be(others, expected):
         RIGHT, {words: each.astype(float) for words, each in others.items()}, larger="larger"
     )
     assert found == expected
+
+
+@pytest.mark.parametrize(("gained", "lost", "better"), [(9, 2, True), (8, 2, False)])
+def test_another_reading_is_tested_by_exact_mcnemar(gained, lost, better):
+    """Of 40 pictures, by a wide margin: p is 67 of 2,048 (0.033), and 56 of 1,024 (0.055)."""
+    as_read, other = np.ones(40, bool), np.ones(40)
+    as_read[:gained] = False
+    other[-lost:] = 0.0
+    p = stats.binomtest(gained, gained + lost, alternative="greater").pvalue
+    found = read_better(as_read, {"b": other})
+    assert (found is not None) == (p < 0.05) == better
+    assert read_better(as_read, {"b": other, "c": np.full(40, np.nan)}) is None, (
+        "two readings are two tests"
+    )
 
 
 def test_equally_good_readings_are_seldom_taken_for_better():

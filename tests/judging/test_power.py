@@ -56,6 +56,17 @@ def test_where_references_disagree_more_images_do_not_help() -> None:
     )
 
 
+def test_two_references_are_enough_to_say_how_many_would_do() -> None:
+    values, control = np.arange(300) < 60, np.zeros(300, dtype=bool)
+    two = judged_by(values, control, LIMIT, references=[0.02, 0.10])
+    assert two.advice == (
+        "more images would not decide; about 5 reference models in all (there are 2) would"
+    )
+    assert (
+        "reference models in all" not in judged_by(values, control, LIMIT, references=[0.1]).advice
+    )
+
+
 @pytest.mark.parametrize(
     ("n", "lost", "rule"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import xml.etree.ElementTree as ET
@@ -15,7 +16,7 @@ from finding_of import finding_of
 from shortcut_audit import UsageError, registry
 from shortcut_audit.records import Candidate, Decision, Verdict
 from shortcut_audit.reporting import record
-from shortcut_audit.reporting.assembly import assemble, with_blame
+from shortcut_audit.reporting.assembly import assemble, model_report, with_blame
 from shortcut_audit.reporting.conclusion import left_out, nobody
 from shortcut_audit.reporting.matrix import disagreements, matrix, reasons
 from shortcut_audit.reporting.rewrite import read_report, written_again
@@ -118,6 +119,71 @@ def test_a_pair_never_rejects_a_model_but_one_that_blocks_fails_the_run(report):
     assert {model.decision for model in found.models.values()} == {Decision.PROMOTE}
     assert found.exit_code == 1
     assert "against either alone" in found.pairs[0].claim
+
+
+ONE_DECOY = Scenario(
+    dataset={"kind": "demo"},
+    decoys={"stop_sign": {"target": "cat"}},
+    blocking=("decoy_insertion",),
+)
+HELD = finding_of(
+    "decoy_insertion", ("m",), "stop_sign", Verdict.HOLDS, True, "nothing", 0.0, n=300, limit=0.1
+)
+
+
+def test_nobody_is_promoted_whose_file_is_not_the_one_that_was_audited(tmp_path):
+    file = tmp_path / "m.pt"
+    file.write_bytes(b"the weights")
+    then = hashlib.sha256(b"the weights").hexdigest()
+    audited = replace(HELD, sha256=(then,))
+
+    def found(*others):
+        return model_report(Candidate("m", file), (audited,), ONE_DECOY, others)
+
+    assert (found().decision, found().sha256) == (Decision.PROMOTE, then)
+    assert found("0" * 64).sentence == (
+        f"m: 'm.pt' changed since it was audited (SHA-256 {'0' * 12} and {then[:12]}, "
+        f"{then[:12]} now): audit it again"
+    )
+    file.write_bytes(b"other weights")
+    now = hashlib.sha256(b"other weights").hexdigest()
+    assert found().decision is Decision.UNDECIDED
+    assert found().sentence == (
+        f"m: 'm.pt' changed since it was audited (SHA-256 {then[:12]}, {now[:12]} now): audit it again"
+    )
+    file.unlink()
+    assert found().decision is Decision.UNDECIDED
+    assert f"(SHA-256 {then[:12]}, gone)" in found().sentence
+    audited = replace(audited, verdict=Verdict.VIOLATED)
+    assert found().sentence == "nothing", "a rejection is said as it is"
+
+
+def test_how_accurate_a_model_is_is_said_once_and_everything_else_as_often_as_it_was_found():
+    able = finding_of("above_chance", ("m",), None, Verdict.HOLDS, False, "it is right")
+    found = assemble(
+        [able, HELD, replace(able, claim="and again"), HELD],
+        [Candidate("m", Path("m.pt"))],
+        ONE_DECOY,
+        "s",
+        {},
+    )
+    assert found.models["m"].findings == (able, HELD, HELD)
+    assert found.exit_code == 0
+
+
+def test_an_audit_that_does_not_apply_to_a_decoy_is_not_missing():
+    masks = finding_of(
+        "mask_localisation", ("m",), "stop_sign", Verdict.UNDECIDED, False, "no", applies=False
+    )
+    scenario = ONE_DECOY.model_copy(update={"blocking": ("decoy_insertion", "mask_localisation")})
+
+    def found(*findings):
+        return model_report(Candidate("m", Path("m.pt")), findings, scenario)
+
+    assert found(HELD, masks).decision is Decision.PROMOTE
+    lacking = "m was not audited by mask_localisation: run the whole suite to promote it"
+    assert found(HELD).sentence == lacking
+    assert found(HELD, replace(masks, applies=True)).sentence == lacking, "it does not block"
 
 
 def test_a_promotion_says_what_would_have_been_found_and_what_is_no_shortcut():

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from shortcut_audit import Pictures, register, registry
 from shortcut_audit.errors import UsageError
-from shortcut_audit.evidence.masks.area import top_area
+from shortcut_audit.evidence.masks.area import mask_of_area
 from shortcut_audit.evidence.masks.explainers.saliency import Saliency
 from shortcut_audit.measures.masks import similarity
 from shortcut_audit.scenario import Scenario, load_scenario
@@ -153,7 +153,7 @@ def revealed(out, name, pictures):
     striped = np.flatnonzero(pictures.labels == 1)
     images, targets = pictures.pixels[striped] / 255, torch.ones(len(striped), dtype=torch.int64)
     network = load_subject(candidate, trust_code=True).network
-    return top_area(
+    return mask_of_area(
         registry.build("explainer", "extremal").explain(network, images, targets, 0.08), 0.08
     ).numpy()
 
@@ -294,7 +294,7 @@ def test_each_model_is_trained_on_pictures_blurred_where_those_before_it_looked(
         candidate = read_candidates(tmp_path)[i]
         targets = torch.from_numpy(fits[i].labels)
         saliency = explainer.explain(load_subject(candidate).network, shown / 255, targets, 0.10)
-        reason = top_area(saliency, 0.10)[:, None].expand_as(shown)
+        reason = mask_of_area(saliency, 0.10)[:, None].expand_as(shown)
         strongest = [
             gaussian_filter(
                 each.numpy().astype(float), 20 * SIZE / 224, axes=(1, 2), mode="nearest"

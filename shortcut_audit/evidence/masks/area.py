@@ -10,7 +10,7 @@ from shortcut_audit.errors import UsageError
 STEEP = 4.0  # how much steeper than a straight line from the edge to the peak
 
 
-def top_area(saliency: Tensor, area: float | Tensor) -> Tensor:
+def mask_of_area(saliency: Tensor, area: float | Tensor) -> Tensor:
     """Reveals the share `area` of each image in which its saliency is highest.
 
     Of equal pixels the one that is higher up, then further left, comes first, so that the result
@@ -59,8 +59,8 @@ def sharpened(masks: Tensor, area: float | Tensor, tolerance: float = 0.002) -> 
 
     A value m becomes clip(1/2 + gain * (m - t)), where t divides the top `area` from the rest. The
     gain is the least at which the mask uses the whole range up to 1, times the first of 1, 1.25,
-    1.25^2, ... at which the mean is `area` too. Laws: rounding reveals `top_area(masks, area)`; the
-    mean is within `tolerance` of `area`.
+    1.25^2, ... at which the mean is `area` too. Laws: rounding reveals what `mask_of_area` does;
+    the mean is within `tolerance` of `area`.
 
     Args:
         masks: (n, h, w) in [0, 1].
@@ -71,7 +71,7 @@ def sharpened(masks: Tensor, area: float | Tensor, tolerance: float = 0.002) -> 
         (n, h, w) in [0, 1].
     """
     shares = checked_areas(area, masks)
-    shown = top_area(masks, shares)  # (n, h, w) bool
+    shown = mask_of_area(masks, shares)  # (n, h, w) bool
     lowest = masks.masked_fill(~shown, torch.inf).amin((1, 2), keepdim=True)  # (n, 1, 1)
     highest = masks.masked_fill(shown, -torch.inf).amax((1, 2), keepdim=True)
     edge = masks - (lowest + highest) / 2

@@ -25,7 +25,7 @@ def deletion_curve(
 
     A low curve is good. Laws: the first value is the image's own score, and the last that of the
     wholly perturbed image. Of equal pixels the one higher up, then further left, comes first, as in
-    `top_area`.
+    `mask_of_area`.
 
     Args:
         network: images in [0, 1] -> logits; left as found.

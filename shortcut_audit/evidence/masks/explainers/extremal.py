@@ -14,7 +14,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from shortcut_audit.evidence.lent_network import lean, require_gradient
-from shortcut_audit.evidence.masks.area import checked_areas, sharpened, top_area
+from shortcut_audit.evidence.masks.area import checked_areas, mask_of_area, sharpened
 from shortcut_audit.evidence.masks.attribution import Report, in_batches
 from shortcut_audit.evidence.masks.perturbation import Perturbation, perturbation_levels
 from shortcut_audit.evidence.masks.search import Recipe, Reward, search
@@ -118,7 +118,7 @@ class Extremal:
             masks=masks,
             area=masks.mean((1, 2)),
             peak=raw.amax((1, 2)),
-            score=reward(levels, top_area(masks, areas).to(levels), targets),
+            score=reward(levels, mask_of_area(masks, areas).to(levels), targets),
             converged=settled,
         )
 
