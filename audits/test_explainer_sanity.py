@@ -16,7 +16,6 @@ def test_explainer_sanity(explainer_check, limits, audit):
         at_most(limits.explainer),
         claim="{observed} of the masks miss {decoy} in a copy of {model} that sees nothing else",
         references=False,
-        role="explainer",
     )
     audit.check(
         habits(explainer_check),
@@ -24,5 +23,4 @@ def test_explainer_sanity(explainer_check, limits, audit):
         at_most(limits.explainer),
         claim="{observed} of the masks highlight {decoy} in copies of {model} with random weights",
         references=False,
-        role="explainer",
     )

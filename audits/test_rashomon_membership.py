@@ -9,7 +9,6 @@ def test_rashomon_membership(accuracy, scenario, audit):
         accuracy.own,
         at_most(scenario.rashomon.epsilon),
         references=False,
-        role="accuracy",
         claim="{model} gets {control} of plain validation images right, "
         f"{{observed}} is the best ({accuracy.best_name})",
     )

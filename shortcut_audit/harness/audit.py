@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from shortcut_audit.errors import UsageError
-from shortcut_audit.records import ACCURACY, EXPLAINER, Limit
-
-ROLES = ("", ACCURACY, EXPLAINER)
+from shortcut_audit.records import Limit
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,6 @@ class Measurement:
     claim: str
     null: Callable[[], np.ndarray] | None  # makes (draws,) effects under permuted labels
     references: bool
-    role: str
 
     @property
     def effect(self) -> float:
@@ -54,7 +51,6 @@ class Audit:
         claim: str = "",
         null: Callable[[], np.ndarray] | None = None,
         references: bool = True,
-        role: str = "",
     ) -> None:
         """The mean of `values` less that of `control` must be shown to be inside the limit.
 
@@ -68,16 +64,10 @@ class Audit:
             null: makes (draws,) effects under permuted labels, where images are not
                 independent; called only where no reference models say what an innocent effect is.
             references: whether clean reference models say what an innocent effect is.
-            role: "accuracy" or "explainer" where that is what is checked, and not the reasons of a
-                model: too few images to compare accuracies stop nobody, and an explainer that
-                fails speaks against itself.
 
         Raises:
-            UsageError: the limit is none, the values are not (n,), or the role is not known.
+            UsageError: the limit is none, or the values are not (n,).
         """
-        if role not in ROLES:
-            known = " or ".join(repr(each) for each in ROLES if each)
-            raise UsageError(f"audit.check knows no role '{role}': say {known}, or leave it out")
         if not isinstance(limit, Limit):
             raise UsageError(f"audit.check needs a limit such as at_most(0.10), not {limit!r}")
         values = np.asarray(values)
@@ -88,5 +78,5 @@ class Audit:
                 "audit.check needs one number per image, shape (n,), "
                 f"not an array of shape {values.shape}"
             )
-        measurement = Measurement(values, control, limit, claim, null, references, role)
+        measurement = Measurement(values, control, limit, claim, null, references)
         self.measurements.append(measurement)

@@ -18,6 +18,7 @@ from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.harness import claims
 from shortcut_audit.harness.abilities import Abilities
 from shortcut_audit.harness.audit import Audit, Measurement
+from shortcut_audit.harness.kinds import role_of
 from shortcut_audit.harness.measurements import Check, Measurements, key
 from shortcut_audit.harness.questions import ELSEWHERE, NAMED, Family, Question, family
 from shortcut_audit.judging import Comparison, Innocence, judge, p_value
@@ -251,7 +252,7 @@ class Harness:
     def _finding(self, check: Check, answer: Answer, claim: str) -> Finding:
         part, case, judgement = answer.question.part, answer.question.case, answer.judgement
         audit = f"{check.audit}@{part}" if part else check.audit
-        role = self._known(check, case).role
+        role = role_of(inspect.signature(check.function).parameters)
         noted = only_noted(self.scenario, role, judgement.verdict)
         if role == ACCURACY:
             claim = claims.of_accuracy(claim, judgement.verdict, noted)

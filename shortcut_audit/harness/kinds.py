@@ -5,11 +5,11 @@ Imports no torch: collecting stays cheap.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shortcut_audit.records import Case
+from shortcut_audit.records import ACCURACY, EXPLAINER, Case
 
 if TYPE_CHECKING:
     from shortcut_audit.evidence.collection import Evidence
@@ -101,3 +101,17 @@ KINDS = {
     "scenario": Kind("The whole scenario.", lambda evidence, *_: evidence.scenario),
 }
 OF_A_DECOY = frozenset(name for name, kind in KINDS.items() if kind.of_a_decoy)
+
+
+def role_of(wanted: Collection[str]) -> str:
+    """What an audit that asks for these is about, where that is not the model's reasons.
+
+    ACCURACY: it asks for that and for nothing of a decoy. EXPLAINER: of a decoy it asks for nothing
+    but the explainer's check. So a renamed audit, or a copy of an older one, loses nothing.
+    """
+    of_a_decoy = OF_A_DECOY & set(wanted)
+    if "accuracy" in wanted and not of_a_decoy:
+        return ACCURACY
+    if "explainer_check" in wanted and of_a_decoy <= {"explainer_check", "decoy"}:
+        return EXPLAINER
+    return ""

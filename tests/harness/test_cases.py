@@ -10,6 +10,7 @@ from judging_of import judged_by
 
 from shortcut_audit import UsageError, at_most
 from shortcut_audit.harness.audit import Audit
+from shortcut_audit.harness.kinds import role_of
 from shortcut_audit.harness.plan import not_compared, plan, references_for, without_a_case
 from shortcut_audit.promotion import blocks, only_noted, stops, waiver
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
@@ -222,3 +223,19 @@ def test_figures_say_what_was_found_and_what_would_decide():
     assert "images in all would decide" in figures(few)
     none = judged_by(np.zeros(0, bool), None, at_most(0.1))
     assert figures(none) == ": nothing could be measured, limit 10 (n = 0)"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "role"),
+    [
+        (("accuracy", "scenario", "audit"), "accuracy"),
+        (("accuracy", "predictions", "audit"), ""),
+        (("explainer_check", "limits", "audit"), "explainer"),
+        (("explainer_check", "decoy", "audit"), "explainer"),
+        (("explainer_check", "masks", "audit"), ""),
+        (("predictions", "decoy", "limits", "audit"), ""),
+        ((), ""),
+    ],
+)
+def test_what_an_audit_asks_for_says_what_it_is_about(wanted, role):
+    assert role_of(wanted) == role

@@ -100,7 +100,11 @@ def test_too_few_images_say_how_many_would_do():
 
 
 def test_no_image_is_no_answer():
-    assert competence(np.zeros(0, int), np.zeros(0, int)).p == 1.0
+    found = competence(np.zeros(0, int), np.zeros(0, int))
+    assert found.p == 1.0
+    assert (found.correct, found.n, found.low, found.high) == (0, 0, 0.0, 1.0)
+    assert np.isnan([found.accuracy, found.chance]).all()
+    assert (found.exchanged, found.needed) == ((), None)
 
 
 RIGHT = np.arange(200) < 80  # 40 % as they are read
