@@ -83,7 +83,8 @@ def wrong(document: dict, answers: dict[str, list[str]]) -> Iterator[str]:
     """One sentence for each model that got another verdict than it should.
 
     A model that may stay undecided has worn the decoy in few of its pictures. From some seeds it
-    does not learn it: then it may be promoted, where no decoy turns more pictures than the limit.
+    does not learn it: then it may be promoted, where each decoy turns fewer pictures beyond its
+    control than the limit, whatever the verdict on that says.
     """
     for name, verdicts in answers.items():
         model = document["models"].get(name, {})
@@ -94,9 +95,9 @@ def wrong(document: dict, answers: dict[str, list[str]]) -> Iterator[str]:
 
 
 def _turns_few(model: dict) -> bool:
-    """Whether each decoy is shown to turn fewer pictures than its limit."""
+    """Whether each decoy turns fewer pictures than its limit."""
     turned = [each for each in model.get("findings", ()) if each["audit"] == "decoy_insertion"]
-    return bool(turned) and all(each["high"] < each["limit"] for each in turned)
+    return bool(turned) and all(each["value"] < each["limit"] for each in turned)
 
 
 def main() -> int:
