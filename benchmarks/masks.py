@@ -36,7 +36,7 @@ from torchvision import models
 
 from shortcut_audit import registry
 from shortcut_audit.evidence.lent_network import bf16_pays, lean
-from shortcut_audit.evidence.masks.area import sharpened, mask_of_area
+from shortcut_audit.evidence.masks.area import mask_of_area, sharpened
 from shortcut_audit.evidence.masks.explainers import extremal
 from shortcut_audit.evidence.masks.explainers.extremal import RECIPES, Extremal
 from shortcut_audit.evidence.masks.perturbation import perturbation_levels

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.evidence.lent_network import borrowed, folded, lean
-from shortcut_audit.evidence.masks.area import sharpened, mask_of_area
+from shortcut_audit.evidence.masks.area import mask_of_area, sharpened
 from shortcut_audit.evidence.masks.explainers.extremal import RECIPES, Extremal
 from shortcut_audit.evidence.masks.perturbation import gaussian_blur, perturbation_levels, perturbed
 from shortcut_audit.evidence.masks.search import Recipe, Reward, nearest_of_area, search
