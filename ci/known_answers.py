@@ -20,9 +20,8 @@ def main(verdict: str, answers: str, pytest_code: str) -> int:
         if found.get(name) not in expected.get(name, [])
     ]
     for name in wrong:
-        print(
-            f"{name}: expected {' or '.join(expected.get(name, ['nothing']))}, found {found.get(name, 'nothing')}"
-        )
+        wanted = " or ".join(expected.get(name, ["nothing"]))
+        print(f"{name}: expected {wanted}, found {found.get(name, 'nothing')}")
     if wrong or document["exit_code"] != int(pytest_code):
         print(
             f"The demo's known answers did NOT come true ({len(wrong)} of {len(expected)} differ)."
@@ -30,7 +29,8 @@ def main(verdict: str, answers: str, pytest_code: str) -> int:
         return 1
     promoted = sum(word == "promote" for word in found.values())
     print(
-        f"The demo's known answers came true: {promoted} clean models promoted, {len(found) - promoted} decoy models not; "
+        f"The demo's known answers came true: {promoted} clean models promoted, "
+        f"{len(found) - promoted} decoy models not; "
         f"pytest's own exit code was {pytest_code} because models were rejected."
     )
     return 0

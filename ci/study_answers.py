@@ -38,7 +38,8 @@ def main(study: str, answers: str) -> int:
         print(sentence)
     agree = sum(each["agrees"] is True for _, each in said)
     print(
-        f"{agree} of {len(said)} findings agree; those that must agree {'do NOT all' if wrong else 'do'}."
+        f"{agree} of {len(said)} findings agree; "
+        f"those that must agree {'do NOT all' if wrong else 'do'}."
     )
     return 1 if wrong else 0
 
