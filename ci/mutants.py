@@ -95,6 +95,14 @@ def without_annotations(code: str) -> str:
     return ast.dump(tree)
 
 
+def runs_otherwise(mutated: str, code: str) -> bool:
+    """Whether a mutant is Python at all, and differs in more than annotations."""
+    try:
+        return without_annotations(mutated) != without_annotations(code)
+    except SyntaxError:  # `if not found := ...`
+        return False
+
+
 def mutants(code: str) -> dict[tuple[Any, ...], list[tuple[str, int]]]:
     """Place -> the mutants there, each by its operator and the occurrence of that."""
     found = defaultdict(list)
@@ -117,7 +125,7 @@ def drawn(code: str, many: int, rng: random.Random) -> Iterator[tuple[str, int, 
             return
         name, at = rng.choice(there[place])
         mutated = mutate_code(code, get_operator(name)(), at)
-        if without_annotations(mutated) != without_annotations(code):
+        if runs_otherwise(mutated, code):
             many -= 1
             yield name, at, mutated
 

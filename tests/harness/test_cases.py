@@ -9,9 +9,18 @@ import pytest
 from judging_of import judged_by
 
 from shortcut_audit import UsageError, at_most
+from shortcut_audit.errors import ModelError
 from shortcut_audit.harness.audit import Audit
 from shortcut_audit.harness.kinds import role_of
-from shortcut_audit.harness.plan import not_compared, plan, references_for, without_a_case
+from shortcut_audit.harness.plan import (
+    CASE,
+    audit_name,
+    not_compared,
+    not_measured,
+    plan,
+    references_for,
+    without_a_case,
+)
 from shortcut_audit.promotion import blocks, only_noted, stops, waiver
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.reporting.wording import figures, percent
@@ -178,6 +187,31 @@ def test_only_what_holds_or_is_waived_lets_a_model_pass(verdict):
 def test_accuracies_that_nobody_can_tell_apart_are_only_noted(role, verdict, undecided, expected):
     scenario = SCENARIO.model_copy(update={"rashomon": Rashomon(undecided=undecided)})
     assert only_noted(scenario, role, verdict) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "claim"),
+    [
+        (ModelError("m: the file is cut off"), Verdict.VIOLATED, "m: the file is cut off"),
+        (UsageError("no such picture"), Verdict.UNDECIDED, "no such picture"),
+        (
+            ZeroDivisionError("by 0"),
+            Verdict.UNDECIDED,
+            "m-tag: mine broke: ZeroDivisionError('by 0')",
+        ),
+    ],
+)
+def test_a_broken_checkpoint_is_rejected_and_nobody_for_what_else_broke(error, verdict, claim):
+    found = not_measured(SCENARIO, Case(("m",), "tag"), "mine", error)
+    assert (found.verdict, found.claim, found.error) == (verdict, claim, True)
+    assert (found.audit, found.subjects, found.decoy) == ("mine", ("m",), "tag")
+    assert found.blocking is False
+    assert not_measured(SCENARIO, Case(("m",)), "decoy_insertion", error).blocking
+
+
+def test_an_audits_name_has_what_else_it_is_asked_for():
+    assert audit_name("test_influence_precision", {CASE: "a", "k": 50}) == "influence_precision@50"
+    assert audit_name("test_mine", {CASE: "a"}) == "mine"
 
 
 def test_an_effect_is_the_mean_where_both_are_defined():

@@ -60,6 +60,11 @@ def test_sign_flips_approach_the_full_enumeration(values: list[float]) -> None:
     assert sign_flip_p(d) == pytest.approx((signs @ d >= d.sum() - 1e-9).mean(), abs=0.02)
 
 
+@pytest.mark.parametrize(("n", "least"), [(30, 1 / 10_000), (5000, 1 / 2001), (20_000, 1 / 1000)])
+def test_no_p_of_sign_flips_is_smaller_than_their_number_allows(n: int, least: float) -> None:
+    assert sign_flip_p(np.ones(n)) == least
+
+
 def test_a_mean_against_the_limit() -> None:
     values = np.random.default_rng(1).random(50) * 0.5
     assert mean_above_p(values, 0.2) == pytest.approx(
@@ -77,6 +82,38 @@ def test_the_kind_is_found_by_looking() -> None:
     assert sample_of(yes, np.array([0.0, 0.0, 1.0]), 0.1, 0.9, 0) == Pairs(1, 0, 3)
     assert isinstance(sample_of(share, yes, 0.1, 0.9, 0), Measured)
     assert isinstance(sample_of(share, None, 0.1, 0.9, 0), Measured)
+
+
+@pytest.mark.parametrize(
+    ("values", "control", "span"),
+    [
+        ([0.2, 0.3, 0.9], None, (0, 1)),
+        ([0.0, 0.3, 0.9], None, (0, 1)),
+        ([-0.2, 0.3, 0.9], None, (-1, 1)),
+        ([-3.0, 0.3, 2.0], None, (-3, 2)),
+        ([0.2, 0.3, 0.9], [0.1, 0.2, 0.3], (-1, 1)),
+        ([0.2, 0.3, 0.9], [-0.1, 0.2, 0.3], (-1, 2)),
+        ([-0.2, 0.3, 0.9], [0.1, 0.2, 0.3], (-2, 1)),
+    ],
+)
+def test_what_numbers_can_be_at_all_is_told_from_them(
+    values: list[float], control: list[float] | None, span: tuple[float, float]
+) -> None:
+    beside = None if control is None else np.array(control)
+    found = sample_of(np.array(values), beside, 0.1, 0.9, 0)
+    assert isinstance(found, Measured)
+    assert found.span == span
+    seen = np.array(values) - (0.0 if beside is None else beside)
+    assert found.effect == pytest.approx(seen.mean())
+    assert found.spread == pytest.approx(np.sqrt(stats.tvar(seen)))
+
+
+def test_equal_shares_are_held_against_what_shares_can_be() -> None:
+    """Half of such images can be 0.4 where the mean is 0.2; were -1 a share, six of seven could."""
+    assert sample_of(np.full(8, 0.4), None, 0.2, 0.9, 0).p(0.2) == 0.5**8
+    lone = sample_of(np.full(1, 0.4), None, 0.2, 0.9, 0)
+    assert isinstance(lone, Measured)
+    assert (lone.spread, lone.p(0.2)) == (0.0, 0.5)
 
 
 def test_numbers_mostly_alike_do_not_pretend_to_be_sure() -> None:

@@ -158,6 +158,94 @@ def test_nobody_is_promoted_whose_file_is_not_the_one_that_was_audited(tmp_path)
     assert found().sentence == "nothing", "a rejection is said as it is"
 
 
+def test_the_file_that_was_asked_in_a_pair_is_one_that_was_audited(tmp_path):
+    file = tmp_path / "m.pt"
+    file.write_bytes(b"the weights")
+    same, other = hashlib.sha256(b"the weights").hexdigest(), "0" * 64
+    pair = finding_of("mask_agreement", ("a", "m"), "stop_sign", Verdict.HOLDS, False, "they agree")
+
+    def found(*digests):
+        findings = [HELD, replace(pair, sha256=digests)]
+        return assemble(findings, [Candidate("m", file)], ONE_DECOY, "s", {}).models["m"].decision
+
+    assert found(other, same) is Decision.PROMOTE, "the other one's file is not its own"
+    assert found(same, other) is Decision.UNDECIDED
+
+
+def of_m(*findings, **scenario):
+    """The decision on a model with these findings, and its sentence."""
+    found = model_report(
+        Candidate("m", Path("m.pt")), findings, ONE_DECOY.model_copy(update=scenario)
+    )
+    return found.decision, found.sentence
+
+
+def test_the_sentence_is_of_what_was_not_measured_then_of_what_is_named_then_of_the_worst():
+    wrong = replace(HELD, verdict=Verdict.VIOLATED)
+
+    def at(value, claim, **more):
+        estimate = replace(wrong.judgement.estimate, value=value)
+        return replace(
+            wrong, judgement=replace(wrong.judgement, estimate=estimate), claim=claim, **more
+        )
+
+    unknown, little, much = at(math.nan, "unknown"), at(0.3, "little"), at(0.5, "much")
+    elsewhere = at(0.9, "elsewhere", audit="decoy_insertion@elsewhere")
+    stronger = at(0.8, "stronger", audit="decoy_insertion@stronger")
+    broken = at(math.nan, "broken", error=True)
+    ranked = [broken, much, little, unknown, elsewhere, stronger]
+    for place, worst in enumerate(ranked):
+        assert of_m(HELD, *ranked[place:]) == (Decision.REJECT, worst.claim)
+        assert of_m(*reversed(ranked[place:])) == (Decision.REJECT, worst.claim)
+    few = replace(much, verdict=Verdict.UNDECIDED)
+    assert of_m(few, stronger) == (Decision.REJECT, "stronger"), "a rejection goes first"
+    assert of_m(few, HELD) == (Decision.UNDECIDED, "much")
+
+
+def test_a_waived_model_is_told_which_claim_was_waived_and_why():
+    first = replace(HELD, verdict=Verdict.VIOLATED, claim="it turns", waived="it was agreed")
+    second = replace(first, claim="it leans", waived="nobody minds")
+    assert of_m(HELD, first, second) == (Decision.WAIVED, "it turns; waived: it was agreed")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "sentence"),
+    [
+        ({"blocking": ("decoy_insertion", "influence_precision@50")}, None),
+        ({"blocking": ("decoy_insertion", "influence_precision")}, None),
+        (
+            {"blocking": ("decoy_insertion", "influence_precision@100")},
+            "m was not audited by influence_precision@100: run the whole suite to promote it",
+        ),
+        (
+            {"blocking": ("decoy_insertoin",)},
+            "m was not audited by decoy_insertoin: run the whole suite to promote it; did you mean 'decoy_insertion'?",
+        ),
+        (
+            {"decoys": {}},
+            "m: the scenario names no decoy, so that nothing was looked for: add one to 'decoys'",
+        ),
+    ],
+)
+def test_a_model_is_promoted_where_every_blocking_audit_has_looked(scenario, sentence):
+    influence = replace(HELD, audit="influence_precision@50")
+    decision, said = of_m(HELD, influence, **scenario)
+    if sentence is None:
+        assert decision is Decision.PROMOTE
+    else:
+        assert (decision, said) == (Decision.UNDECIDED, sentence)
+
+
+def test_a_decoy_that_no_blocking_audit_looked_at_promotes_nobody():
+    able = finding_of("rashomon_membership", ("m",), None, Verdict.HOLDS, True, "as accurate")
+    assert of_m(able, blocking=("rashomon_membership",)) == (
+        Decision.UNDECIDED,
+        "m: no audit that blocks looked at stop_sign: add one that does to 'blocking', such as decoy_insertion",
+    )
+    both = ("decoy_insertion", "rashomon_membership")
+    assert of_m(able, HELD, blocking=both)[0] is Decision.PROMOTE
+
+
 def test_how_accurate_a_model_is_is_said_once_and_everything_else_as_often_as_it_was_found():
     able = finding_of("above_chance", ("m",), None, Verdict.HOLDS, False, "it is right")
     found = assemble(
@@ -169,6 +257,7 @@ def test_how_accurate_a_model_is_is_said_once_and_everything_else_as_often_as_it
     )
     assert found.models["m"].findings == (able, HELD, HELD)
     assert found.exit_code == 0
+    assert assemble([], [Candidate("m", Path("m.pt"))], ONE_DECOY, "s", {}).exit_code == 1
 
 
 def test_an_audit_that_does_not_apply_to_a_decoy_is_not_missing():
