@@ -197,13 +197,22 @@ def test_a_signal(audited, number, more):
         *more,
     ]
     job = subprocess.Popen(
-        command, cwd=audited.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=audited.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # whoever starts the tests in the background hands on that SIGINT is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    deadline = time.monotonic() + 120
-    while not (audited.path / "begun").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    job.send_signal(getattr(signal, number))
-    said = job.communicate(timeout=60)[0]
+    try:
+        deadline = time.monotonic() + 120
+        while not (audited.path / "begun").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        job.send_signal(getattr(signal, number))
+        said = job.communicate(timeout=60)[0]
+    finally:
+        job.kill()
     assert not promoted(audited)
     if number == "SIGKILL":
         assert not (audited.path / "reports/verdict.json").exists()
