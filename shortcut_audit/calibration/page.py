@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from shortcut_audit.calibration.markdown import (
+    counts,
+    in_per_cent,
+    number,
+    points,
+    ratio,
+    table,
+    total,
+)
 from shortcut_audit.calibration.outcomes import Row
 from shortcut_audit.files.whole import replacing
 
@@ -187,7 +196,7 @@ def _power_rows(figures: Row) -> Iterator[Cells]:
 def _found(name: str, row: Row) -> Cells:
     return (
         name,
-        _ratio(row),
+        ratio(row),
         in_per_cent(row["share"]),
         in_per_cent(row["at_least"]),
         row["undecided"],
@@ -214,7 +223,7 @@ def _family_rows(families: Mapping[str, Row], shares: Sequence[str]) -> Iterator
             family,
             row["kind"],
             row["half"],
-            *[_ratio(row["power"].get(share)) for share in shares],
+            *[ratio(row["power"].get(share)) for share in shares],
             row["clean_tests"],
             row["clean_violated"],
             row["clean_undecided"],
@@ -239,9 +248,9 @@ def _audit_rows(audits: Mapping[str, Row], shares: Sequence[str]) -> Iterator[Ce
             "yes" if row["blocking"] else "no",
             f"{row['clean_violated']} / {row['clean']}",
             row["clean_undecided"],
-            _points(row["clean_effect"]),
-            *[_counts(row["local"].get(share)) for share in shares],
-            _counts(_sum(row["image_wide"].values())),
+            points(row["clean_effect"]),
+            *[counts(row["local"].get(share)) for share in shares],
+            counts(total(row["image_wide"].values())),
         )
 
 
@@ -279,47 +288,3 @@ def _exception(model: Row) -> str:
     against = f": {model['against']}" if model["against"] else ""
     effect = f"insertion {model['insertion']:.2f} with {model['decoy']}"
     return f"- {model['model']} ({model['recipe']}), {effect}, {model['decision']}{against}"
-
-
-def table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """A table in Markdown, line by line."""
-    yield _line(columns)
-    yield _line(["---"] * len(columns))
-    for row in rows:
-        yield _line(row)
-
-
-def _line(cells: Iterable[object]) -> str:
-    return f"| {' | '.join(str(cell) for cell in cells)} |"
-
-
-def in_per_cent(share: float | None) -> str:
-    """`4.7 %`; a dash where there is nothing."""
-    return "–" if share is None else f"{100 * share:.1f} %"
-
-
-def number(value: float | None) -> str:
-    """Three digits after the point; a dash where there is nothing."""
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _points(percentiles: Mapping[str, float] | None) -> str:
-    if not percentiles:
-        return "–"
-    return " / ".join(f"{100 * value:.0f}" for value in percentiles.values())
-
-
-def _ratio(row: Row | None) -> str:
-    return "–" if row is None else f"{row['found']} / {row['models']}"
-
-
-def _counts(pair: Sequence[int] | None) -> str:
-    return "–" if not pair or not pair[1] else f"{pair[0]} / {pair[1]}"
-
-
-def _sum(pairs: Iterable[Sequence[int]]) -> list[int]:
-    violated = models = 0
-    for pair in pairs:
-        violated += pair[0]
-        models += pair[1]
-    return [violated, models]

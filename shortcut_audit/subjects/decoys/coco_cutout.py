@@ -25,7 +25,8 @@ from shortcut_audit.subjects.pictures.coco_annotations import (
     annotated,
     located,
 )
-from shortcut_audit.subjects.pictures.photographs import as_rgb, by_identity
+from shortcut_audit.subjects.pictures.framing import as_rgb
+from shortcut_audit.subjects.pictures.photographs import by_identity
 from shortcut_audit.subjects.pictures.segmentations import pixels, union
 
 # pixels cut off all around: COCO's outlines stray that far, and would take in some background
