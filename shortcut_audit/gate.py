@@ -21,7 +21,8 @@ from shortcut_audit.promotion import stops
 from shortcut_audit.records import Decision
 from shortcut_audit.reporting.record import from_row
 from shortcut_audit.scenario import load_scenario
-from shortcut_audit.subjects.manifest.candidates import read_as, read_candidates
+from shortcut_audit.subjects.manifest.candidates import read_candidates
+from shortcut_audit.subjects.manifest.descriptions import read_as
 from shortcut_audit.subjects.manifest.file import MANIFEST
 from shortcut_audit.subjects.pictures.material import Material
 

@@ -30,7 +30,8 @@ from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.remembered import remembered
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.loading.subject import check_answers, load_subject
-from shortcut_audit.subjects.manifest.candidates import format_of, read_as, refusal
+from shortcut_audit.subjects.manifest.candidates import format_of, refusal
+from shortcut_audit.subjects.manifest.descriptions import read_as
 from shortcut_audit.subjects.pictures.material import Material
 
 # its home was here

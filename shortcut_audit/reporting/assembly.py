@@ -24,7 +24,7 @@ from shortcut_audit.records import (
     Verdict,
 )
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.subjects.manifest.candidates import read_as
+from shortcut_audit.subjects.manifest.descriptions import read_as
 
 
 def assemble(

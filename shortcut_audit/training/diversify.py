@@ -31,7 +31,7 @@ from shortcut_audit.records import Pictures, Subject
 from shortcut_audit.scenario import Diversify, Scenario
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.loading.subject import load_subject
-from shortcut_audit.subjects.manifest.candidates import write_manifest
+from shortcut_audit.subjects.manifest.descriptions import write_manifest
 from shortcut_audit.training.plan import Job, plan
 from shortcut_audit.training.preparation import (
     PlannedModel,

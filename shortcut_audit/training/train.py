@@ -23,7 +23,7 @@ from shortcut_audit.files.whole import replacing
 from shortcut_audit.records import Pictures
 from shortcut_audit.scenario import Scenario, Training
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
-from shortcut_audit.subjects.manifest.candidates import describe, write_manifest
+from shortcut_audit.subjects.manifest.descriptions import describe, write_manifest
 from shortcut_audit.training.fit import Epoch, Task, batches, fit
 from shortcut_audit.training.plan import Job, plan
 from shortcut_audit.training.preparation import (

@@ -23,7 +23,8 @@ from shortcut_audit.subjects.checkpoints.state_dict import StateDict
 from shortcut_audit.subjects.loading import subject as loading
 from shortcut_audit.subjects.loading.networks import build_architecture
 from shortcut_audit.subjects.loading.subject import check_answers, load_subject, trial_images
-from shortcut_audit.subjects.manifest.candidates import read_candidates, refusal, write_manifest
+from shortcut_audit.subjects.manifest.candidates import read_candidates, refusal
+from shortcut_audit.subjects.manifest.descriptions import write_manifest
 
 CLASSES = ("cat", "dog", "owl")
 Change = Callable[[Candidate], Candidate]

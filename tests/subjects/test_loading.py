@@ -24,7 +24,8 @@ from shortcut_audit.subjects.checkpoints.state_dict import StateDict
 from shortcut_audit.subjects.loading.networks import build_architecture
 from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 from shortcut_audit.subjects.loading.subject import load_subject, save_checkpoint
-from shortcut_audit.subjects.manifest.candidates import read_candidates, write_manifest
+from shortcut_audit.subjects.manifest.candidates import read_candidates
+from shortcut_audit.subjects.manifest.descriptions import write_manifest
 
 CLASSES = ("cat", "dog", "owl")
 

@@ -21,12 +21,8 @@ from hypothesis import strategies as st
 from shortcut_audit.errors import UsageError
 from shortcut_audit.files.whole import canonical
 from shortcut_audit.records import Candidate
-from shortcut_audit.subjects.manifest.candidates import (
-    MANIFEST,
-    describe,
-    read_candidates,
-    write_manifest,
-)
+from shortcut_audit.subjects.manifest.candidates import MANIFEST, read_candidates
+from shortcut_audit.subjects.manifest.descriptions import describe, write_manifest
 from shortcut_audit.subjects.manifest.file import FORBIDDEN
 
 HEAD = "arch: torchvision:resnet18\nclasses: [cat, dog]\ninput: {size: 32}\n"

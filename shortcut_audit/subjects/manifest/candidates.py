@@ -6,7 +6,7 @@ Torch is never imported here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatch
@@ -22,15 +22,9 @@ from shortcut_audit.errors import (
     machine_fault,
 )
 from shortcut_audit.files.checking import checked
-from shortcut_audit.files.whole import below, canonical, printable
+from shortcut_audit.files.whole import below, printable
 from shortcut_audit.records import Candidate
-
-# other rooms know these three from here
-from shortcut_audit.subjects.manifest.descriptions import describe as describe
-from shortcut_audit.subjects.manifest.descriptions import read_as as read_as
-from shortcut_audit.subjects.manifest.descriptions import write_manifest as write_manifest
 from shortcut_audit.subjects.manifest.file import (
-    FORBIDDEN,
     MANIFEST,
     Claim,
     Description,
@@ -38,6 +32,7 @@ from shortcut_audit.subjects.manifest.file import (
     Manifest,
     read_manifest,
 )
+from shortcut_audit.subjects.manifest.names import names_of
 
 
 def read_candidates(path: Path) -> list[Candidate]:
@@ -143,7 +138,7 @@ def _unlisted(
     read = {file: _self_described(file) for file in files}
     claimed = {file: claim.name for file, (_, claim) in read.items()}
     candidates = []
-    for file, name in _names(folder, claimed, taken).items():
+    for file, name in names_of(folder, claimed, taken).items():
         candidate, claim = read[file]
         if manifest:
             problem = (
@@ -241,40 +236,6 @@ def _claim(file: Path, words: Mapping[str, str]) -> Claim | None:
     except (ValueError, RecursionError):
         return None
     return checked(Claim, said, f"'{file}'")
-
-
-def _names(folder: Path, claimed: Mapping[Path, str | None], taken: set[str]) -> dict[Path, str]:
-    """A name for each file, unlike those of the other files and those that are taken.
-
-    It is what the file calls itself or its stem, or as much of its path as makes it unlike the
-    others.
-    """
-    possible = {}
-    for file, name in claimed.items():
-        possible[file] = _possible_names(file.relative_to(folder), name)
-    used = set(taken)
-    names = {}
-    for file, own in possible.items():
-        elsewhere = used | _names_of_others(possible, file)
-        free = [name for name in own if name not in elsewhere]
-        names[file] = free[0] if free else f"{own[-1]}-{len(used)}"
-        used.add(names[file])
-    return names
-
-
-def _possible_names(path: Path, name: str | None) -> list[str]:
-    """What a file below the folder may be called, from the shortest name to its whole path."""
-    possible = (name or path.stem, path.stem, path.with_suffix("").as_posix(), path.as_posix())
-    return [FORBIDDEN.sub("-", canonical(each)) for each in possible]
-
-
-def _names_of_others(possible: Mapping[Path, Iterable[str]], file: Path) -> set[str]:
-    """Every name that a file other than this one may get."""
-    found: set[str] = set()
-    for other, names in possible.items():
-        if other != file:
-            found.update(names)
-    return found
 
 
 def _checkpoints(folder: Path) -> list[Path]:
