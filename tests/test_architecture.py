@@ -30,6 +30,7 @@ STAGES = (
 APART = {("plugin", "cli"), ("cli", "plugin")}
 ORDER = {name: level for level, names in enumerate(STAGES) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))
+# a module: 300 lines of up to 130 characters, which are 360 at 100 (decision 014)
 LONGEST_MODULE, LONGEST_BODY, LONGEST_AUDIT = 360, 40, 60
 
 
