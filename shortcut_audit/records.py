@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
+    from shortcut_audit.exhibits import Exhibit
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -341,5 +343,6 @@ class Report:
     data: dict[str, str] = field(default_factory=dict)
     # decoy -> how far the set's members disagree
     multiplicity: dict[str, Any] = field(default_factory=dict)
+    exhibits: tuple[Exhibit, ...] = ()  # pictures for people; no verdict depends on them
     schema: int = 1
     finished: bool = True  # False: the run was interrupted, so that nobody is promoted
