@@ -80,24 +80,12 @@ def audited(number: int, out: Path, train_only: bool) -> dict | None:
 
 
 def wrong(document: dict, answers: dict[str, list[str]]) -> Iterator[str]:
-    """One sentence for each model that got another verdict than it should.
-
-    A model that may stay undecided has worn the decoy in few of its pictures. From some seeds it
-    does not learn it: then it may be promoted, where each decoy turns fewer pictures beyond its
-    control than the limit, whatever the verdict on that says.
-    """
+    """One sentence for each model that got another verdict than it should."""
     for name, verdicts in answers.items():
         model = document["models"].get(name, {})
-        unlearned = "undecided" in verdicts and "reject" in verdicts and _turns_few(model)
-        if model.get("verdict") not in (*verdicts, *(["promote"] if unlearned else [])):
+        if model.get("verdict") not in verdicts:
             found = f"{model.get('verdict', 'nothing')}: {model.get('sentence', '')}"
             yield f"{name}: expected {' or '.join(verdicts)}, found {found}"
-
-
-def _turns_few(model: dict) -> bool:
-    """Whether each decoy turns fewer pictures than its limit."""
-    turned = [each for each in model.get("findings", ()) if each["audit"] == "decoy_insertion"]
-    return bool(turned) and all(each["value"] < each["limit"] for each in turned)
 
 
 def main() -> int:

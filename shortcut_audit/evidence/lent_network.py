@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.experimental.optimization import fuse
 
 from shortcut_audit.errors import UsageError
 
@@ -55,17 +54,21 @@ def require_gradient(network: nn.Module, images: Tensor, weights: bool = False) 
 
 
 @contextmanager
-def lean(network: nn.Module, images: Tensor) -> Iterator[Callable[[Tensor], Tensor]]:
+def lean(
+    network: nn.Module, images: Tensor, bf16: bool = False
+) -> Iterator[Callable[[Tensor], Tensor]]:
     """Gives a function from images to logits that equals the network's and costs less.
 
     It takes (n, 3, h, w) and gives (n, k) float32. Batch norms are folded into the convolutions
     before them, on a copy in channels_last, where the network can be traced and the copy agrees
-    with it on `images`; otherwise the network itself is used. The numbers are bf16 only where the
-    device multiplies bf16 in hardware.
+    with it on `images`; otherwise the network itself is used.
+
+    bf16: a search that goes by gradients bears numbers of 8 bits, where the device multiplies them
+        in hardware. Differences of scores do not: an occlusion map would have a few steps.
     """
     with borrowed(network):
         model = folded(network, images)
-        fast, layout = bf16_pays(images.device), fast_layout(model, images)
+        fast, layout = bf16 and bf16_pays(images.device), fast_layout(model, images)
 
         def logits(batch: Tensor) -> Tensor:
             # another routine multiplies an image that is alone in its batch, and rounds otherwise
@@ -114,6 +117,9 @@ def folded(network: nn.Module, images: Tensor) -> nn.Module:
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
+            # its import warns in some versions of torch, which `filterwarnings = error` would raise
+            from torch.fx.experimental.optimization import fuse
+
             traced = fx.symbolic_trace(copy.deepcopy(network))
             model: nn.Module = fuse(traced, inplace=True).to(memory_format=torch.channels_last)
             model.eval().requires_grad_(False)

@@ -98,7 +98,7 @@ class Extremal:
         """
         areas = checked_areas(area, images)
         require_gradient(network, images)
-        with lean(network, images[:2]) as logits, torch.no_grad():
+        with lean(network, images[:2], bf16=True) as logits, torch.no_grad():
             step = partial(self._batch, Reward(logits, self.variant, self.contrast))
             parts = in_batches(step, (images, targets, areas), self.batch, report)
         return _joined(parts, images)

@@ -62,7 +62,7 @@ class MeaningfulPerturbation:
     ) -> Tensor:
         """Gives masks (n, h, w) float32 in [0, 1]; the area plays no part."""
         require_gradient(network, images)
-        with lean(network, images[:2]) as logits:
+        with lean(network, images[:2], bf16=True) as logits:
             step = partial(self.masks, logits)
             return joined(in_batches(step, (images, targets), self.batch, report), images)
 
