@@ -5,19 +5,23 @@ The rooms, in the order in which they may import each other; the flow is from to
 
     errors, records, registry
     files         whole or not at all: YAML, digests, the store that evidence is kept in
+    waivers       what somebody takes the responsibility for, and until when
     scenario      the YAML: which data, which decoys, which limits
-    promotion     what blocks, what is only noted, what is waived
+    promotion     what blocks, what is only noted, what becomes of a model
     subjects      checkpoint + data + decoy -> Subject, Pictures, Decoyed
     measures      arrays -> one number an image
     judging       numbers per image -> Estimate -> Verdict
     evidence      Subject -> Predictions, Masks, Influence
     training      Scenario -> checkpoints (not needed to audit)
+    showing       kept evidence -> Exhibits: the pictures of a report, and what is drawn
     reporting     Findings -> Report -> files
     harness       plans a run, asks, measures and judges: case x audit function -> Findings
     calibration   how often all of it errs, on models whose answer is known
     study         the thesis's tables and figures, with one's own numbers beside the published ones
     gate          verdict.json + checkpoint -> may it be promoted?
-    plugin, cli   pytest's hooks and the commands, which only delegate
+    attesting     verdict.json + checkpoint -> statements, for others to sign
+    starting      a folder -> the files of a first audit, and a look at the decoys
+    plugin, commands, cli    pytest's hooks and the commands, which only delegate
 """
 
 from shortcut_audit.errors import DataError, ModelError, ShortcutAuditError, UsageError

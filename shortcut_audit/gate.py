@@ -12,22 +12,22 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from shortcut_audit.errors import ShortcutAuditError, UsageError, did_you_mean
 from shortcut_audit.files.whole import sha256
-from shortcut_audit.promotion import stops
-from shortcut_audit.records import Decision
+from shortcut_audit.promotion import PROMOTED, contradiction, excused
 from shortcut_audit.reporting.record import from_row
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest.candidates import read_candidates
 from shortcut_audit.subjects.manifest.descriptions import read_as
 from shortcut_audit.subjects.manifest.file import MANIFEST
 from shortcut_audit.subjects.pictures.material import Material
+from shortcut_audit.waivers import expired, today
 
 ENDED = (0, 1)  # exit codes of a run that came to its end
-PASSES = (Decision.PROMOTE, Decision.WAIVED)
 NEEDED = {"verdict", "sentence", "sha256", "file"}  # keys of each model in a verdict file
 
 Document = dict[str, Any]  # a verdict file
@@ -52,8 +52,33 @@ class Answer:
     lines: tuple[str, ...]
 
 
-def gate(verdict: Path, asked: Asked) -> Answer:
-    """Whether this very checkpoint may be promoted.
+@dataclass(frozen=True)
+class Examined:
+    """A verdict file and what it says of one model, held against what was asked.
+
+    `refusals`: a sentence for each reason not to rely on it; where there is one, nothing may be
+    built on the rest. `not_compared`: a line for each thing that was not held against it.
+    """
+
+    document: Document
+    row: Mapping[str, Any]  # of the model
+    refusals: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
+
+
+def gate(verdict: Path, asked: Asked, now: date | None = None) -> Answer:
+    """Whether this very checkpoint may be promoted; raises as `examine` does."""
+    found = examine(verdict, asked, now)
+    if found.refusals:
+        return Answer(False, tuple(f"refused: {each}" for each in found.refusals))
+    said = f"{found.row['verdict']}: {found.row['sentence']}"
+    return Answer(found.row["verdict"] in PROMOTED, (said, *found.not_compared))
+
+
+def examine(verdict: Path, asked: Asked, now: date | None = None) -> Examined:
+    """What a verdict file says of a model, and whether that can be relied on.
+
+    now: the day on which waivers must hold; None is today, in UTC.
 
     Raises:
         UsageError: the verdict, the model or the checkpoint is not there, or what is to be
@@ -61,7 +86,7 @@ def gate(verdict: Path, asked: Asked) -> Answer:
     """
     document = _document(verdict)
     if unfinished := _unfinished(document):
-        return Answer(False, (f"refused: {unfinished}",))
+        return Examined(document, {}, (unfinished,))
     models = document["models"]
     if asked.model not in models:
         hint = did_you_mean(asked.model, models)
@@ -73,11 +98,13 @@ def gate(verdict: Path, asked: Asked) -> Answer:
     file = asked.file or Path(row["file"])
     if not file.is_file():
         raise UsageError(f"the checkpoint '{file}' is not there; name it with --file")
-    refusals = [*_refusals(row, file, asked.model), *_other_than_asked(document, asked)]
+    refusals = [
+        *_refusals(row, file, asked.model, now or today()),
+        *_other_than_asked(document, asked),
+    ]
     if refusals:
-        return Answer(False, tuple(f"refused: {each}" for each in refusals))
-    said = f"{row['verdict']}: {row['sentence']}"
-    return Answer(row["verdict"] in PASSES, (said, *_not_compared(document, row, file, asked)))
+        return Examined(document, row, tuple(refusals))
+    return Examined(document, row, (), tuple(_not_compared(document, row, file, asked)))
 
 
 def _unfinished(document: Document) -> str:
@@ -116,10 +143,11 @@ def _document(path: Path) -> Document:
     return document
 
 
-def _refusals(row: Mapping[str, Any], file: Path, model: str) -> Iterator[str]:
+def _refusals(row: Mapping[str, Any], file: Path, model: str, now: date) -> Iterator[str]:
     """A sentence for each reason against the file, of those that are always looked for.
 
-    The file is the one that was audited, is read as it was, and nothing contradicts the verdict.
+    The file is the one that was audited, is read as it was, and nothing contradicts the verdict;
+    and waivers that it hangs on hold today.
     """
     if sha256(file) != row["sha256"]:
         yield f"'{file}' is not the checkpoint that was audited as {model} (its SHA-256 differs)"
@@ -130,8 +158,8 @@ def _refusals(row: Mapping[str, Any], file: Path, model: str) -> Iterator[str]:
         return
     if audited is not None:
         yield from _read_otherwise(audited, file, model)
-    if row["verdict"] in PASSES and (contradiction := _contradiction(row)):
-        yield f"the verdict file contradicts itself: {contradiction}"
+    if "findings" in row:
+        yield from _of_findings(row, now)
 
 
 def _read_otherwise(audited: dict[str, Any], file: Path, model: str) -> Iterator[str]:
@@ -178,23 +206,20 @@ def _read_as(file: Path, model: str) -> dict[str, Any] | None:
     return {} if listed else None
 
 
-def _contradiction(row: Mapping[str, Any]) -> str:
-    """Why findings and verdict cannot both be true; "" where they can, or no finding is told."""
-    if "findings" not in row:
-        return ""
+def _of_findings(row: Mapping[str, Any], now: date) -> Iterator[str]:
+    """A sentence where findings and verdict cannot both be true, or a waiver does not hold now."""
     try:
         findings = [from_row(each) for each in row["findings"]]
     except (KeyError, TypeError, ValueError):
-        return "its findings cannot be read"
-    for finding in findings:
-        if stops(finding):
-            return f"it says {row['verdict']}, and {finding.audit} says {finding.verdict}"
-    if not any(finding.blocking for finding in findings):
-        return f"it says {row['verdict']}, and no audit that blocks was run"
-    for finding in findings:
-        if finding.sha256 and row["sha256"] not in finding.sha256:
-            return "its findings are about another file"
-    return ""
+        yield "the verdict file contradicts itself: its findings cannot be read"
+        return
+    why = contradiction(row["verdict"], findings)
+    if not why and any(each.sha256 and row["sha256"] not in each.sha256 for each in findings):
+        why = "its findings are about another file"
+    if why:
+        yield f"the verdict file contradicts itself: {why}"
+    elif row["verdict"] in PROMOTED:
+        yield from expired(excused(findings), now)
 
 
 def _other_than_asked(document: Document, asked: Asked) -> Iterator[str]:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from shortcut_audit.errors import did_you_mean
-from shortcut_audit.records import ABOVE_CHANCE, ACCURACY, Case, Decision, Finding, Verdict
+from shortcut_audit.records import ABOVE_CHANCE, ACCURACY, Decision, Finding, Verdict
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.waivers import unmatched
 
 PROMOTED = (Decision.PROMOTE, Decision.WAIVED)
 
@@ -30,8 +31,12 @@ def only_noted(scenario: Scenario, role: str, verdict: Verdict) -> bool:
 
 
 def stops(finding: Finding) -> bool:
-    """Whether this finding keeps its model from being promoted."""
-    return finding.blocking and finding.verdict is not Verdict.HOLDS and not finding.waived
+    """Whether this finding keeps its model from being promoted.
+
+    What was not measured, because the file or an audit is broken, is waived by nobody.
+    """
+    excused = finding.waived and not finding.error
+    return finding.blocking and finding.verdict is not Verdict.HOLDS and not excused
 
 
 def open_findings(findings: Iterable[Finding]) -> list[Finding]:
@@ -39,20 +44,40 @@ def open_findings(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if stops(finding)]
 
 
-def waiver(scenario: Scenario, audit: str, case: Case) -> str:
-    """The reason for which somebody waived this audit of this model; empty where nobody did."""
-    for each in scenario.waivers:
-        named = each.audit in (audit, audit.partition("@")[0]) and case.models == (each.model,)
-        if named and each.decoy in (None, case.decoy):
-            return each.reason
+def excused(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that would keep their model from being promoted if nobody had waived them."""
+    found = []
+    for finding in findings:
+        if finding.blocking and finding.verdict is not Verdict.HOLDS and not stops(finding):
+            found.append(finding)
+    return found
+
+
+def contradiction(decision: str, findings: Sequence[Finding]) -> str:
+    """Why this cannot have been decided from these findings of a model; "" where it can."""
+    says, stopping, waived = f"it says {decision}, and", open_findings(findings), excused(findings)
+    if decision == Decision.REJECT:
+        violated = any(finding.verdict is Verdict.VIOLATED for finding in stopping)
+        return "" if violated else f"{says} no audit that blocks says VIOLATED"
+    if decision not in PROMOTED:
+        return ""
+    if stopping:
+        return f"{says} {stopping[0].audit} says {stopping[0].verdict}"
+    if not any(finding.blocking for finding in findings):
+        return f"{says} no audit that blocks was run"
+    if bool(waived) is not (decision == Decision.WAIVED):
+        return f"{says} {waived[0].audit if waived else 'nothing'} was waived"
     return ""
 
 
-def decide(name: str, findings: Sequence[Finding], scenario: Scenario) -> tuple[Decision, str]:
+def decide(
+    name: str, findings: Sequence[Finding], scenario: Scenario, pairs: Iterable[Finding] = ()
+) -> tuple[Decision, str]:
     """What becomes of a model, and the sentence that says why.
 
-    It is rejected if a blocking finding is VIOLATED, and undecided if one is UNDECIDED or missing.
-    Else it is waived, where somebody waived one, or promoted.
+    It is rejected if a blocking finding is VIOLATED, and undecided if one is UNDECIDED or missing,
+    or a waiver waives nothing of it or its pairs. Else it is waived, where somebody waived a
+    finding, or promoted.
     """
     open_ones = open_findings(findings)
     violated = [finding for finding in open_ones if finding.verdict is Verdict.VIOLATED]
@@ -60,28 +85,34 @@ def decide(name: str, findings: Sequence[Finding], scenario: Scenario) -> tuple[
         return Decision.REJECT, max(violated, key=_beyond).claim
     if open_ones:
         return Decision.UNDECIDED, max(open_ones, key=_beyond).claim
+    if why := _incomplete(name, findings, scenario):
+        return Decision.UNDECIDED, why
+    for why in unmatched(scenario.waivers, [*findings, *pairs], tuple(scenario.decoys)):
+        return Decision.UNDECIDED, f"{name}: {why}"
+    if waived := excused(findings):
+        return Decision.WAIVED, f"{waived[0].claim}; waived {waived[0].waived}"
+    return Decision.PROMOTE, _passed(name, [finding for finding in findings if finding.blocking])
+
+
+def _incomplete(name: str, findings: Sequence[Finding], scenario: Scenario) -> str:
+    """The sentence that says what of the model nobody has looked at; "" where that is nothing."""
     if not scenario.decoys:
         why = "the scenario names no decoy, so that nothing was looked for: add one to 'decoys'"
-        return Decision.UNDECIDED, f"{name}: {why}"
+        return f"{name}: {why}"
     missing = []
     for audit in scenario.blocking:
         missing += _lacking(audit, findings, scenario)
     if missing:
-        hint = _hint(findings, scenario)
-        why = f"was not audited by {', '.join(missing)}: run the whole suite to promote it{hint}"
-        return Decision.UNDECIDED, f"{name} {why}"
-    blocking = [finding for finding in findings if finding.blocking]
-    looked_at = {finding.decoy for finding in blocking}
+        why = f"was not audited by {', '.join(missing)}: run the whole suite to promote it"
+        return f"{name} {why}{_hint(findings, scenario)}"
+    looked_at = {finding.decoy for finding in findings if finding.blocking}
     unseen = [decoy for decoy in scenario.decoys if decoy not in looked_at]
     if unseen:
-        return Decision.UNDECIDED, (
+        return (
             f"{name}: no audit that blocks looked at {', '.join(unseen)}: "
             "add one that does to 'blocking', such as decoy_insertion"
         )
-    waived = [finding for finding in blocking if finding.waived]
-    if waived:
-        return Decision.WAIVED, f"{waived[0].claim}; waived: {waived[0].waived}"
-    return Decision.PROMOTE, _passed(name, blocking)
+    return ""
 
 
 def _hint(findings: Sequence[Finding], scenario: Scenario) -> str:

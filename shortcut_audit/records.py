@@ -292,7 +292,8 @@ class Finding:
     case: str = ""  # the pytest node id
     role: str = ""  # ACCURACY or EXPLAINER, where it is not about the model's reasons
     error: bool = False  # nothing was measured: the model or the audit broke
-    waived: str = ""  # the reason, where somebody waived it aloud
+    waived: str = ""  # by whom, until when and why, where somebody waived it aloud
+    waived_until: str = ""  # the last day on which that holds, such as 2027-01-31
     # sizes, opacities and places of the decoy that this finding speaks for, in words
     tried: str = ""
     # of each subject's checkpoint: of the very bytes that were loaded, or whose answers were kept

@@ -20,6 +20,7 @@ from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.checking import check_text, checked
 from shortcut_audit.files.whole import canonical
 from shortcut_audit.files.yaml_files import parsed_mapping
+from shortcut_audit.waivers import Waiver, misplaced
 
 # fields of a Scenario that are no keys of its file
 FILLED_IN = frozenset({"folder", "data", "digest"})
@@ -191,15 +192,6 @@ class Training(Part):
     models: tuple[Group, ...] = (Group(),)
 
 
-class Waiver(Part):
-    """Somebody takes the responsibility for one audit of one model, and says why."""
-
-    audit: str
-    model: str
-    decoy: str | None = None  # any
-    reason: str = Field(min_length=10)
-
-
 class Calibration(Part):
     """How the audits themselves are audited; only `shortcut-audit calibrate` reads it."""
 
@@ -258,6 +250,8 @@ class Scenario(Part):
                     f"training puts '{group.decoy}' on a class, and its target is any: "
                     "add 'target: CLASS'"
                 )
+        for why in misplaced(self.waivers, self.decoys, self.blocking):
+            raise ValueError(why)
         return self
 
     def target(self, decoy: str) -> str | None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pkgutil
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from shortcut_audit import commands
 from shortcut_audit.cli import main
 from shortcut_audit.files import sources
 
@@ -95,3 +100,46 @@ def test_where_there_are_no_audits_that_is_one_sentence(tmp_path, monkeypatch, c
     monkeypatch.setattr(sources, "PACKAGE", tmp_path / "shortcut_audit")
     assert main(["audits"]) == 4
     assert "no audits lie in or beside" in capsys.readouterr().err
+
+
+HEAVY = (
+    "torch",
+    "torchvision",
+    "scipy",
+    "numpy",
+    "PIL",
+    "matplotlib",
+    "yaml",
+    "pytest",
+)
+
+
+def test_help_lists_every_command_in_its_order(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    words = capsys.readouterr().out.split()
+    of_room = []
+    for module in pkgutil.iter_modules(commands.__path__):
+        if hasattr(import_module(f"shortcut_audit.commands.{module.name}"), "add"):
+            of_room.append(module.name)
+    listed = [word for word in words if word in of_room]
+    assert set(listed) == set(of_room)
+    assert [name for name in commands.ORDER if name in listed] == list(dict.fromkeys(listed))
+
+
+def test_each_command_has_help_of_its_own(capsys):
+    for name in commands.ORDER:
+        with pytest.raises(SystemExit, match="0"):
+            main([name, "--help"])
+        assert f"usage: shortcut-audit {name}" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import contextlib, sys\n"
+        "from shortcut_audit.cli import main\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stderr.strip() == "[]"

@@ -76,4 +76,5 @@ def test_an_audit_of_an_image_folder_imports_none_of_what_others_need(tmp_path: 
         line.partition(".")[0] for line in (tmp_path / "imported.txt").read_text().splitlines()
     }
     assert "torch" in imported
-    assert not imported & set(ELSEWHERE)
+    # at the end of every run report.html is written, and jinja2 fills in its template
+    assert not imported & {*ELSEWHERE} - {"jinja2"}

@@ -39,6 +39,17 @@ def shipped_audits() -> Path:
     raise UsageError(f"no audits lie in or beside '{PACKAGE}': install shortcut-audit again")
 
 
+def shipped_calibration() -> Path | None:
+    """How often the audits of this version err: in the wheel, or among the documents of a checkout.
+
+    None where neither is there.
+    """
+    for folder in (PACKAGE, PACKAGE.parent / "docs"):
+        if (folder / "calibration.json").is_file():
+            return folder / "calibration.json"
+    return None
+
+
 @cache
 def our_code() -> str:
     """A digest of the libraries' versions and of this package's source.

@@ -5,14 +5,12 @@ beside those of its audits.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.harness import claims
 from shortcut_audit.judging.competence import Competence, competence, read_better
-from shortcut_audit.promotion import waiver
-from shortcut_audit.records import Case, Finding, Verdict
+from shortcut_audit.records import Finding
 from shortcut_audit.remembered import remembered
 
 
@@ -37,14 +35,7 @@ class Abilities:
         size = 2 * self.evidence.described(model).size
         better = read_better(*self.evidence.otherwise(model), larger=f"an input size of {size}")
         peers = claims.Peers(stated, tuple(self._accuracies_beside(model)), better)
-        found = claims.above_chance(model, own, self.evidence.outputs(model), peers)
-        scenario = self.evidence.scenario
-        waived = (
-            waiver(scenario, found.audit, Case((model,)))
-            if found.verdict is not Verdict.HOLDS
-            else ""
-        )
-        return replace(found, waived=waived)
+        return claims.above_chance(model, own, self.evidence.outputs(model), peers)
 
     def _accuracies_beside(self, model: str) -> Iterator[float]:
         """Of the reference models, this one left out."""

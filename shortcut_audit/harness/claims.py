@@ -102,7 +102,6 @@ def not_counted(finding: Finding, reason: str) -> Finding:
         verdict=Verdict.UNDECIDED,
         blocking=False,
         applies=False,
-        waived="",
         judgement=unpromised,
     )
 

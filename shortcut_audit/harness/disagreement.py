@@ -14,7 +14,6 @@ import numpy as np
 from scipy.special import softmax
 
 from shortcut_audit.errors import ModelError, UsageError
-from shortcut_audit.evidence.answers import pixel_digest
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.measures.disagreement import (
     ambiguity,
@@ -23,6 +22,7 @@ from shortcut_audit.measures.disagreement import (
     viable_prediction_range,
 )
 from shortcut_audit.records import ACCURACY, Finding, Predictions, Verdict
+from shortcut_audit.showing.kept import Kept, NotKept
 
 CONDITIONS = ("plain", "decoyed", "control")
 TOLERANCE = 0.01  # bits of capacity
@@ -35,14 +35,12 @@ def multiplicity(evidence: Evidence, findings: Sequence[Finding]) -> dict[str, A
     validation images of the classes that the decoy does not stand for. Baseline of ambiguity and
     discrepancy: the member that is most accurate on plain images.
     """
-    found = {}
+    found, kept = {}, Kept(evidence)
     compared = any(finding.role == ACCURACY for finding in findings)
-    for decoy in evidence.scenario.decoys:
-        known = dict(_kept(evidence, decoy, members(findings, list(evidence.candidates))))
+    for decoy in kept.scenario.decoys:
+        known = dict(_known(kept, decoy, members(findings, list(kept.candidates))))
         if len(known) > 1:
-            target = evidence.material.named_decoy(
-                decoy, evidence.target(decoy, list(known))
-            ).target_index
+            target = kept.material.named_decoy(decoy, kept.target(decoy, list(known))).target_index
             figures = _figures(list(known.values()), target)
             found[decoy] = {"members": list(known), "compared": compared, **figures}
     return found
@@ -55,29 +53,14 @@ def members(findings: Sequence[Finding], names: Sequence[str]) -> list[str]:
     return [name for name in names if name in held or not asked]
 
 
-def _kept(
-    evidence: Evidence, decoy: str, names: Sequence[str]
-) -> Iterator[tuple[str, Predictions]]:
+def _known(kept: Kept, decoy: str, names: Sequence[str]) -> Iterator[tuple[str, Predictions]]:
     for name in names:
         try:
-            digest, size = evidence.digest(name), evidence.candidates[name].size
-            asked = _asked(evidence, decoy, size)
-            keys = ({"model": digest, "pixels": each} for each in asked)
-            if all(evidence.store.path("logits", key).is_file() for key in keys):
-                yield name, evidence.predictions(name, decoy)
-        except (ModelError, UsageError):
-            continue  # said in its own findings
-
-
-def _asked(evidence: Evidence, decoy: str, size: int) -> Iterator[str]:
-    """Digests of the pictures that `predictions` is made of.
-
-    They get the decoy only where the first one's logits are kept.
-    """
-    yield pixel_digest(evidence.material.pictures("validation", size).pixels)
-    for split in ("validation", "background"):
-        placed = evidence.material.with_decoy(decoy, split, size)
-        yield from (pixel_digest(placed.decoyed), pixel_digest(placed.control))
+            plain = kept.material.pictures("validation", kept.described(name).size).pixels
+            kept.logits(name, plain)  # no picture gets the decoy where not even these are
+            yield name, kept.predictions(name, decoy)
+        except (ModelError, UsageError, NotKept):
+            continue  # said in its own findings, or not asked
 
 
 def _figures(known: Sequence[Predictions], target: int) -> dict[str, Any]:

@@ -24,8 +24,9 @@ from shortcut_audit.harness.questions import ELSEWHERE, NAMED, Family, Question,
 from shortcut_audit.judging import Comparison, Innocence, judge, p_value
 from shortcut_audit.judging.references import limits_of_the_unnamed, most_innocent
 from shortcut_audit.judging.trust import distrusted
-from shortcut_audit.promotion import blocks, only_noted, waiver
+from shortcut_audit.promotion import blocks, only_noted
 from shortcut_audit.records import ACCURACY, Case, Finding, Judgement, Limit, Verdict
+from shortcut_audit.waivers import waived
 
 EXPLAINED = {"masks", "transfer"}  # evidence that is worth as much as the explainer
 SEVERITY = (Verdict.HOLDS, Verdict.UNDECIDED, Verdict.VIOLATED)
@@ -95,7 +96,7 @@ class Harness:
             findings = self._judged(function, given, case, audit)
             findings += self._accuracy(audit, named)
         digests = tuple(self.evidence.sha256(model) for model in case.models)
-        return [replace(each, sha256=digests) for each in findings]
+        return waived((replace(each, sha256=digests) for each in findings), self.scenario.waivers)
 
     def _judged(
         self, function: Callable[..., Any], given: Mapping[str, Any], case: Case, audit: str
@@ -256,9 +257,6 @@ class Harness:
         noted = only_noted(self.scenario, role, judgement.verdict)
         if role == ACCURACY:
             claim = claims.of_accuracy(claim, judgement.verdict, noted)
-        waived = ""
-        if judgement.verdict is not Verdict.HOLDS:
-            waived = waiver(self.scenario, audit, case)
         return Finding(
             audit=audit,
             subjects=case.models,
@@ -268,7 +266,6 @@ class Harness:
             claim=claim,
             role=role,
             judgement=judgement,
-            waived=waived,
         )
 
 

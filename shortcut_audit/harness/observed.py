@@ -15,6 +15,7 @@ class Observed:
     doubts: sentences on files that changed meanwhile, so that nothing can be relied on.
     pictures: what models were asked about -> digest of its pictures.
     suite: the audits' files, and what was in them.
+    devices: on which the models were asked.
     """
 
     def __init__(self) -> None:
@@ -22,6 +23,7 @@ class Observed:
         self.doubts: set[str] = set()
         self.pictures: dict[str, str] = {}
         self.suite = suites.Suite()
+        self.devices: set[str] = set()
 
     def saw(self, pictures: Mapping[str, str]) -> None:
         """Pictures that two processes of a run saw differently leave everything in doubt."""
@@ -35,12 +37,18 @@ class Observed:
     def handed_over(self) -> dict[str, Any]:
         """The same in plain values, for the process that writes the report."""
         suite = {"audits": list(self.suite.audits), "files": dict(self.suite.files)}
-        return {"notes": sorted(self.notes), "suite": suite, "data": self.pictures}
+        return {
+            "notes": sorted(self.notes),
+            "suite": suite,
+            "data": self.pictures,
+            "devices": sorted(self.devices),
+        }
 
     def take_over(self, said: Mapping[str, Any]) -> None:
         """Takes what a worker handed over; one that was killed says nothing."""
         self.notes |= set(said.get("notes", ()))
         self.saw(said.get("data", {}))
+        self.devices |= set(said.get("devices", ()))
         if "suite" in said:
             theirs = suites.Suite(tuple(said["suite"]["audits"]), said["suite"]["files"])
             self.doubts |= set(suites.unlike(self.suite, theirs))

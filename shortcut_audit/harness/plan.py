@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from shortcut_audit.harness.kinds import OF_A_DECOY
 from shortcut_audit.promotion import blocks
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.waivers import refuse_expired, refuse_unknown, today
 
 CASE = "audit_case"  # the parameter that holds a test's case
 
@@ -28,6 +30,8 @@ class Settings:
     workers: int = 1
     handed: Mapping[str, str] | None = None  # what the process that began the run has read
     scenario_word: str = "--scenario"  # how the option is called here
+    command: str = ""  # how the run was called
+    split_assets: bool = False  # whether the page's style and pictures lie beside it
 
 
 def plan(
@@ -47,6 +51,27 @@ def plan(
         groups = [(one.name, two.name) for one, two in pairs if one.reference or not any_reference]
     decoys: list[str | None] = list(scenario.decoys) if OF_A_DECOY & set(wanted) else [None]
     return [Case(group, decoy) for group, decoy in product(groups, decoys)]
+
+
+def refuse_stale_waivers(
+    scenario: Scenario, candidates: Sequence[Candidate], whole: bool, now: date | None = None
+) -> None:
+    """Refuses waivers that cannot be meant, before anything is audited.
+
+    Args:
+        scenario: whose waivers they are.
+        candidates: the models of the run.
+        whole: whether these are all that there are, and not one that was selected: then each waiver
+            must be about one of them.
+        now: the day; None is today, in UTC.
+
+    Raises:
+        UsageError: one has expired, or is about no model, or about a pair that is not compared.
+    """
+    refuse_expired(scenario.waivers, now or today())
+    if whole and scenario.waivers:
+        pairs = [case.models for case in plan({"pair"}, candidates, scenario)]
+        refuse_unknown(scenario.waivers, candidates, pairs)
 
 
 def comparable(one: Candidate, two: Candidate) -> bool:

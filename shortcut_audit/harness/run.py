@@ -8,16 +8,17 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
+from shortcut_audit.harness.course.ledger import Ledger
+from shortcut_audit.harness.course.work import Planned, units
 from shortcut_audit.harness.kinds import KINDS
 from shortcut_audit.harness.observed import Observed
 from shortcut_audit.harness.plan import (
@@ -27,28 +28,20 @@ from shortcut_audit.harness.plan import (
     not_compared,
     not_measured,
     plan,
+    refuse_stale_waivers,
     without_a_case,
 )
-from shortcut_audit.progress import shown_as_lines
+from shortcut_audit.progress import Ahead, Listener, Watch
 from shortcut_audit.records import Case, Finding, Report
-from shortcut_audit.reporting import record
 from shortcut_audit.reporting import suite as suites
 from shortcut_audit.reporting.assembly import assemble
-from shortcut_audit.reporting.conclusion import (
-    FAILED,
-    INTERRUPTED,
-    NOT_WRITTEN,
-    nobody,
-    not_asked,
-    not_written,
-    report_files,
-)
-from shortcut_audit.reporting.matrix import Paint, disagreements, matrix, reasons, unpainted
+from shortcut_audit.reporting.conclusion import FAILED, INTERRUPTED, NOT_WRITTEN, nobody
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest.candidates import read_candidates
 from shortcut_audit.subjects.pictures.material import Material
 
 if TYPE_CHECKING:
+    from shortcut_audit.exhibits import Exhibit
     from shortcut_audit.harness.judge import Harness
 
 
@@ -78,15 +71,14 @@ class Run:
         self.candidates = read_candidates(self.models)
         self.scenario_path = Path(scenario)
         self.scenario = load_scenario(self.scenario_path, data)
+        refuse_stale_waivers(self.scenario, self.candidates, whole=self.models.is_dir())
         self.reports = reports
         self.settings = settings
         self.observed = Observed()
-        self.progress: Callable[[str], None] | None = None
+        self.listener: Listener = Ahead()  # hears how far the work is
+        self.ledger = Ledger(reports, settings.split_assets)
         self.report: Report | None = None
-        self.trouble = ""  # why record or report could not be written
         self.refusal = self._refusal(settings.handed)
-        # by test: of one that is run again the last counts
-        self._findings: dict[str, list[Finding]] = {}
 
     def identity(self) -> dict[str, str]:
         """Digests of what this process read, for the others of the same run to be held against."""
@@ -105,7 +97,7 @@ class Run:
 
     def header(self) -> str:
         """The line under pytest's own."""
-        from shortcut_audit.harness.prospects import foreseen
+        from shortcut_audit.harness.course.prospects import foreseen
 
         count, references = len(self.candidates), sum(each.reference for each in self.candidates)
         models = f"models: {self.models} ({count}, {references} of them references)"
@@ -135,22 +127,28 @@ class Run:
         fitting = [name for name in names if f"{text}-".startswith(f"{name}-")]
         return max(fitting, key=len, default=nodeid)
 
+    def expect(self, tests: Iterable[Planned]) -> None:
+        """Forecasts what evidence the tests will ask for, which the time left is told from."""
+        # whatever is wrong with data or decoys is said when they are needed
+        with suppress(Exception):
+            self.listener.planned(set(units(tests, self.candidates, self.scenario)))
+
     @cached_property
     def harness(self) -> Harness:
         """Evidence and judging; made when the first case needs it."""
         import torch
 
-        from shortcut_audit.evidence.collection import Evidence
         from shortcut_audit.files.store import Store
+        from shortcut_audit.harness.course.timed import Timed
         from shortcut_audit.harness.judge import Harness
 
         workers = self.settings.workers
         if workers > 1:
             torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
-        store = Store(self.reports / "evidence")
-        trust = self.settings.trust_code
-        evidence = Evidence(
-            self.scenario, self.candidates, store, self._device(), trust, shown_as_lines(self._show)
+        store, watch = Store(self.reports / "evidence"), Watch(self.listener)
+        trust, device = self.settings.trust_code, self._device()
+        evidence = Timed(
+            self.scenario, self.candidates, store, device, trust, watch.at, watch=watch
         )
         return Harness(evidence, turn=self.settings.worker / workers)
 
@@ -163,16 +161,13 @@ class Run:
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         return f"cuda:{self.settings.worker % count}" if count else "cpu"
 
-    def _show(self, line: str) -> None:
-        if self.progress is not None:
-            self.progress(line)
-
     def take_notes(self) -> list[str]:
         """What this process could not read or keep, a sentence each."""
         if "harness" in self.__dict__:
             evidence = self.harness.evidence
             self.observed.notes |= {*evidence.material.broken, *evidence.store.problems}
             self.observed.saw(evidence.material.digests())
+            self.observed.devices.add(evidence.device)
         return sorted(self.observed.notes)
 
     def handed_over(self) -> dict[str, Any]:
@@ -183,6 +178,11 @@ class Run:
     def take_over(self, said: Mapping[str, Any]) -> None:
         """Takes what a worker handed over; one that was killed says nothing."""
         self.observed.take_over(said)
+
+    @property
+    def verdict_file(self) -> Path:
+        """Where the verdict is written."""
+        return self.reports / "verdict.json"
 
     # ---- findings ----
 
@@ -219,14 +219,7 @@ class Run:
             UsageError, DataError: the folder cannot be written, or the scenario names what is
                 not there.
         """
-        try:
-            self.reports.mkdir(parents=True, exist_ok=True)
-            record.begin(self._record, self._about())
-        except OSError as error:
-            raise UsageError(
-                f"cannot write to '{self.reports}': {error.strerror}; "
-                "name another folder with --audit-reports"
-            ) from None
+        self.ledger.begin(self._about())
         if check:
             self._try_what_is_asked()
 
@@ -251,29 +244,6 @@ class Run:
         scenario = {"path": str(self.scenario_path), "digest": self.scenario.digest}
         return {"scenario": scenario, "models": models}
 
-    @property
-    def _record(self) -> Path:
-        return self.reports / record.NAME
-
-    def add(self, case: str, rows: list[dict[str, Any]]) -> None:
-        """Takes the findings of one test, and writes them down at once."""
-        if rows:
-            self._findings[case] = [record.from_row(row) for row in rows]
-            self._write_down(lambda: record.append(self._record, rows))
-
-    def forget(self, case: str) -> None:
-        """A test begins: what an earlier try of it found does not count."""
-        if self._findings.pop(case, None):
-            self._write_down(lambda: record.forget(self._record, case))
-
-    def _write_down(self, write: Callable[[], None]) -> None:
-        if self.trouble:
-            return  # said once
-        try:
-            write()
-        except OSError as error:
-            self.trouble = not_written(error, self._record)
-
     def close(self, interrupted: str, code: int, failed: bool) -> Report:
         """The report of the run as far as it went; nothing is written yet.
 
@@ -284,16 +254,20 @@ class Run:
             failed: whether pytest counts a failure or an error, an audit's or another test's.
         """
         self.observed.doubts |= set(suites.changed(self.observed.suite))
-        found = list(chain.from_iterable(self._findings.values()))
+        found = self.ledger.findings
         suite = suites.described(self.observed.suite)
         report = assemble(found, self.candidates, self.scenario, str(self.scenario_path), suite)
-        multiplicity = self._multiplicity(found) if found and not interrupted else {}
-        provenance = {**report.provenance, "notes": self.take_notes()}
+        measured = found if not interrupted else []
+        multiplicity = self._multiplicity(measured) if measured else {}
+        self.take_notes()
+        data = dict(self.observed.pictures)  # of what was audited: a report alone may read more
+        exhibits = self._exhibits(report) if measured else ()
         report = replace(
             report,
-            provenance=provenance,
             multiplicity=multiplicity,
-            data=self.observed.pictures,
+            exhibits=exhibits,
+            provenance=report.provenance | self._provenance(),
+            data=data,
             finished=not interrupted,
         )
         if interrupted:
@@ -304,31 +278,40 @@ class Run:
             )
         return replace(report, exit_code=report.exit_code or (FAILED if failed else 0))
 
+    def _provenance(self) -> dict[str, Any]:
+        """How the run was called, on which devices models were asked, and what was noted."""
+        notes, devices = self.take_notes(), sorted(self.observed.devices)
+        return {"command": self.settings.command, "device": ", ".join(devices), "notes": notes}
+
     def write(self, report: Report) -> int:
         """Writes every file of the report and returns the exit code: the report's own, or 3 where
         not all could be written.
-
-        Law: where one file cannot be written none is left, so that no verdict stands that is
-            not the whole run's.
         """
         self.report = report
-        if not self.trouble:
-            try:
-                for name in registry.names("reporter"):
-                    registry.build("reporter", name).write(report, self.reports)
-            except OSError as error:
-                self.trouble = not_written(error, self.reports)
-        return self.withdraw(self.trouble) if self.trouble else report.exit_code
+        self.ledger.publish(report)
+        return self._not_written() if self.ledger.trouble else report.exit_code
 
     def withdraw(self, trouble: str) -> int:
         """Takes the report's files away because of this trouble, and returns the exit code."""
-        self.trouble = trouble
-        for path in report_files(self.reports):
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+        self.ledger.withdraw(trouble)
+        return self._not_written()
+
+    def _not_written(self) -> int:
         if self.report is not None:
             self.report = replace(self.report, exit_code=NOT_WRITTEN, finished=False)
         return NOT_WRITTEN
+
+    def _exhibits(self, report: Report) -> tuple[Exhibit, ...]:
+        """What the report shows; what keeps it from being shown is a note, for no verdict depends
+        on it.
+        """
+        from shortcut_audit.showing.collect import exhibits
+
+        try:
+            return exhibits(self.harness.evidence, report, self.reports)
+        except (Exception, SystemExit) as error:
+            self.observed.notes.add(f"no pictures could be made for the report: {error}")
+            return ()
 
     def _multiplicity(self, findings: list[Finding]) -> dict[str, Any]:
         """How far the set's members disagree; what keeps it from being measured is a note, for no
@@ -341,19 +324,3 @@ class Run:
         except (Exception, SystemExit) as error:
             self.observed.notes.add(f"how far the models disagree could not be measured: {error}")
             return {}
-
-    def summary(self, paint: Paint = unpainted) -> Iterator[str]:
-        """The matrix, a sentence for each model that is not promoted, and where the files are."""
-        if self.report is None:
-            return
-        yield from matrix(self.report, paint)
-        yield ""
-        yield from reasons(self.report, paint)
-        yield from disagreements(self.report)
-        yield from not_asked(self.report)
-        yield from sorted(self.observed.notes)
-        yield (
-            f"no verdict: {self.trouble}"
-            if self.trouble
-            else f"verdict: {self.reports / 'verdict.json'}"
-        )

@@ -5,7 +5,9 @@ runs it, and turns what it measured into findings, which travel on the test's re
 `-x` and `--lf` all work::
 
     options < startup       our options are taken out of the arguments, the old verdict away
-      < recorder            findings are written down as they come, the report at the end
+      < letters             what pytest shows of an audit
+      < recorder, screen    findings are written down as they come, the report at the end; what the
+                            terminal shows
       < running             whether this is a run of ours
       < collecting          tests -> cases
       < fixtures, outcomes  what an audit is given, and what becomes of it
@@ -19,9 +21,9 @@ from shortcut_audit.plugin.collecting import (
     pytest_xdist_make_scheduler,
 )
 from shortcut_audit.plugin.fixtures import FIXTURES, audit, audit_case
+from shortcut_audit.plugin.letters import pytest_report_teststatus
 from shortcut_audit.plugin.outcomes import (
     pytest_pyfunc_call,
-    pytest_report_teststatus,
     pytest_runtest_logreport,
     pytest_runtest_makereport,
 )
@@ -30,6 +32,7 @@ from shortcut_audit.plugin.running import (
     pytest_configure_node,
     pytest_report_header,
     pytest_sessionfinish,
+    pytest_sessionstart,
 )
 from shortcut_audit.plugin.startup import pytest_addoption, pytest_load_initial_conftests
 
@@ -50,6 +53,7 @@ __all__ = [
     "pytest_runtest_logreport",
     "pytest_runtest_makereport",
     "pytest_sessionfinish",
+    "pytest_sessionstart",
     "pytest_xdist_make_scheduler",
 ]
 

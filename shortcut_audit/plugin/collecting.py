@@ -5,13 +5,14 @@ With xdist the tests of one model go to one worker.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shortcut_audit.harness.plan import CASE
+from shortcut_audit.harness.course.work import Planned, in_words
+from shortcut_audit.harness.plan import CASE, audit_name
 from shortcut_audit.harness.run import Run
 from shortcut_audit.plugin.recorder import Recorder
 from shortcut_audit.plugin.running import RUN, fixtures_only, why_no_run
@@ -83,6 +84,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     Ends pytest with the reason where an audit is to be run and there is no run.
     """
     config = session.config
+    if RUN in config.stash and _any_audit(session.items) and not only_looks(config.option):
+        config.stash[RUN].expect(_planned(session.items))
     if hasattr(config, "workerinput") or not _any_audit(session.items) or fixtures_only(config):
         return  # xdist's controller says what is wrong in a worker
     if RUN not in config.stash:
@@ -95,8 +98,21 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Says what is audited, where pytest's header was written too early to say it."""
     asked = config.stash.get(ASKED, None)
-    told = RUN in config.stash and asked is not None and asked.by_ini and _any_audit(items)
-    return config.stash[RUN].header().splitlines() if told else []
+    if RUN not in config.stash or not _any_audit(items):
+        return []
+    run = config.stash[RUN]
+    header = run.header().splitlines() if asked is not None and asked.by_ini else []
+    nodeids = [item.nodeid for item in items if case_of(item) is not None]
+    return [*header, in_words(nodeids, run.model_of, list(run.scenario.decoys))]
+
+
+def _planned(items: list[pytest.Item]) -> Iterator[Planned]:
+    """The tests that have a case, with what they ask for."""
+    for item in items:
+        case = case_of(item)
+        if isinstance(case, Case) and isinstance(item, pytest.Function):
+            audit = audit_name(item.originalname, item.callspec.params)
+            yield Planned(item.obj, audit, frozenset(item.fixturenames), case)
 
 
 def _any_audit(items: list[pytest.Item]) -> bool:

@@ -26,6 +26,7 @@ WORDS = {
     "audit-reports": "reports",
     "audit-device": "device",
     "audit-trust-code": "trust_code",
+    "audit-split-assets": "split_assets",
 }
 HELP = {
     "models": "audit the checkpoints in this folder, or this one file",
@@ -34,8 +35,10 @@ HELP = {
     "reports": "folder for the verdict, the record and the evidence (default: reports)",
     "device": "cpu, cuda, cuda:1, or auto: cuda where there is one (default: auto)",
     "trust_code": "let the manifest name architectures of your own (runs code)",
+    "split_assets": "put the style and pictures of report.html beside it, for servers that forbid "
+    "them inside a page",
 }
-FLAG = "audit-trust-code"
+FLAGS = frozenset({"audit-trust-code", "audit-split-assets"})  # they take no value
 FORMER = ("data", "reports", "device", "trust-code")  # these now begin with `audit-`
 PATHS = frozenset({"models", "scenario", "data", "reports"})
 YES = frozenset({"1", "true", "yes", "on"})
@@ -51,6 +54,7 @@ class Asked:
     reports: str
     device: str
     trust_code: bool
+    split_assets: bool
     by_ini: bool  # only the ini file names models: the run is ours only if an audit is collected
 
     @property
@@ -78,7 +82,7 @@ def taken(arguments: Iterable[str], words: Collection[str]) -> tuple[list[str], 
         if word == name or word not in words:
             rest.append(argument)
             continue
-        if word == FLAG:
+        if word in FLAGS:
             value = value or "true"
         elif not equals:
             value = next(left, "")
@@ -120,14 +124,14 @@ def asked_for(
     Paths of the command line start at the folder in which pytest was called, those of the ini file
     at the ini file.
     """
-    values = {"reports": "", "device": "auto", "scenario": "", "data": "", "trust_code": ""}
+    values = dict.fromkeys(WORDS.values(), "") | {"device": "auto"}
     for word, key in WORDS.items():
         written = ini_value(inis, word, key, config)
         if written:
             values[key] = written
     given = _by_what_it_sets(found)
     values |= given
-    if "models" not in values:
+    if not values["models"]:
         return None
     by_ini = "models" not in given
     reports = values["reports"] or (from_ini("reports", config) if by_ini else "reports")
@@ -138,6 +142,7 @@ def asked_for(
         reports=reports,
         device=values["device"],
         trust_code=values["trust_code"].lower() in YES,
+        split_assets=values["split_assets"].lower() in YES,
         by_ini=by_ini,
     )
 
@@ -232,7 +237,7 @@ def show(parser: pytest.Parser) -> None:
     for word, key in WORDS.items():
         if f"--{word}" in owned:
             continue
-        if word == FLAG:
+        if word in FLAGS:
             group.addoption(
                 f"--{word}", dest=shown_as(word), action="store_const", const="true", help=HELP[key]
             )

@@ -12,18 +12,12 @@ from shortcut_audit import errors
 from shortcut_audit.plugin.collecting import case_of
 from shortcut_audit.plugin.running import RUN
 from shortcut_audit.promotion import stops
-from shortcut_audit.records import Case, Finding, Verdict
+from shortcut_audit.records import Case, Finding
 from shortcut_audit.reporting import record
 
 # what JUnit's file has of each finding
 PROPERTIES = ("verdict", "applies", "blocking", "value", "low", "high", "limit", "n", "detectable")
 FINDINGS = pytest.StashKey[list[Finding]]()
-# (blocking, verdict) -> (category, letter, word with colour), where it is not pytest's own
-LETTERS = {
-    (True, Verdict.UNDECIDED): ("undecided", "U", ("UNDECIDED", {"yellow": True})),
-    (False, Verdict.UNDECIDED): ("noted", "u", ("NOTED (undecided)", {"yellow": True})),
-    (False, Verdict.VIOLATED): ("noted", "v", ("NOTED (violated)", {"yellow": True})),
-}
 
 
 class NotShownError(Exception):
@@ -131,31 +125,3 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     why = getattr(report, "audit_mistake", "")
     if why:
         raise pytest.UsageError(why)
-
-
-def pytest_report_teststatus(report: pytest.TestReport) -> Any:
-    """The category, the letter and the word that pytest shows for an audit; None: pytest's own."""
-    rows = getattr(report, "findings", None)
-    # pytest-rerunfailures has a word of its own for a test that runs again
-    if not rows or report.outcome == "rerun":  # type: ignore[comparison-overlap]
-        return None
-    if any(row["error"] for row in rows):
-        if report.skipped:
-            return "not asked", "-", ("NOT ASKED", {"yellow": True})
-        if not isinstance(report.longrepr, str):
-            return None  # an audit that broke is shown with its traceback
-        return "not audited", "E", ("NOT AUDITED", {"red": True})
-    if not any(row["applies"] for row in rows):
-        return "not applicable", "-", ("N/A", {"cyan": True})
-    return _letter(rows)
-
-
-def _letter(rows: list[dict[str, Any]]) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-    """The first of LETTERS that a finding has; None where none has, or one is a failure."""
-    keys = {(row["blocking"] and not row["waived"], Verdict(row["verdict"])) for row in rows}
-    if (True, Verdict.VIOLATED) in keys:
-        return None
-    for key, letter in LETTERS.items():
-        if key in keys:
-            return letter
-    return None

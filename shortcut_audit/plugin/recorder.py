@@ -117,8 +117,8 @@ class Recorder:
         if self.wake(check=False):  # xdist: the controller has collected nothing
             self._into_junit(report)
         if begins:
-            self.run.forget(report.nodeid)
-        self.run.add(report.nodeid, getattr(report, "findings", []))
+            self.run.ledger.forget(report.nodeid)
+        self.run.ledger.add(report.nodeid, getattr(report, "findings", []))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Notes that ctrl-C or SIGTERM ended the run early; -x and --maxfail end it as asked."""
@@ -165,8 +165,8 @@ class Recorder:
         if report.exit_code and not session.testsfailed:
             self._fail(session, "audit verdict", why or "no model was promoted")
         code = self.run.write(report)
-        if self.run.trouble:
-            self._fail(session, "report", self.run.trouble)
+        if trouble := self.run.ledger.trouble:
+            self._fail(session, "report", trouble)
         session.exitstatus = code
 
     def _interrupted(self, session: pytest.Session) -> str:
@@ -191,18 +191,6 @@ class Recorder:
         for plugin in self.config.pluginmanager.get_plugins():
             if getattr(plugin, "logfile", None) and hasattr(plugin, "node_reporter"):
                 plugin.pytest_runtest_logreport(report)
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Shows the matrix of verdicts below pytest's own summary."""
-        if self.run.report is None:
-            return
-        terminalreporter.section("shortcut audit")
-
-        def paint(text: str, colour: str) -> str:
-            return terminalreporter._tw.markup(text, **{colour: True})
-
-        for line in self.run.summary(paint):
-            terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
         """Gives SIGTERM back; drops the old verdict, or puts it back if the run was not ours."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from shortcut_audit.harness.run import Run
 from shortcut_audit.plugin import options
 from shortcut_audit.plugin.options import Asked
 from shortcut_audit.plugin.recorder import Recorder
+from shortcut_audit.plugin.screen import Screen, notes_of
 from shortcut_audit.plugin.startup import ASKED, DISPLACED, NOTE, OLD_VERDICT, only_looks
+from shortcut_audit.progress import Notes
 from shortcut_audit.reporting.conclusion import report_files
 
 RUN = pytest.StashKey[Run]()
@@ -35,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _old_verdict(config).put_back()
         return
     if only_looks(config.option) or hasattr(config, "workerinput"):
-        _make_run(config, asked)
+        _note_progress(config, _make_run(config, asked))
         return
     if not asked.by_ini:
         _take_away_the_old(config, asked)
@@ -44,12 +46,18 @@ def pytest_configure(config: pytest.Config) -> None:
         if asked.by_ini:
             return  # the problem is reported where an audit is collected
         raise pytest.UsageError(config.stash[PROBLEM])
-    run.progress = _progress(config)
     config.pluginmanager.register(
         Recorder(run, config, asked.by_ini, _old_verdict(config)), "shortcut-audit-recorder"
     )
     if not asked.by_ini and not getattr(config.option, "xmlpath", "set"):
         config.option.xmlpath = str(run.reports / "junit.xml")
+
+
+def _note_progress(config: pytest.Config, run: Run | None) -> None:
+    """Has a worker of xdist note how far it is, for the controller to show."""
+    worker = getattr(config, "workerinput", None)
+    if run is not None and worker is not None:
+        run.listener = Notes(notes_of(run.reports, worker["workerid"]))
 
 
 def _asked(config: pytest.Config) -> Asked | None:
@@ -115,26 +123,13 @@ def _settings(config: pytest.Config, asked: Asked) -> Settings:
         data=Path(asked.data) if asked.data else None,
         device=asked.device,
         trust_code=asked.trust_code,
+        split_assets=asked.split_assets,
+        command=shlex.join(["pytest", *map(str, config.invocation_params.args)]),
         worker=int(worker["workerid"].removeprefix("gw")) if worker else 0,
         workers=int(worker["workercount"]) if worker else 1,
         handed=worker.get(HANDED) if worker else None,
         scenario_word="--audit-scenario" if "scenario" in displaced else "--scenario",
     )
-
-
-def _progress(config: pytest.Config) -> Any:
-    """A function that shows the progress of long work on the terminal; None where there is none."""
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    capture = config.pluginmanager.getplugin("capturemanager")
-    if reporter is None or not reporter.isatty:
-        return None
-
-    def show(text: str) -> None:
-        with capture.global_and_fixture_disabled():
-            sys.stdout.write(f"\0337\033[K {text}\0338")
-            sys.stdout.flush()
-
-    return show
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -144,6 +139,16 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         return []  # whether an audit is collected is not known yet
     note = config.stash.get(NOTE, "")
     return [*config.stash[RUN].header().splitlines(), *([note] if note else [])]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Shows what happens on the terminal, which is not there yet when pytest is configured."""
+    config = session.config
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if RUN in config.stash and reporter is not None and not hasattr(config, "workerinput"):
+        screen = Screen(config.stash[RUN], config, reporter)
+        config.stash[RUN].listener = screen.ahead
+        config.pluginmanager.register(screen, "shortcut-audit-screen")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shortcut_audit.files.whole import sha256
-from shortcut_audit.promotion import PROMOTED, decide
+from shortcut_audit.promotion import PROMOTED, decide, open_findings
 from shortcut_audit.records import (
     ABOVE_CHANCE,
     EXPLAINER,
@@ -39,16 +39,17 @@ def assemble(
     The exit code is 0 where every model that was audited may be promoted, and at least one was
     audited.
     """
+    together = [finding for finding in findings if len(finding.subjects) > 1]
     models = {}
     for candidate in candidates:
         own = _once([each for each in findings if each.subjects == (candidate.name,)])
         if own:
+            paired = [each for each in together if candidate.name in each.subjects]
             digests = _digests(candidate.name, findings)
-            models[candidate.name] = model_report(candidate, own, scenario, digests)
-    together = [finding for finding in findings if len(finding.subjects) > 1]
+            models[candidate.name] = model_report(candidate, own, scenario, digests, paired)
     pairs = tuple(with_blame(finding, findings) for finding in together)
     promoted = all(model.decision in PROMOTED for model in models.values())
-    stopped = any(each.blocking and each.verdict is not Verdict.HOLDS for each in pairs)
+    stopped = bool(open_findings(pairs))
     return Report(
         models=models,
         pairs=pairs,
@@ -64,13 +65,15 @@ def model_report(
     findings: tuple[Finding, ...],
     scenario: Scenario,
     digests: Collection[str] = (),
+    pairs: Sequence[Finding] = (),
 ) -> ModelReport:
-    """Reject if a blocking finding is VIOLATED, undecided if one is UNDECIDED or missing.
+    """What is decided of a model, and what of it was audited.
 
-    Else waived, or promote. digests: the SHA-256 of every file that was audited under this name.
+    digests: the SHA-256 of every file that was audited under this name. pairs: findings about it
+    and another, of which only the waivers count here.
     Law: nobody is promoted whose file is not, at the end, the one and only one that was audited.
     """
-    decision, sentence = decide(candidate.name, findings, scenario)
+    decision, sentence = decide(candidate.name, findings, scenario, pairs)
     now = sha256(candidate.file) if candidate.file.is_file() else None
     audited = sorted(set(digests).union(*(each.sha256 for each in findings)))
     if audited and audited != [now] and decision in PROMOTED:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from shortcut_audit.records import ABOVE_CHANCE, Decision, Finding, ModelReport, Report, Verdict
+from shortcut_audit.reporting.deciding import ordered
 
 Paint = Callable[[str, str], str]  # text, colour -> text
 
@@ -20,6 +21,7 @@ DECISIONS = {
     Decision.WAIVED: "yellow",
 }
 RIGHT = 8  # characters of the column that says how accurate a model is
+DECISION = 11  # of the one that says what becomes of it
 LEGEND = (
     "right: per cent of plain validation images, ? where that is in doubt",
     "points beyond the control, the worst decoy or pair; ! beyond the limit, ~ beyond it, as in "
@@ -35,16 +37,38 @@ def unpainted(text: str, _colour: str) -> str:
     return text
 
 
-def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
-    """Lines: a head, a row for each model and a legend.
+def matrix(report: Report, paint: Paint = unpainted, width: int = 1000) -> list[str]:
+    """Lines: a head, a row for each model and a legend; one below the other where a terminal of
+    `width` characters does not have room for all audits side by side.
 
     Each cell is the worst figure over decoys (and pairs), in points.
     """
+    lines: list[str] = []
+    first = max((len(name) for name in report.models), default=5) + 1
+    for audits in _side_by_side(_audits(report), width - first - RIGHT - DECISION):
+        lines += [*([""] if lines else []), *_block(report, audits, first, paint)]
+    return [*lines, *LEGEND]
+
+
+def _side_by_side(audits: Sequence[str], room: int) -> list[list[str]]:
+    """The audits in groups, each of which has room; one audit at least is in each."""
+    groups: list[list[str]] = [[]]
+    left = room
+    for audit in audits:
+        width = _width(audit)
+        if groups[-1] and width > left:
+            groups.append([])
+            left = room
+        groups[-1].append(audit)
+        left -= width
+    return groups
+
+
+def _block(report: Report, audits: Sequence[str], first: int, paint: Paint) -> list[str]:
+    """A head, a row for each model, and what would have been found."""
     findings = list(report.pairs)
     for model in report.models.values():
         findings += model.findings
-    audits = _audits(report)
-    first = max((len(name) for name in report.models), default=5) + 1
     widths, lines = _head(audits, first)
     for name, model in report.models.items():
         row = name.ljust(first) + _right(model, paint)
@@ -54,7 +78,7 @@ def matrix(report: Report, paint: Paint = unpainted) -> list[str]:
     least = "".join(_least_found(findings, audit, widths[audit]) for audit in audits)
     if least.strip():
         lines.append("finds".ljust(first) + " " * RIGHT + least)
-    return [*lines, *LEGEND]
+    return lines
 
 
 def _audits(report: Report) -> list[str]:
@@ -69,9 +93,9 @@ def _audits(report: Report) -> list[str]:
 
 def _head(audits: Sequence[str], first: int) -> tuple[dict[str, int], list[str]]:
     """Each audit's width, and the lines of the head: `influence_precision@50` is three of them."""
-    words = {audit: audit.replace("@", "_@").split("_") for audit in audits}
+    words = {audit: _words(audit) for audit in audits}
     rows = max((len(each) for each in words.values()), default=0)
-    widths = {audit: len(max(each, key=len)) + 2 for audit, each in words.items()}
+    widths = {audit: _width(audit) for audit in audits}
     lines = []
     for row in range(rows):
         line = " " * first + ("right" if row == rows - 1 else "").rjust(RIGHT)
@@ -80,6 +104,14 @@ def _head(audits: Sequence[str], first: int) -> tuple[dict[str, int], list[str]]
             line += (each[at] if at >= 0 else "").rjust(widths[audit] - 1) + " "
         lines.append(line)
     return widths, lines
+
+
+def _words(audit: str) -> list[str]:
+    return audit.replace("@", "_@").split("_")
+
+
+def _width(audit: str) -> int:
+    return len(max(_words(audit), key=len)) + 2
 
 
 def accuracy_of(model: ModelReport) -> Finding | None:
@@ -126,8 +158,8 @@ def _disagreement(decoy: str, figures: Mapping[str, Any]) -> str:
 
 
 def reasons(report: Report, paint: Paint = unpainted) -> Iterable[str]:
-    """One sentence for each model that is not promoted."""
-    for model in report.models.values():
+    """One sentence for each model that is not promoted, in the order of the table."""
+    for _, model in ordered(report):
         if model.decision is not Decision.PROMOTE:
             decision = paint(model.decision.value, DECISIONS[model.decision])
             yield f"{decision}: {model.sentence}{_how_right(model)}"

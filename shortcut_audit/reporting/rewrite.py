@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from shortcut_audit.reporting import record
 from shortcut_audit.reporting.assembly import provenance
 from shortcut_audit.reporting.conclusion import INTERRUPTED, nobody
 from shortcut_audit.reporting.matrix import disagreements, matrix, reasons
+from shortcut_audit.showing import exhibits_file
 
 KILLED = "the run was killed before its end: run the audits again, what was computed is kept"
 
@@ -30,13 +32,25 @@ def written_again(folder: Path) -> Iterator[str]:
     """
     verdict = folder / "verdict.json"
     killed = not verdict.exists() and (folder / record.NAME).is_file()
-    report = recovered(folder / record.NAME) if killed else read_report(verdict)
+    report, notes = (recovered(folder / record.NAME), []) if killed else shown_again(verdict)
     for name in registry.names("reporter"):
         registry.build("reporter", name).write(report, folder)
     yield from matrix(report)
     yield ""
     yield from reasons(report)
     yield from disagreements(report)
+    yield from notes
+
+
+def shown_again(verdict: Path) -> tuple[Report, list[str]]:
+    """The report with the exhibits that lie beside it, and a sentence for what cannot be shown.
+
+    Raises:
+        UsageError: the file is not there, or is no verdict.
+    """
+    report = read_report(verdict)
+    exhibits, notes = exhibits_file.read(verdict.parent, report.models)
+    return replace(report, exhibits=exhibits), notes
 
 
 def read_report(path: Path) -> Report:

@@ -21,23 +21,15 @@ from shortcut_audit.harness.plan import (
     references_for,
     without_a_case,
 )
-from shortcut_audit.promotion import blocks, only_noted, stops, waiver
+from shortcut_audit.promotion import blocks, only_noted, stops
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.reporting.wording import figures, percent
-from shortcut_audit.scenario import Rashomon, Scenario, Waiver
+from shortcut_audit.scenario import Rashomon, Scenario
 
 SCENARIO = Scenario(
     dataset={"kind": "demo"},
     decoys={"sign": {"target": "cat"}, "tag": {"target": "fish"}},
     blocking=("decoy_insertion", "influence_precision@50"),
-    waivers=(
-        Waiver(
-            audit="decoy_insertion",
-            model="F50",
-            decoy="tag",
-            reason="the tag is printed on purpose",
-        ),
-    ),
 )
 
 
@@ -144,27 +136,6 @@ def test_a_broken_model_has_cases_of_its_own_and_no_pair():
 )
 def test_what_blocks(audit, expected):
     assert blocks(SCENARIO, audit) is expected
-
-
-@pytest.mark.parametrize(
-    ("model", "decoy", "expected"),
-    [("F50", "tag", True), ("F50", "sign", False), ("F100", "tag", False)],
-)
-def test_a_waiver_covers_what_it_names_and_nothing_else(model, decoy, expected):
-    assert bool(waiver(SCENARIO, "decoy_insertion", Case((model,), decoy))) is expected
-
-
-def test_a_waiver_of_an_audit_covers_its_parts_and_not_the_other_way_round():
-    every = Waiver(audit="decoy_insertion", model="m", reason="agreed with the user")
-    part = Waiver(audit="decoy_only@50", model="m", reason="too few pictures of it")
-    scenario = SCENARIO.model_copy(update={"waivers": (every, part)})
-
-    def reason(audit):
-        return waiver(scenario, audit, Case(("m",), "sign"))
-
-    assert reason("decoy_insertion") == reason("decoy_insertion@elsewhere") == every.reason
-    assert reason("decoy_only@50") == part.reason
-    assert reason("decoy_only") == reason("decoy_only@100") == ""
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

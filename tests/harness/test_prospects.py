@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from judging_of import judged_by
 
-from shortcut_audit.harness.prospects import foreseen, prospects
+from shortcut_audit.harness.course.prospects import foreseen, prospects
 from shortcut_audit.records import Candidate, Limit, Verdict
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.datasets.demo import Demo
@@ -93,7 +93,7 @@ def test_the_head_of_a_run_costs_no_torch(kind: str) -> None:
     """Whoever only lists the cases does not wait for it."""
     code = f"""
 import sys
-from shortcut_audit.harness.prospects import foreseen
+from shortcut_audit.harness.course.prospects import foreseen
 from shortcut_audit.scenario import Scenario
 foreseen(Scenario(dataset={{"kind": "{kind}"}}, decoys={{"stop_sign": {{"target": "cat"}}}}), [])
 sys.exit("torch" in sys.modules)

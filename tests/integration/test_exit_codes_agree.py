@@ -5,6 +5,7 @@ crash too strange.
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -49,7 +50,16 @@ def agree(made, result):
         for name, model in verdict["models"].items()
         if model["verdict"] not in ("promote", "waived")
     ]
-    assert bool(per_model) is bool(stopped)
+    assert bool(per_model) is bool(result.ret)
+    held = {
+        case.get("name").removesuffix(" verdict")
+        for case in per_model
+        if case.get("classname") == "shortcut_audit.verdict"
+    }
+    assert held == set(stopped)
+    summary = (made.path / "reports/summary.md").read_text()
+    shown = re.findall(r"^\| . \| (\S+) \| (\w+) \|", summary, re.MULTILINE)
+    assert dict(shown) == {name: model["verdict"] for name, model in verdict["models"].items()}
     if stopped or not verdict["models"]:
         assert result.ret
     said = result.stdout.str() + result.stderr.str()
@@ -263,7 +273,7 @@ def test_a_full_disk_is_one_sentence(repository, monkeypatch, what):
     )
     assert not [
         name
-        for name in ("verdict.json", "junit-per-model.xml")
+        for name in ("verdict.json", "junit-per-model.xml", "summary.md")
         if (made.path / "reports" / name).exists()
     ]
     assert cases(made, "failure")

@@ -159,9 +159,13 @@ def test_without_references_the_set_itself_is_the_measure(repository):
 
 
 def test_a_waived_finding_promotes_aloud(repository):
-    more = "waivers: [{audit: decoy_insertion, model: F100-s0, reason: the sign is part of the class here}]"
+    more = "waivers: [{audit: decoy_insertion, model: F100-s0, author: Jane Doe, expires: 2100-01-31, reason: the sign is part of the class here}]"
     made = repository(more=more)
     result = made.audit()
     assert made.verdicts()["F100-s0"] == "waived"
-    assert "the sign is part of the class here" in made.verdict()["models"]["F100-s0"]["sentence"]
+    said = made.verdict()["models"]["F100-s0"]["sentence"]
+    assert said.endswith(
+        "; waived by Jane Doe until 2100-01-31, for any checkpoint called F100-s0: "
+        "the sign is part of the class here"
+    )
     assert result.ret == made.verdict()["exit_code"] == 0

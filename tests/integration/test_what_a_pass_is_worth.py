@@ -68,8 +68,9 @@ def test_an_audit_that_does_not_apply_neither_blocks_nor_lacks(shaded):
         in claims
     )
     result.stdout.fnmatch_lines(
-        ["*mask_localisation.py -*", "F0-s0 * n/a * n/a *promote", "*4 not applicable*"]
+        ["*mask_localisation.py -*", "letters: - = does not apply", "*4 not applicable*"]
     )
+    made.audit("-v").stdout.fnmatch_lines(["F0-s0 * n/a * n/a *promote"])
     for name, skipped in (("junit.xml", 4), ("junit-per-model.xml", 4)):
         assert (
             len(list(ET.parse(made.path / "reports" / name).getroot().iter("skipped"))) == skipped
@@ -274,5 +275,5 @@ def test_what_clean_models_do_as_well_is_innocent_and_marked(repository):
     assert found["limit"] < found["high"] < 0.30
     assert abs(found["excess"]) < found["excess_high"] < found["limit"]
     assert "innocent: clean reference models show" in found["claim"]
-    result.stdout.fnmatch_lines(["like * 1[0-9]~ *promote"])
+    result.stdout.fnmatch_lines(["like *promote *stop_sign: green * 1[0-9]~ * 10  120*"])
     jsonschema.validate(made.verdict(), SCHEMA)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from finding_of import finding_of
 
+from shortcut_audit.exhibits import Exhibit
 from shortcut_audit.records import Candidate, Finding, Report, Verdict
 from shortcut_audit.reporting.assembly import assemble
 from shortcut_audit.reporting.suite import Suite, described
-from shortcut_audit.scenario import Scenario, Waiver
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.waivers import Waiver
 
 
 def finding(model: str, verdict: Verdict, **more) -> Finding:
@@ -41,7 +45,12 @@ def report(tmp_path) -> Report:
         finding("good", Verdict.HOLDS, value=0.01, low=-0.01, high=0.03),
         finding("bad", Verdict.VIOLATED),
         finding("unsure", Verdict.UNDECIDED, value=float("nan"), n=0),
-        finding("excused", Verdict.VIOLATED, waived="the sign is part of the class"),
+        finding(
+            "excused",
+            Verdict.VIOLATED,
+            waived="by Jane Doe until 2100-01-31: the sign is part of the class",
+            waived_until="2100-01-31",
+        ),
         finding(
             "broken",
             Verdict.VIOLATED,
@@ -63,7 +72,13 @@ def report(tmp_path) -> Report:
         ),
     ]
     waivers = (
-        Waiver(audit="decoy_insertion", model="excused", reason="the sign is part of the class"),
+        Waiver(
+            audit="decoy_insertion",
+            model="excused",
+            reason="the sign is part of the class",
+            author="Jane Doe",
+            expires="2100-01-31",
+        ),
     )
     scenario = Scenario(
         dataset={"kind": "demo"},
@@ -72,4 +87,9 @@ def report(tmp_path) -> Report:
         waivers=waivers,
         digest="0" * 64,
     )
-    return assemble(findings, candidates, scenario, "fixtures/demo.yaml", described(Suite()))
+    made = assemble(findings, candidates, scenario, "fixtures/demo.yaml", described(Suite()))
+    shown = [
+        Exhibit(name, model.sha256 or "", "stop_sign", "cat", pictures=372, turned=0)
+        for name, model in made.models.items()
+    ]
+    return replace(made, exhibits=tuple(shown))

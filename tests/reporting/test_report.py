@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from shortcut_audit.reporting.rewrite import read_report, written_again
 from shortcut_audit.scenario import Scenario
 
 SCHEMA = json.loads((Path(record.__file__).parent / "verdict.schema.json").read_text())
-JUNIT_CHILDREN = {"failure", "error", "skipped", "system-out", "system-err", "properties"}
 
 
 def test_each_model_gets_its_verdict(report):
@@ -203,9 +201,10 @@ def test_the_sentence_is_of_what_was_not_measured_then_of_what_is_named_then_of_
 
 
 def test_a_waived_model_is_told_which_claim_was_waived_and_why():
-    first = replace(HELD, verdict=Verdict.VIOLATED, claim="it turns", waived="it was agreed")
-    second = replace(first, claim="it leans", waived="nobody minds")
-    assert of_m(HELD, first, second) == (Decision.WAIVED, "it turns; waived: it was agreed")
+    words = "by Jane Doe until 2100-01-31: it was agreed"
+    first = replace(HELD, verdict=Verdict.VIOLATED, claim="it turns", waived=words)
+    second = replace(first, claim="it leans", waived="by nobody")
+    assert of_m(HELD, first, second) == (Decision.WAIVED, f"it turns; waived {words}")
 
 
 @pytest.mark.parametrize(
@@ -387,23 +386,6 @@ def test_the_schema_can_refuse(report, tmp_path):
     document["models"]["good"]["verdict"] = "fine"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, SCHEMA)
-
-
-def test_junit_per_model_fails_where_the_verdict_does(report, tmp_path):
-    root = ET.parse(registry.build("reporter", "junit_per_model").write(report, tmp_path)).getroot()
-    suites = {suite.get("name"): suite for suite in root.iter("testsuite")}
-    stopped = {
-        name
-        for name, suite in suites.items()
-        if int(suite.get("failures")) or int(suite.get("errors"))
-    }
-    assert stopped == {"bad", "unsure", "broken"}
-    for suite in suites.values():
-        assert int(suite.get("tests")) == len(list(suite.iter("testcase")))
-    for case in root.iter("testcase"):
-        assert {child.tag for child in case} <= JUNIT_CHILDREN
-    failure = next(suites["bad"].iter("failure"))
-    assert failure.get("message") == report.models["bad"].sentence
 
 
 def test_the_matrix_shows_the_figure_and_the_verdict(report):

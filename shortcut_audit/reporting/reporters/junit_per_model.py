@@ -1,73 +1,223 @@
-"""`junit-per-model.xml`: one suite for each model, for reviewers who ask "and this model?"."""
+"""`junit-per-model.xml`: one suite for each model, for reviewers who ask "and this model?", one for
+the pairs, and one for the run.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os.path import relpath
 from pathlib import Path
+from typing import Literal
+from xml.etree.ElementTree import ElementTree, fromstring
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
+from shortcut_audit.exhibits import Exhibit
 from shortcut_audit.files.whole import replacing
 from shortcut_audit.promotion import PROMOTED, stops
-from shortcut_audit.records import Finding, ModelReport, Report
+from shortcut_audit.records import Finding, ModelReport, Report, Verdict
 from shortcut_audit.registry import register
+from shortcut_audit.reporting.deciding import deciding, headline, would_change
+
+Style = Literal["gitlab", "jenkins", "none"]
 
 # what XML 1.0 cannot hold
 CONTROL_CHARACTERS = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+ATTACHMENT = "[[ATTACHMENT"  # a server takes the file that is named behind it
+UNNAMEABLE = re.compile(r"[\[\]|\r\n]")  # what the path of an attachment cannot hold
+
+
+def of_environment(environment: Mapping[str, str] = os.environ) -> Style:
+    """The style of the server that this runs on, by the variables that it sets."""
+    if environment.get("GITLAB_CI"):
+        return "gitlab"
+    return "jenkins" if environment.get("JENKINS_URL") else "none"
 
 
 @register("reporter")
 @dataclass(frozen=True)
 class JunitPerModel:
-    """A failure is a finding that keeps the model from being promoted; the last case of a suite is
-    its verdict.
+    """A failure is a finding that keeps its model from being promoted, a model that is not
+    promoted, or a run that failed.
+
+    attachments: `gitlab` names pictures as seen from the project's folder, `jenkins` by absolute
+        paths, `none` names none. Jenkins' schema knows no `file`: there the text alone names it.
+    Laws: no two cases have one name, and each keeps its own from run to run; there is a failure or
+        an error exactly where the exit code is not 0.
     """
 
     name: str = "junit-per-model.xml"
+    attachments: Style = field(default_factory=of_environment)
 
     def write(self, report: Report, folder: Path) -> Path:
         """Writes the file in one piece and returns its path."""
-        suites = [TestSuite(name, _cases(name, model)) for name, model in report.models.items()]
+        suites = _suites(report, _Server(self.attachments, report, folder))
+        root = fromstring(to_xml_report_string(suites, prettyprint=False))
+        for element in root.iter():
+            _as_servers_read_it(element.tag, element.attrib)
         path = folder / self.name
         with replacing(path) as unfinished:
-            unfinished.write_text(to_xml_report_string(suites, prettyprint=False), encoding="utf-8")
+            ElementTree(root).write(unfinished, encoding="utf-8", xml_declaration=True)
         return path
 
 
-def _cases(name: str, model: ModelReport) -> list[TestCase]:
-    cases = [_case(name, finding) for finding in model.findings]
-    verdict = TestCase(
-        f"{name} verdict",
-        classname="shortcut_audit.verdict",
-        elapsed_sec=0,
-        stdout=_clean(model.sentence),
-    )
-    if model.decision not in PROMOTED:
-        verdict.add_failure_info(
-            message=_clean(model.sentence),
-            output=_clean(model.sentence),
-            failure_type=model.decision.value,
+def _as_servers_read_it(tag: str, attributes: dict[str, str]) -> None:
+    """Takes away what junit-xml writes and no server's schema has, and gives times three places."""
+    attributes.pop("disabled", None)
+    if tag in ("testsuites", "testsuite", "testcase"):
+        attributes["time"] = f"{float(attributes.get('time', 0)):.3f}"
+
+
+@dataclass(frozen=True)
+class _Server:
+    """What the server that reads the file takes of a finding: a picture, and where the test is."""
+
+    style: Style
+    report: Report
+    folder: Path
+
+    def attached(self, finding: Finding | None) -> str:
+        """The line that attaches the picture that tells most; "" where there is none to show."""
+        if finding is None or self.style == "none" or finding.verdict is Verdict.HOLDS:
+            return ""
+        if not finding.blocking or finding.audit.endswith("@elsewhere"):
+            return ""
+        for exhibit in self.report.exhibits:
+            if ((exhibit.model,), exhibit.decoy) == (finding.subjects, finding.decoy):
+                return self._named(_most_telling(exhibit))
+        return ""
+
+    def _named(self, file: str) -> str:
+        picture = self.folder / file
+        inside = picture.resolve().is_relative_to(self.folder.resolve())
+        if not inside or not picture.is_file():
+            return ""  # a server would publish any file that is named
+        path = str(picture.absolute())
+        if self.style == "gitlab":
+            path = Path(relpath(path, os.environ.get("CI_PROJECT_DIR") or ".")).as_posix()
+        return "" if UNNAMEABLE.search(path) else f"{ATTACHMENT}|{path}]]"
+
+    def place(self, finding: Finding) -> str | None:
+        """The attribute `file`, as pytest has it, where it is known and the server's schema has
+        one.
+        """
+        file = finding.case.partition("::")[0]
+        return _clean(file) if file and self.style != "jenkins" else None
+
+
+def _most_telling(exhibit: Exhibit) -> str:
+    """The worst picture with the decoy on it, or where the model looks; "" where neither is."""
+    if exhibit.tiles:
+        return exhibit.tiles[0].decoyed.file
+    return exhibit.looked[0].revealed if exhibit.looked else ""
+
+
+def _suites(report: Report, server: _Server) -> list[TestSuite]:
+    taken: dict[str, int] = {}
+    suites = []
+    for name, model in report.models.items():
+        cases = _cases(model.findings, server, taken)
+        suites.append(TestSuite(_clean(name), [*cases, _verdict(name, model, server, taken)]))
+    if report.pairs:
+        suites.append(TestSuite("pairs of models", _cases(report.pairs, server, taken)))
+    return [*suites, TestSuite("the run", [_end(report, taken)])]
+
+
+def _cases(findings: Sequence[Finding], server: _Server, taken: dict[str, int]) -> list[TestCase]:
+    """A case for each finding, in their order; names are given out in the order of the tests' ids,
+    which other workers do not change.
+    """
+    cases: dict[int, TestCase] = {}
+    for at in sorted(range(len(findings)), key=lambda at: (findings[at].case, at)):
+        finding = findings[at]
+        of = f" with {finding.decoy}" if finding.decoy else ""
+        cases[at] = TestCase(
+            _unlike(f"{' + '.join(finding.subjects)} {finding.audit}{of}", taken),
+            classname=_clean(f"audits.{finding.audit}"),
+            elapsed_sec=finding.seconds,
+            file=server.place(finding),
         )
-    return [*cases, verdict]
+        _say(cases[at], finding, server.attached(finding))
+    return [cases[at] for at in range(len(findings))]
 
 
-def _case(name: str, finding: Finding) -> TestCase:
-    of = f" with {finding.decoy}" if finding.decoy else ""
-    case = TestCase(
-        f"{name} {finding.audit}{of}",
-        classname=f"audits.{finding.audit}",
-        elapsed_sec=finding.seconds,
-    )
-    text = _clean(f"{finding.verdict.value}: {finding.claim}")
-    case.stdout = text
-    if not finding.applies or (finding.error and not finding.blocking):
-        case.stdout = None
-        case.add_skipped_info(message=_clean(finding.claim))
+def _say(case: TestCase, finding: Finding, attached: str) -> None:
+    """Puts the outcome, and the sentence, into the case."""
+    text, claim = f"{_worded(finding)}: {finding.claim}", _clean(finding.claim)
     if stops(finding):
         add = case.add_error_info if finding.error else case.add_failure_info
-        add(message=_clean(finding.claim), output=text)
+        add(claim, _clean("\n".join(filter(None, [text, finding.case]))), finding.verdict.value)
+        text = ""
+    elif not finding.applies or (finding.error and not finding.blocking):
+        case.add_skipped_info(message=claim)
+        text = ""
+    _print(case, text, attached)
+
+
+def _worded(finding: Finding) -> str:
+    """The verdict, and why one that is not HOLDS stops nobody."""
+    if finding.verdict is Verdict.HOLDS or stops(finding):
+        return finding.verdict.value
+    why = f"waived {finding.waived}" if finding.waived else "only noted, it blocks nothing"
+    return f"{finding.verdict.value} ({why})"
+
+
+def _print(case: TestCase, text: str, attached: str) -> None:
+    """Puts both into the case as what the test printed.
+
+    A name or a claim attaches nothing: the server would take any file that is named in one.
+    """
+    text = _clean(text).replace(ATTACHMENT, ATTACHMENT.replace("[[", "[ ["))
+    case.stdout = "\n".join(filter(None, [text, attached])) or None
+
+
+def _verdict(name: str, model: ModelReport, server: _Server, taken: dict[str, int]) -> TestCase:
+    """The last case of a model: what becomes of it, and why."""
+    case = _closing("verdict", f"{name} verdict", taken)
+    if model.decision in PROMOTED:
+        _print(case, model.sentence, "")
+        return case
+    _fail(
+        case,
+        model.sentence,
+        f"{model.sentence}\nwhat would change it: {would_change(model)}",
+        model.decision.value,
+    )
+    _print(case, "", server.attached(deciding(model)))
     return case
+
+
+def _end(report: Report, taken: dict[str, int]) -> TestCase:
+    """The last case of all: it fails where the exit code is not 0."""
+    case, said = _closing("run", "all models", taken), headline(report)
+    if report.exit_code:
+        _fail(case, said, f"{said} (exit code {report.exit_code})", "run")
+    else:
+        _print(case, said, "")
+    return case
+
+
+def _fail(case: TestCase, message: str, told: str, kind: str) -> None:
+    case.add_failure_info(message=_clean(message), output=_clean(told), failure_type=kind)
+
+
+def _closing(kind: str, name: str, taken: dict[str, int]) -> TestCase:
+    return TestCase(_unlike(name, taken), classname=f"shortcut_audit.{kind}", elapsed_sec=0)
+
+
+def _unlike(name: str, taken: dict[str, int]) -> str:
+    """The name, or `name (2)` where it is taken."""
+    name = _clean(name)
+    number, free = taken.get(name, 0), name
+    while free in taken:
+        number += 1
+        free = f"{name} ({number})"
+    taken[name] = max(number, 1)
+    taken.setdefault(free, 1)
+    return free
 
 
 def _clean(text: str) -> str:

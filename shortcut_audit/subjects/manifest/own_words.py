@@ -150,7 +150,7 @@ def _classes(section: Words, candidate: Candidate) -> Contradiction:
     a list of another length, which is about something else: the weights themselves say how many
     outputs there are.
     """
-    for own in _lists_of_classes(section):
+    for own in lists_of_classes(section):
         if len(own) != len(candidate.classes):
             continue
         at = _first_moved(own, candidate.classes)
@@ -170,7 +170,7 @@ def _first_moved(own: Sequence[str], stated: Sequence[str]) -> int | None:
     return None
 
 
-def _lists_of_classes(section: Words) -> Iterator[tuple[str, ...]]:
+def lists_of_classes(section: Words) -> Iterator[tuple[str, ...]]:
     """Every list of class names that a section gives, in the order of the outputs."""
     for key in LISTS:
         names = section.get(key)
@@ -211,20 +211,20 @@ def _if_names(names: list[Any]) -> Iterator[tuple[str, ...]]:
 def _size(section: Words, candidate: Candidate) -> Contradiction:
     """Whether the file gives another side of the input, in pixels."""
     for key in SIZES:
-        if key == "size" and not _is_of_the_input(section):
+        if key == "size" and not is_of_the_input(section):
             continue
-        side = _side(section.get(key))
+        side = side_of(section.get(key))
         if side and 8 <= side <= 4096 and side != candidate.size:
             return "its input size is", f"{side:g} pixels ({key})", f"that it is {candidate.size}"
     return None
 
 
-def _is_of_the_input(section: Words) -> bool:
+def is_of_the_input(section: Words) -> bool:
     """Whether the section's plain `size` is the input's: not one before cropping, or of a file."""
-    return "crop_size" not in section and any(_three(section.get(mean)) for mean in MEANS)
+    return "crop_size" not in section and any(three_shares(section.get(mean)) for mean in MEANS)
 
 
-def _side(value: Any) -> float | None:
+def side_of(value: Any) -> float | None:
     """The side in pixels: of a number, of a list (c, h, w), or of a hub's {height: 224, ...}."""
     if isinstance(value, Mapping):
         value = value.get("height", value.get("shortest_edge"))
@@ -237,13 +237,13 @@ def _normalisation(section: Words, candidate: Candidate) -> Contradiction:
     """Whether the file gives another mean or standard deviation of the input."""
     for keys, stated, what in ((MEANS, candidate.mean, "mean"), (DEVIATIONS, candidate.std, "std")):
         for key in keys:
-            own = _three(section.get(key))
+            own = three_shares(section.get(key))
             if own and max(abs(a - b) for a, b in zip(own, stated, strict=True)) > APART:
                 return f"the {what} of its input is", _shown(own), f"that it is {_shown(stated)}"
     return None
 
 
-def _three(value: Any) -> tuple[float, ...] | None:
+def three_shares(value: Any) -> tuple[float, ...] | None:
     """Three shares; values in 0..255 are brought to [0, 1]."""
     if not isinstance(value, list | tuple) or len(value) != 3:
         return None

@@ -1,0 +1,1 @@
+"""Verdict + checkpoint -> in-toto statements, for others to sign and to check."""

@@ -1,0 +1,104 @@
+"""The findings of a run as they come, and its files: the record, and the report at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import fields
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from shortcut_audit import registry
+from shortcut_audit.contracts import Reporter
+from shortcut_audit.errors import UsageError
+from shortcut_audit.records import Finding, Report
+from shortcut_audit.reporting import record
+from shortcut_audit.reporting.conclusion import not_written, report_files
+
+
+class Ledger:
+    """What was found, by test, and what is written of it.
+
+    `trouble`: why record or report could not be written, as a sentence; "" where they could.
+    """
+
+    def __init__(self, folder: Path, split_assets: bool = False) -> None:
+        self.folder, self.split_assets, self.trouble = folder, split_assets, ""
+        # by test: of one that is run again the last counts
+        self._findings: dict[str, list[Finding]] = {}
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All of them, in the order of their tests."""
+        return list(chain.from_iterable(self._findings.values()))
+
+    @property
+    def _record(self) -> Path:
+        return self.folder / record.NAME
+
+    def begin(self, about: Mapping[str, Any]) -> None:
+        """Makes the folder and a new record, which says what the run is about.
+
+        Raises:
+            UsageError: the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            record.begin(self._record, dict(about))
+        except OSError as error:
+            raise UsageError(
+                f"cannot write to '{self.folder}': {error.strerror}; "
+                "name another folder with --audit-reports"
+            ) from None
+
+    def add(self, case: str, rows: list[dict[str, Any]]) -> None:
+        """Takes the findings of one test, and writes them down at once."""
+        if rows:
+            self._findings[case] = [record.from_row(row) for row in rows]
+            self._write_down(lambda: record.append(self._record, rows))
+
+    def forget(self, case: str) -> None:
+        """A test begins: what an earlier try of it found does not count."""
+        if self._findings.pop(case, None):
+            self._write_down(lambda: record.forget(self._record, case))
+
+    def _write_down(self, write: Callable[[], None]) -> None:
+        if self.trouble:
+            return  # said once
+        try:
+            write()
+        except OSError as error:
+            self.trouble = not_written(error, self._record)
+
+    def publish(self, report: Report) -> None:
+        """Writes every file of the report; nothing where the record could not be written.
+
+        Law: where one file cannot be written none is left, so that no verdict stands that is
+            not the whole run's.
+        """
+        if not self.trouble:
+            try:
+                for reporter in reporters(self.split_assets):
+                    reporter.write(report, self.folder)
+            except OSError as error:
+                self.trouble = not_written(error, self.folder)
+        if self.trouble:
+            self.withdraw(self.trouble)
+
+    def withdraw(self, trouble: str) -> None:
+        """Takes the report's files away because of this trouble."""
+        self.trouble = trouble
+        for path in report_files(self.folder):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def reporters(split_assets: bool = False) -> list[Reporter]:
+    """One of each kind; those that can put style and pictures beside their file do so if asked."""
+    built = []
+    for name in registry.names("reporter"):
+        known = {field.name for field in fields(registry.lookup("reporter", name))}
+        options = {"split": True} if split_assets and "split" in known else {}
+        built.append(registry.build("reporter", name, options))
+    return built

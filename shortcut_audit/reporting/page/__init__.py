@@ -1,0 +1,1 @@
+"""Report -> one HTML page: views of plain values, drawings as SVG, pictures, a template."""

@@ -1,0 +1,1 @@
+"""Evidence that a run has kept -> Exhibits: what its report shows beside its figures."""
