@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 MODELS := checkpoints
 SCENARIO := fixtures/demo.yaml
 
-.PHONY: audit study test check format bench calibrate calibration-check lock clean
+.PHONY: audit study test check format browser registries bench calibrate calibration-check lock clean
 
 audit: $(READY)  ## train the demo's Rashomon set if it is not there, audit it, hold the verdicts against the known answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" MODELS=$(MODELS) SCENARIO=$(SCENARIO) bash ci/audit.sh
@@ -23,6 +23,12 @@ check: $(READY)  ## format, lint, types
 format: $(READY)
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+browser: $(READY)  ## the report's page in Chromium: links, pictures, no request, axe-core; after `make audit` the demo's own page
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/browser.sh
+
+registries: $(READY)  ## the recipe for MLflow in docs/registries.md, against a registry on this disk
+	PATH="$(CURDIR)/$(BIN):$$PATH" VENV=$(VENV) bash ci/registries.sh
 
 bench: $(READY)  ## ours against peers, in short; docs/masks.md says how its longer tables were made
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/bench.sh

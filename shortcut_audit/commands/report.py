@@ -16,12 +16,15 @@ def add(commands: Any) -> None:
     report.add_argument(
         "reports", type=Path, help="the folder that holds verdict.json, or record.jsonl alone"
     )
+    report.add_argument(
+        "--split-assets", action="store_true", help="put style and pictures beside report.html"
+    )
     report.set_defaults(command=_report)
 
 
 def _report(asked: argparse.Namespace) -> int:
     from shortcut_audit.reporting.rewrite import written_again
 
-    for line in written_again(asked.reports):
+    for line in written_again(asked.reports, asked.split_assets):
         print(line)
     return 0

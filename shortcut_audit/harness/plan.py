@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import combinations, product
 from pathlib import Path
@@ -31,7 +31,7 @@ class Settings:
     handed: Mapping[str, str] | None = None  # what the process that began the run has read
     scenario_word: str = "--scenario"  # how the option is called here
     command: str = ""  # how the run was called
-    split_assets: bool = False  # whether the page's style and pictures lie beside it
+    reporting: Mapping[str, Any] = field(default_factory=dict)  # options of the reporters
 
 
 def plan(

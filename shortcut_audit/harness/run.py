@@ -76,7 +76,7 @@ class Run:
         self.settings = settings
         self.observed = Observed()
         self.listener: Listener = Ahead()  # hears how far the work is
-        self.ledger = Ledger(reports, settings.split_assets)
+        self.ledger = Ledger(reports, settings.reporting)
         self.report: Report | None = None
         self.refusal = self._refusal(settings.handed)
 

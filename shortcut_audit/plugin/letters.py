@@ -19,7 +19,7 @@ LETTERS: dict[tuple[bool, Verdict], tuple[str, str, tuple[str, dict[str, bool]]]
 MEANINGS = {
     "failed": "F = its model is not promoted, or a test failed",
     "not audited": "E = could not be audited",
-    "undecided": "U = too few pictures to decide, so that its model is not promoted",
+    "undecided": "U = undecided, so that its model is not promoted",
     "noted": "',' = only noted, for the audit does not block",
     "not asked": "- = could not be asked, and does not block",
     "not applicable": "- = does not apply",

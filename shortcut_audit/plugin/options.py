@@ -27,6 +27,7 @@ WORDS = {
     "audit-device": "device",
     "audit-trust-code": "trust_code",
     "audit-split-assets": "split_assets",
+    "audit-attachments": "attachments",
 }
 HELP = {
     "models": "audit the checkpoints in this folder, or this one file",
@@ -37,7 +38,10 @@ HELP = {
     "trust_code": "let the manifest name architectures of your own (runs code)",
     "split_assets": "put the style and pictures of report.html beside it, for servers that forbid "
     "them inside a page",
+    "attachments": "how junit-per-model.xml names pictures: gitlab, jenkins or none "
+    "(default: by the server that it runs on)",
 }
+STYLES = ("gitlab", "jenkins", "none")  # of attachments
 FLAGS = frozenset({"audit-trust-code", "audit-split-assets"})  # they take no value
 FORMER = ("data", "reports", "device", "trust-code")  # these now begin with `audit-`
 PATHS = frozenset({"models", "scenario", "data", "reports"})
@@ -54,7 +58,7 @@ class Asked:
     reports: str
     device: str
     trust_code: bool
-    split_assets: bool
+    reporting: Mapping[str, str | bool]  # options of the reporters
     by_ini: bool  # only the ini file names models: the run is ours only if an audit is collected
 
     @property
@@ -95,7 +99,8 @@ def taken(arguments: Iterable[str], words: Collection[str]) -> tuple[list[str], 
 
 
 def _example(word: str) -> str:
-    return {"scenario": "scenario.yaml", "device": "cpu"}.get(WORDS[word], "FOLDER")
+    examples = {"scenario": "scenario.yaml", "device": "cpu", "attachments": "gitlab"}
+    return examples.get(WORDS[word], "FOLDER")
 
 
 def expanded(arguments: Iterable[str]) -> Iterator[str]:
@@ -142,9 +147,20 @@ def asked_for(
         reports=reports,
         device=values["device"],
         trust_code=values["trust_code"].lower() in YES,
-        split_assets=values["split_assets"].lower() in YES,
+        reporting=_reporting(values),
         by_ini=by_ini,
     )
+
+
+def _reporting(values: Mapping[str, str]) -> dict[str, str | bool]:
+    """The options of the reporters; what nobody asked for is left to them."""
+    style = values["attachments"]
+    if style and style not in STYLES:
+        raise pytest.UsageError(
+            f"--audit-attachments cannot be '{style}': name one of {', '.join(STYLES)}"
+        )
+    split = values["split_assets"].lower() in YES
+    return {"split": split, **({"attachments": style} if style else {})}
 
 
 def _by_what_it_sets(found: Mapping[str, str]) -> dict[str, str]:

@@ -123,7 +123,7 @@ def _settings(config: pytest.Config, asked: Asked) -> Settings:
         data=Path(asked.data) if asked.data else None,
         device=asked.device,
         trust_code=asked.trust_code,
-        split_assets=asked.split_assets,
+        reporting=asked.reporting,
         command=shlex.join(["pytest", *map(str, config.invocation_params.args)]),
         worker=int(worker["workerid"].removeprefix("gw")) if worker else 0,
         workers=int(worker["workercount"]) if worker else 1,

@@ -23,7 +23,6 @@ ASKED = pytest.StashKey[Asked]()
 OLD_VERDICT = pytest.StashKey[Withdrawn]()
 DISPLACED = pytest.StashKey[frozenset[str]]()  # words of ours that another plugin owns here
 NOTE = pytest.StashKey[str]()  # a warning about pytest's own settings, for the header
-VERDICT_FILES = ("verdict.json", "junit-per-model.xml")
 ONLY_LOOKED_AT = (
     "collectonly",
     "help",
@@ -97,10 +96,12 @@ def _outdated(config: pytest.Config, asked: Asked) -> list[Path]:
     known = config.known_args_namespace
     if only_looks(known):
         return []
-    if asked.by_ini and not (asked.folder / VERDICT_FILES[0]).is_file():
+    if asked.by_ini and not (asked.folder / "verdict.json").is_file():
         return []  # the keys may be another tool's: without a verdict there nothing is taken away
     junit = getattr(known, "xmlpath", None) or str(asked.folder / "junit.xml")
-    return [*(asked.folder / name for name in VERDICT_FILES), Path(junit)]
+    from shortcut_audit.reporting.conclusion import report_files
+
+    return [*report_files(asked.folder), Path(junit)]
 
 
 # ---- pytest took the values of our options for test paths: its rootdir may be wrong by now ----

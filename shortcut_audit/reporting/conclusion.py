@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from shortcut_audit import registry
+from shortcut_audit.contracts import Reporter
 from shortcut_audit.promotion import open_findings
 from shortcut_audit.records import Decision, Report
 
 FAILED, INTERRUPTED, NOT_WRITTEN = 1, 2, 3  # pytest's exit codes
 
 
+def reporters(options: Mapping[str, Any] | None = None) -> list[Reporter]:
+    """One of each kind; each takes those of the options that it has."""
+    built = []
+    for name in registry.names("reporter"):
+        known = {field.name for field in fields(registry.lookup("reporter", name))}
+        own = {option: value for option, value in (options or {}).items() if option in known}
+        built.append(registry.build("reporter", name, own))
+    return built
+
+
 def report_files(reports: Path) -> list[Path]:
     """What the registered reporters write into this folder."""
-    built = [registry.build("reporter", name) for name in registry.names("reporter")]
-    return [reports / each.name for each in built if getattr(each, "name", "")]
+    return [reports / each.name for each in reporters() if getattr(each, "name", "")]
 
 
 def left_out(report: Report) -> dict[str, str]:

@@ -9,21 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
 from shortcut_audit.records import Decision, Finding, ModelReport, Report
 from shortcut_audit.reporting import record
 from shortcut_audit.reporting.assembly import provenance
-from shortcut_audit.reporting.conclusion import INTERRUPTED, nobody
+from shortcut_audit.reporting.conclusion import INTERRUPTED, nobody, reporters
 from shortcut_audit.reporting.matrix import disagreements, matrix, reasons
 from shortcut_audit.showing import exhibits_file
 
 KILLED = "the run was killed before its end: run the audits again, what was computed is kept"
 
 
-def written_again(folder: Path) -> Iterator[str]:
+def written_again(folder: Path, split_assets: bool = False) -> Iterator[str]:
     """Writes each reporter's file again, and gives the lines of the summary.
 
+    split_assets: whether the page's style and pictures lie beside it.
     From `verdict.json`; where a run was killed before it wrote that, from its record: then nobody
     is promoted.
 
@@ -33,8 +33,8 @@ def written_again(folder: Path) -> Iterator[str]:
     verdict = folder / "verdict.json"
     killed = not verdict.exists() and (folder / record.NAME).is_file()
     report, notes = (recovered(folder / record.NAME), []) if killed else shown_again(verdict)
-    for name in registry.names("reporter"):
-        registry.build("reporter", name).write(report, folder)
+    for reporter in reporters({"split": split_assets}):
+        reporter.write(report, folder)
     yield from matrix(report)
     yield ""
     yield from reasons(report)

@@ -32,7 +32,7 @@ MODEL, VERDICT, DECOY, POINTS, LIMIT, COUNT, AUDIT = COLUMNS = (
     "audit",
 )
 LEFT_OUT = (AUDIT, COUNT, LIMIT, DECOY)  # the first of these goes first where all are too wide
-LEAST = {MODEL: 12, DECOY: 11, AUDIT: 12}  # characters that say something; others are never cut
+LEAST = {MODEL: 12, DECOY: 11}  # characters that say something; others are never cut
 FIGURES = {POINTS, LIMIT, COUNT}
 GAP = "  "
 LEGEND = "points: what the decoy does beyond its control [interval], held against the limit"
@@ -117,12 +117,13 @@ def _class_in_question(report: Report, model: str, finding: Finding) -> str:
 
 
 def _fitting(rows: Sequence[Row], width: int) -> dict[str, int]:
-    """The columns that have room, each with its width."""
+    """The columns that have room, each with its width: names are cut for all but the audit's."""
     widths = {}
     for column in COLUMNS:
         widths[column] = max(len(row.get(column, "")) for row in rows)
     for column in LEFT_OUT:
-        if _whole(widths) - sum(_spare(widths).values()) <= width:
+        cut_off = 0 if column == AUDIT else sum(_spare(widths).values())
+        if _whole(widths) - cut_off <= width:
             break
         del widths[column]
     for column, spare in _spare(widths).items():

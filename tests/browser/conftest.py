@@ -11,7 +11,7 @@ import pytest
 from made_report import made_report
 
 from shortcut_audit import registry
-from shortcut_audit.reporting.rewrite import read_report
+from shortcut_audit.reporting.rewrite import shown_again
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("chromium", "chromedriver")
@@ -90,5 +90,5 @@ def demo(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("demo")
     if (reports / "pictures").is_dir():
         shutil.copytree(reports / "pictures", folder / "pictures")
-    report = read_report(reports / "verdict.json")
+    report, _ = shown_again(reports / "verdict.json")
     return registry.build("reporter", "report_html").write(report, folder).as_uri()

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import fields
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit import registry
-from shortcut_audit.contracts import Reporter
 from shortcut_audit.errors import UsageError
 from shortcut_audit.records import Finding, Report
 from shortcut_audit.reporting import record
-from shortcut_audit.reporting.conclusion import not_written, report_files
+from shortcut_audit.reporting.conclusion import not_written, report_files, reporters
 
 
 class Ledger:
     """What was found, by test, and what is written of it.
 
+    options: of the reporters.
     `trouble`: why record or report could not be written, as a sentence; "" where they could.
     """
 
-    def __init__(self, folder: Path, split_assets: bool = False) -> None:
-        self.folder, self.split_assets, self.trouble = folder, split_assets, ""
+    def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
+        self.folder, self.options, self.trouble = folder, options, ""
         # by test: of one that is run again the last counts
         self._findings: dict[str, list[Finding]] = {}
 
@@ -79,7 +77,7 @@ class Ledger:
         """
         if not self.trouble:
             try:
-                for reporter in reporters(self.split_assets):
+                for reporter in reporters(self.options):
                     reporter.write(report, self.folder)
             except OSError as error:
                 self.trouble = not_written(error, self.folder)
@@ -92,13 +90,3 @@ class Ledger:
         for path in report_files(self.folder):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
-
-
-def reporters(split_assets: bool = False) -> list[Reporter]:
-    """One of each kind; those that can put style and pictures beside their file do so if asked."""
-    built = []
-    for name in registry.names("reporter"):
-        known = {field.name for field in fields(registry.lookup("reporter", name))}
-        options = {"split": True} if split_assets and "split" in known else {}
-        built.append(registry.build("reporter", name, options))
-    return built
