@@ -96,9 +96,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-    """Says what is audited, where pytest's header was written too early to say it."""
+    """Says what is asked, and what is audited where pytest's header was too early to say it."""
     asked = config.stash.get(ASKED, None)
-    if RUN not in config.stash or not _any_audit(items):
+    if RUN not in config.stash or not _any_audit(items) or config.option.verbose < 0:
         return []
     run = config.stash[RUN]
     header = run.header().splitlines() if asked is not None and asked.by_ini else []

@@ -7,6 +7,7 @@ The terminal, the page and the Markdown summary ask the same functions, so that 
     deciding(model) -> Finding | None       the finding that a model's sentence is taken from
     effect(finding) -> str                  its figure, `94 points [91, 96]`
     limit(finding) -> str                   what the figure is held against, `10`, in points
+    figures(finding) -> str                 both, and what clean models show as well
     would_change(model) -> str              what would make it another verdict
     SYMBOLS[decision]                       one character, for whoever does not see the colour
 
@@ -114,8 +115,30 @@ def limit(finding: Finding) -> str:
     return f"{value:.3g}{' beyond clean models' if innocent else ''}"
 
 
+def figures(finding: Finding) -> str:
+    """`94 points [91, 96]; limit 10`; of an innocent effect what clean models show stands between.
+
+    `22 % right [18, 27]; chance, 20 %` where it says how accurate the model is.
+    """
+    said = [effect(finding)]
+    judged = finding.judgement
+    if judged.excess is not None and judged.excess_high is not None:
+        said.append(_own(judged.estimate.value - judged.excess, judged.excess, judged.excess_high))
+    if finding.audit == ABOVE_CHANCE:
+        said.append(limit(finding))
+    elif not math.isnan(judged.limit):
+        said.append(f"limit {100 * judged.limit:.3g}")
+    return "; ".join(filter(None, said))
+
+
+def _own(clean: float, own: float, most: float) -> str:
+    """What clean models show of an effect, and what is left: shares."""
+    left = f"{_whole(own)} (at most {_whole(most)})" if own > 0 else f"at most {_whole(most)}"
+    return f"clean models show {_whole(clean)} as well, so that {left} are its own"
+
+
 def headline(report: Report) -> str:
-    """One sentence: how many may not be promoted, which, and why.
+    """One sentence: how many must not be promoted, which, and why.
 
     Law: it says that all may be promoted, and no "but", exactly where the exit code is 0.
     """
@@ -128,7 +151,7 @@ def headline(report: Report) -> str:
         return _all_promoted(report)
     total = len(report.models)
     of = "The model" if total == 1 else f"{len(held)} of {total} models"
-    return f"{of} may not be promoted: {'; '.join(_by_cause(report, held))}"
+    return f"{of} must not be promoted: {'; '.join(_by_cause(report, held))}"
 
 
 def _by_cause(report: Report, held: Sequence[tuple[str, ModelReport]]) -> Iterator[str]:
@@ -152,17 +175,17 @@ def _cause(report: Report, name: str, model: ModelReport) -> tuple[str, str]:
         return "could not be audited", "could not be audited"
     if finding.decoy is None or finding.role:
         return f"fails {finding.audit}", f"fail {finding.audit}"
-    of = finding.decoy + _in_question(report, name, finding)
+    asked = class_in_question(report, name, finding)
+    of = finding.decoy + (f" for '{asked}'" if asked else "")
     return f"leans on {of}", f"lean on {of}"
 
 
-def _in_question(report: Report, model: str, finding: Finding) -> str:
-    """` for 'cat'`, where the exhibits say of which class the finding is."""
-    if finding.audit.endswith("@elsewhere"):
-        return ""
+def class_in_question(report: Report, model: str, finding: Finding) -> str:
+    """The class that the finding is about, where the exhibits say it; else ""."""
+    named = not finding.audit.endswith("@elsewhere")
     for each in report.exhibits:
-        if (each.model, each.decoy) == (model, finding.decoy):
-            return f" for '{each.target}'"
+        if named and (each.model, each.decoy) == (model, finding.decoy):
+            return each.target
     return ""
 
 
@@ -214,10 +237,10 @@ def _less(finding: Finding) -> str:
     """What would lift a verdict that a figure, or the lack of one, has brought."""
     if finding.judgement.estimate.n == 0:
         return "pictures on which it can be measured, and another audit"
-    room = f"an effect that is shown to be at most {limit(finding)} points"
+    shown = f"The effect must then be shown to be at most {limit(finding)} points"
     if finding.decoy is None:
-        return f"{room}: correct the model, and audit it again"
+        return f"correct the model, and audit it again. {shown}"
     return (
-        f"{room}: train it on pictures in which {finding.decoy} does not go with one class, "
-        "and audit it again"
+        f"train it on pictures in which {finding.decoy} does not go with one class, "
+        f"and audit it again. {shown}"
     )

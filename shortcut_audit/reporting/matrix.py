@@ -45,7 +45,7 @@ def matrix(report: Report, paint: Paint = unpainted, width: int = 1000) -> list[
     """
     lines: list[str] = []
     first = max((len(name) for name in report.models), default=5) + 1
-    for audits in _side_by_side(_audits(report), width - first - RIGHT - DECISION):
+    for audits in _side_by_side(audits_of(report), width - first - RIGHT - DECISION):
         lines += [*([""] if lines else []), *_block(report, audits, first, paint)]
     return [*lines, *LEGEND]
 
@@ -81,7 +81,7 @@ def _block(report: Report, audits: Sequence[str], first: int, paint: Paint) -> l
     return lines
 
 
-def _audits(report: Report) -> list[str]:
+def audits_of(report: Report) -> list[str]:
     """The audits of the models in the order of their findings, then those of pairs."""
     names: dict[str, None] = {}
     for model in report.models.values():
@@ -204,7 +204,7 @@ def _cell(findings: list[Finding], width: int, paint: Paint) -> str:
     findings = [finding for finding in findings if finding.applies]
     if not findings:
         return "n/a ".rjust(width)
-    worst = max(findings, key=_badness)
+    worst = max(findings, key=badness)
     estimate = worst.judgement.estimate
     mark = INNOCENT if worst.judgement.excess is not None else MARKS[worst.verdict]
     known = not worst.error and estimate.n > 0 and not math.isnan(estimate.value)
@@ -212,6 +212,7 @@ def _cell(findings: list[Finding], width: int, paint: Paint) -> str:
     return paint(f"{figure}{mark}".rjust(width), COLOURS[worst.verdict])
 
 
-def _badness(finding: Finding) -> tuple[int, float]:
+def badness(finding: Finding) -> tuple[bool, int, float]:
+    """For the worst of a cell: what applies, then by verdict, then by effect."""
     value = finding.judgement.estimate.value
-    return SEVERITY.index(finding.verdict), 0.0 if math.isnan(value) else value
+    return finding.applies, SEVERITY.index(finding.verdict), -1.0 if math.isnan(value) else value

@@ -14,7 +14,7 @@ from shortcut_audit.records import Decision, Finding, ModelReport, Report
 from shortcut_audit.reporting import record
 from shortcut_audit.reporting.assembly import provenance
 from shortcut_audit.reporting.conclusion import INTERRUPTED, nobody, reporters
-from shortcut_audit.reporting.matrix import disagreements, matrix, reasons
+from shortcut_audit.reporting.table import summary
 from shortcut_audit.showing import exhibits_file
 
 KILLED = "the run was killed before its end: run the audits again, what was computed is kept"
@@ -35,10 +35,7 @@ def written_again(folder: Path, split_assets: bool = False) -> Iterator[str]:
     report, notes = (recovered(folder / record.NAME), []) if killed else shown_again(verdict)
     for reporter in reporters({"split": split_assets}):
         reporter.write(report, folder)
-    yield from matrix(report)
-    yield ""
-    yield from reasons(report)
-    yield from disagreements(report)
+    yield from summary(report)
     yield from notes
 
 

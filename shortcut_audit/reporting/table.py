@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from shortcut_audit.records import Finding, ModelReport, Report
+from shortcut_audit.records import ModelReport, Report
 from shortcut_audit.reporting.conclusion import not_asked
-from shortcut_audit.reporting.deciding import SYMBOLS, deciding, effect, headline, limit, ordered
+from shortcut_audit.reporting.deciding import (
+    SYMBOLS,
+    class_in_question,
+    deciding,
+    effect,
+    headline,
+    limit,
+    ordered,
+)
 from shortcut_audit.reporting.matrix import (
     DECISIONS,
     INNOCENT,
@@ -98,22 +106,14 @@ def _cells(report: Report, name: str, model: ModelReport) -> Row:
     if finding is None:
         return cells
     innocent = finding.judgement.excess is not None
+    asked = class_in_question(report, name, finding)
     return cells | {
-        DECOY: (finding.decoy or "") + _class_in_question(report, name, finding),
+        DECOY: (finding.decoy or "") + (f": {asked}" if asked else ""),
         POINTS: effect(finding).replace(" points", INNOCENT if innocent else ""),
         LIMIT: limit(finding).partition(" beyond ")[0],  # the mark at the effect says the rest
         COUNT: str(finding.judgement.estimate.n),
         AUDIT: finding.audit,
     }
-
-
-def _class_in_question(report: Report, model: str, finding: Finding) -> str:
-    """`: cat`, where the exhibits say of which class the finding is."""
-    named = not finding.audit.endswith("@elsewhere")
-    for each in report.exhibits:
-        if named and (each.model, each.decoy) == (model, finding.decoy):
-            return f": {each.target}"
-    return ""
 
 
 def _fitting(rows: Sequence[Row], width: int) -> dict[str, int]:

@@ -88,7 +88,7 @@ def _predicted(
     entry = kept.material.strengths(decoy)[strength]
     shift = seen.shares["decoyed"] - seen.shares["control"]
     pieces: list[Piece] = []
-    for i in predicted.worst_first(seen.turned, shift, seen.ids):
+    for i in predicted.worst_first(seen.turned, shift, seen.steady, seen.ids):
         at = int(seen.at[i])
         pieces.append(partial(predicted.tile, seen, i, entry, pictures.pixels[at : at + 1]))
     return exhibit, pieces

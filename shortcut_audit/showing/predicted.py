@@ -49,6 +49,12 @@ class Scene:
         )
         return turned
 
+    @property
+    def steady(self) -> np.ndarray:
+        """(n,) bool: the control leaves the answer as it is."""
+        steady: np.ndarray = self.answers["control"] == self.answers["plain"]
+        return steady
+
 
 def scene(
     predictions: Predictions, decoy: NamedDecoy, pictures: Pictures, names: tuple[str, ...]
@@ -77,14 +83,18 @@ def confused(predictions: Predictions, seen: Scene) -> tuple[Confusion, ...]:
     return confusions(predictions.labels, answers, seen.names, seen.target)
 
 
-def worst_first(turned: np.ndarray, shift: np.ndarray, ids: Sequence[str]) -> list[int]:
+def worst_first(
+    turned: np.ndarray, shift: np.ndarray, steady: np.ndarray, ids: Sequence[str]
+) -> list[int]:
     """Which of n pictures are shown: those that are turned, by how many points their score shifts.
 
-    Among equals a lot decides, which depends on their ids alone. Of more than 12 these are the 6
-    worst, and 6 of the others by lot. Where none is turned, the 4 that shift furthest.
+    Among equals those go first whose answer the control leaves as it is, which nobody can doubt;
+    then a lot decides, which depends on their ids alone. Of more than 12 these are the 6 worst, and
+    6 of the others by lot. Where none is turned, the 4 that shift furthest.
     """
     lots = [_lot(each) for each in ids]
-    by_shift = sorted(range(len(ids)), key=lambda i: (-round(100 * float(shift[i])), lots[i]))
+    points = [round(100 * float(each)) for each in shift]
+    by_shift = sorted(range(len(ids)), key=lambda i: (-points[i], not steady[i], lots[i]))
     worst = [i for i in by_shift if turned[i]]
     if not worst:
         return by_shift[:UNTURNED]

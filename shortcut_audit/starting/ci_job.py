@@ -19,7 +19,7 @@ FILES = (
 )
 
 ON_GITHUB = """\
-# Audits the checkpoints: the job fails where a model may not be promoted.
+# Audits the checkpoints: the job fails where a model must not be promoted.
 # Written by `shortcut-audit init`.
 name: shortcut-audit
 "on": [push, pull_request]
@@ -53,7 +53,7 @@ jobs:
 PATHS
 """
 ON_GITLAB = """\
-# Audits the checkpoints: the job fails where a model may not be promoted.
+# Audits the checkpoints: the job fails where a model must not be promoted.
 # Written by `shortcut-audit init`. In .gitlab-ci.yml: include: {local: INCLUDED}
 shortcut-audit:
   image: python:3.12

@@ -61,6 +61,7 @@ def test_links_land_pictures_load_and_no_request_leaves_without_scripts(chromium
 def test_a_cell_opens_what_it_leads_to(chromium, small):
     with chromium() as driver:
         driver.get(small)
+        driver.find_element("css selector", "#matrix summary").click()
         cells = driver.find_elements("css selector", "#matrix td a")
         assert len(cells) > 10
         for cell in cells:

@@ -279,6 +279,22 @@ def test_a_full_disk_is_one_sentence(repository, monkeypatch, what):
     assert cases(made, "failure")
 
 
+def test_a_reporter_that_breaks_is_one_sentence(repository, monkeypatch):
+    def broken(*_):
+        raise ValueError("half a page")
+
+    made = repository(clean=1, planted=0)
+    monkeypatch.setattr(registry.lookup("reporter", "report_html"), "write", broken)
+    result = made.audit()
+    assert result.ret == 3
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    result.stdout.fnmatch_lines(
+        ["no verdict: ReportHtml could not write its part of the report (ValueError: half a page)*"]
+    )
+    assert not (made.path / "reports/verdict.json").exists()
+    assert (made.path / "reports/record.jsonl").is_file()
+
+
 def test_pytests_own_junit_on_a_full_disk_is_one_sentence(repository, monkeypatch):
     made = repository(clean=1, planted=0)
     made.pytester.makeconftest(

@@ -170,7 +170,7 @@ def test_verbosity(repository, monkeypatch):
     made = repository(clean=2)
     usual = shown(made.audit())
     monkeypatch.setattr("shortcut_audit.plugin.screen.MINUTE", 0.0)
-    assert usual[0] == "1 of 3 models may not be promoted: F100-s0 leans on stop_sign for 'green'"
+    assert usual[0] == "1 of 3 models must not be promoted: F100-s0 leans on stop_sign for 'green'"
     assert "verdict: reports/verdict.json" in usual
     assert not [line for line in usual if "evidence took" in line or "finds: " in line]
     whole = shown(made.audit("-v"))
@@ -180,6 +180,7 @@ def test_verbosity(repository, monkeypatch):
     quiet = made.audit("-q").stdout.str()
     assert "shortcut audit" not in quiet
     assert "\nafter " not in quiet
+    assert "asks: " not in quiet
     assert "\nreject: F100-s0 turns" in quiet
     assert "\nverdict: reports/verdict.json" in quiet
     silent = made.audit("-qq").stdout.str()

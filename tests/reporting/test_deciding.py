@@ -19,6 +19,7 @@ from shortcut_audit.reporting.deciding import (
     SYMBOLS,
     deciding,
     effect,
+    figures,
     headline,
     limit,
     ordered,
@@ -123,19 +124,42 @@ def test_effects_and_limits_have_their_units():
     assert (effect(nothing), limit(nothing)) == ("not measured", "")
 
 
+@pytest.mark.parametrize(
+    ("finding", "said"),
+    [
+        (found(), "94 points [91, 96]; limit 10"),
+        (
+            found(Verdict.HOLDS, value=0.086, low=0.07, high=0.1, excess=0.048, excess_high=0.078),
+            "9 points [7, 10]; clean models show 4 as well, so that 5 (at most 8) are its own; limit 10",
+        ),
+        (
+            found(Verdict.HOLDS, value=0.06, low=0.02, high=0.11, excess=-0.107, excess_high=0.002),
+            "6 points [2, 11]; clean models show 17 as well, so that at most 0 are its own; limit 10",
+        ),
+        (
+            found(audit="above_chance", decoy=None, value=0.22, low=0.178, high=0.27, limit=0.2),
+            "22 % right [18, 27]; chance, 20 %",
+        ),
+        (found(n=0, value=None, low=None, high=None, limit=None), "not measured"),
+    ],
+)
+def test_figures_say_what_is_the_models_own(finding, said):
+    assert figures(finding) == said
+
+
 EXHIBIT = Exhibit("bad", "0" * 64, "stop_sign", "cat", 300, 290)
 
 
 def test_the_headline_names_who_is_held_and_why(report):
     assert headline(replace(report, exhibits=())) == (
-        "3 of 5 models may not be promoted: bad leans on stop_sign; broken could not be audited; "
+        "3 of 5 models must not be promoted: bad leans on stop_sign; broken could not be audited; "
         "unsure is undecided"
     )
     shown = headline(replace(report, exhibits=(EXHIBIT,)))
     assert ": bad leans on stop_sign for 'cat'; " in shown
     few = run(a=REJECTED, b=HELD, c=REJECTED, d=REJECTED)
-    assert headline(few) == "3 of 4 models may not be promoted: a, c and d lean on stop_sign"
-    assert headline(run(a=REJECTED)) == "The model may not be promoted: a leans on stop_sign"
+    assert headline(few) == "3 of 4 models must not be promoted: a, c and d lean on stop_sign"
+    assert headline(run(a=REJECTED)) == "The model must not be promoted: a leans on stop_sign"
     slow = of(found(role="accuracy", audit="rashomon_membership", decoy=None))
     assert headline(run(a=slow)).endswith(": a fails rashomon_membership")
 
@@ -143,19 +167,19 @@ def test_the_headline_names_who_is_held_and_why(report):
 def test_a_class_is_not_named_where_the_finding_is_about_another_one():
     other = of(found(audit="decoy_insertion@elsewhere"))
     shown = replace(run(bad=other), exhibits=(EXHIBIT,))
-    assert headline(shown) == "The model may not be promoted: bad leans on stop_sign"
+    assert headline(shown) == "The model must not be promoted: bad leans on stop_sign"
 
 
 def test_a_long_headline_is_cut():
     many = run(**{f"m{i}": REJECTED for i in range(100)})
     assert headline(many) == (
-        "100 of 100 models may not be promoted: m0, m1, m2, m3, m4 and 95 others lean on stop_sign"
+        "100 of 100 models must not be promoted: m0, m1, m2, m3, m4 and 95 others lean on stop_sign"
     )
     six = run(**{f"m{i}": REJECTED for i in range(6)})
     assert headline(six).endswith(": m0, m1, m2, m3, m4 and m5 lean on stop_sign")
     decoys = {f"m{i}": of(found(decoy=f"d{i % 5}")) for i in range(10)}
     assert headline(run(**decoys)) == (
-        "10 of 10 models may not be promoted: m0 and m5 lean on d0; m1 and m6 lean on d1; "
+        "10 of 10 models must not be promoted: m0 and m5 lean on d0; m1 and m6 lean on d1; "
         "m2 and m7 lean on d2; 4 more for other reasons"
     )
 
@@ -202,12 +226,13 @@ def test_the_headline_of_a_run_that_keeps_no_model(report, sentence):
         (WAIVED, "the end of the waiver: without it the model is not promoted"),
         (
             REJECTED,
-            "an effect that is shown to be at most 10 points: train it on pictures in which stop_sign "
-            "does not go with one class, and audit it again",
+            "train it on pictures in which stop_sign does not go with one class, and audit it again. "
+            "The effect must then be shown to be at most 10 points",
         ),
         (
             of(found(decoy=None, audit="mine")),
-            "an effect that is shown to be at most 10 points: correct the model, and audit it again",
+            "correct the model, and audit it again. "
+            "The effect must then be shown to be at most 10 points",
         ),
         (
             of(found(Verdict.UNDECIDED, "it may; undecided: about 900 images in all would decide")),

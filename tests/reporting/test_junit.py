@@ -100,7 +100,7 @@ def test_a_case_that_fails_says_why_which_test_and_what_would_change_it(report, 
     assert failure.text == f"VIOLATED: {bad.sentence}\n{test}"
     verdict = found["bad verdict"].find("failure")
     assert verdict.attrib == {"message": bad.sentence, "type": "reject"}
-    assert verdict.text.startswith(f"{bad.sentence}\nwhat would change it: an effect that is shown")
+    assert verdict.text.startswith(f"{bad.sentence}\nwhat would change it: train it on pictures")
     broken = found["broken decoy_insertion with stop_sign"].find("error")
     assert broken.attrib == {"message": "broken: no such file", "type": "VIOLATED"}
     run = found["all models"].find("failure")

@@ -16,7 +16,8 @@ from shortcut_audit import registry
 from shortcut_audit.records import Report, Verdict
 from shortcut_audit.reporting.conclusion import nobody
 from shortcut_audit.reporting.deciding import headline
-from shortcut_audit.reporting.reporters.summary_md import LONGEST, MIB, escaped
+from shortcut_audit.reporting.markdown import LONGEST, escaped
+from shortcut_audit.reporting.reporters.summary_md import MIB
 
 ZERO_WIDTH = "\u200b"
 
@@ -59,8 +60,8 @@ def test_it_says_who_is_held_first_and_why(report, tmp_path):
     bad = text[text.index("✗ bad: reject") :]
     assert read(bad).split("\n\n")[1:3] == [
         f"Why: {report.models['bad'].sentence}",
-        "What would change it: an effect that is shown to be at most 10 points: train it on "
-        "pictures in which stop_sign does not go with one class, and audit it again",
+        "What would change it: train it on pictures in which stop_sign does not go with one class, "
+        "and audit it again. The effect must then be shown to be at most 10 points",
     ]
 
 

@@ -75,14 +75,24 @@ class Ledger:
         Law: where one file cannot be written none is left, so that no verdict stands that is
             not the whole run's.
         """
-        if not self.trouble:
+        trouble = self.trouble or self._written(report)
+        if trouble:
+            self.withdraw(trouble)
+
+    def _written(self, report: Report) -> str:
+        """Why the report could not be written, as a sentence; "" where all of it is."""
+        for reporter in reporters(self.options):
             try:
-                for reporter in reporters(self.options):
-                    reporter.write(report, self.folder)
+                reporter.write(report, self.folder)
             except OSError as error:
-                self.trouble = not_written(error, self.folder)
-        if self.trouble:
-            self.withdraw(self.trouble)
+                return not_written(error, self.folder)
+            except Exception as error:  # a reporter may be the user's own
+                why = f"{type(error).__name__}: {error}"
+                return (
+                    f"{type(reporter).__name__} could not write its part of the report ({why}): "
+                    "mend it and run again, the evidence is kept"
+                )
+        return ""
 
     def withdraw(self, trouble: str) -> None:
         """Takes the report's files away because of this trouble."""

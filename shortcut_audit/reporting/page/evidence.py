@@ -16,6 +16,7 @@ CONDITIONS = {  # condition -> in words
     "decoyed": "with the decoy",
     "control": "with its control",
 }
+AT_ONCE = 6  # so many of the pictures that turned are shown, the others on demand
 SHADES = 5  # of a confusion matrix
 
 

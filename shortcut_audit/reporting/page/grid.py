@@ -1,4 +1,7 @@
-"""Report -> the matrix models x audits: in each cell the worst finding, and where it is shown."""
+"""Report -> the matrices models x audits: in each cell the worst finding, and where it is shown.
+
+What decides is one matrix, what is only shown another.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,18 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from shortcut_audit.records import ABOVE_CHANCE, Finding, Report
-from shortcut_audit.reporting.matrix import SEVERITY
+from shortcut_audit.records import Report
+from shortcut_audit.reporting.matrix import audits_of, badness
 from shortcut_audit.reporting.page.models import ModelView
-from shortcut_audit.reporting.page.states import Shown
+from shortcut_audit.reporting.page.states import LEGEND, Shown, State
 
 
 @dataclass(frozen=True)
 class Column:
-    """An audit, and whether any of its findings can stop a model."""
+    """An audit, and what the figures of its cells are held against: shares, the least first."""
 
     audit: str
-    blocks: bool
+    limits: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,18 @@ class Row:
     cells: tuple[Shown | None, ...]
 
 
-def grid(
-    report: Report, views: Sequence[ModelView], pairs: Sequence[Shown]
-) -> tuple[list[Column], list[Row]]:
-    """The columns in the order of the findings, those about pairs last, and a row for each model.
+@dataclass(frozen=True)
+class Grid:
+    """A row for each model; `legend` has the states that occur in its cells, in words."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    legend: tuple[tuple[State, str], ...]
+
+
+def grids(report: Report, views: Sequence[ModelView], pairs: Sequence[Shown]) -> tuple[Grid, Grid]:
+    """The audits that can stop a model, and those that cannot: each in the order of the findings,
+    those about pairs last.
 
     A reference is shown beside other references only: where it parts from a suspect, the suspect
     is to blame.
@@ -39,27 +50,39 @@ def grid(
     shown = list(pairs)
     for view in views:
         shown += view.findings
-    columns = [Column(audit, _blocks(shown, audit)) for audit in _audits(report)]
+    blocking = {each.finding.audit for each in shown if each.finding.blocking}
     references = {name for name, each in report.models.items() if each.reference}
+    about = [_about(view, pairs, references) for view in views]
+    decide: list[str] = []
+    others: list[str] = []
+    for audit in audits_of(report):
+        (decide if audit in blocking else others).append(audit)
+    return _grid(views, about, decide), _grid(views, about, others)
+
+
+def _grid(
+    views: Sequence[ModelView], about: Sequence[Sequence[Shown]], audits: Sequence[str]
+) -> Grid:
     rows = []
-    for view in views:
-        about = _about(view, pairs, references)
-        cells = [_worst(about, column.audit) for column in columns]
-        rows.append(Row(view, tuple(cells)))
-    return columns, rows
+    for view, of in zip(views, about, strict=True):
+        rows.append(Row(view, tuple(_worst(of, audit) for audit in audits)))
+    columns = []
+    for place, audit in enumerate(audits):
+        columns.append(Column(audit, _limits(row.cells[place] for row in rows)))
+    return Grid(tuple(columns), tuple(rows), _legend(rows))
 
 
-def _audits(report: Report) -> list[str]:
-    names: dict[str, None] = {}
-    for model in report.models.values():
-        names |= dict.fromkeys(finding.audit for finding in model.findings)
-    names |= dict.fromkeys(finding.audit for finding in report.pairs)
-    names.pop(ABOVE_CHANCE, None)
-    return list(names)
+def _limits(cells: Iterable[Shown | None]) -> tuple[float, ...]:
+    """The limits that differ; where nothing was measured there is none."""
+    found = {each.finding.judgement.limit for each in cells if each}
+    return tuple(sorted(limit for limit in found if not math.isnan(limit)))
 
 
-def _blocks(shown: Iterable[Shown], audit: str) -> bool:
-    return any(each.finding.blocking for each in shown if each.finding.audit == audit)
+def _legend(rows: Iterable[Row]) -> tuple[tuple[State, str], ...]:
+    occur = set()
+    for row in rows:
+        occur |= {each.state for each in row.cells if each}
+    return tuple((state, words) for state, words in LEGEND.items() if state in occur)
 
 
 def _about(view: ModelView, pairs: Iterable[Shown], references: set[str]) -> list[Shown]:
@@ -74,13 +97,4 @@ def _about(view: ModelView, pairs: Iterable[Shown], references: set[str]) -> lis
 
 def _worst(about: Iterable[Shown], audit: str) -> Shown | None:
     of = [each for each in about if each.finding.audit == audit]
-    return max(of, key=lambda each: _badness(each.finding), default=None)
-
-
-def _badness(finding: Finding) -> tuple[bool, int, float]:
-    value = finding.judgement.estimate.value
-    return (
-        finding.applies,
-        SEVERITY.index(finding.verdict),
-        -math.inf if math.isnan(value) else value,
-    )
+    return max(of, key=lambda each: badness(each.finding), default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from shortcut_audit.records import Decision, Finding, ModelReport, Report
+from shortcut_audit.records import Decision, ModelReport, Report
 from shortcut_audit.reporting.deciding import deciding, ordered, would_change
 from shortcut_audit.reporting.matrix import accuracy_of
 from shortcut_audit.reporting.page.states import DECIDED, Shown, State, state
@@ -25,7 +25,7 @@ class ModelView:
     state: State
     line: str  # what goes on behind the name, without a full stop: " turns 84 % ..." or ": no ..."
     change: str  # what would change it; "" of a promoted model
-    accuracy: Finding | None
+    accuracy: Shown | None
     findings: tuple[Shown, ...]
 
 
@@ -40,7 +40,7 @@ def model_views(report: Report) -> list[ModelView]:
 
 
 def _view(id_: str, name: str, model: ModelReport) -> ModelView:
-    shown = []
+    shown, accuracy = [], accuracy_of(model)
     for place, finding in enumerate(model.findings, 1):
         shown.append(Shown(f"{id_}-f{place}", finding, state(finding)))
     return ModelView(
@@ -50,7 +50,7 @@ def _view(id_: str, name: str, model: ModelReport) -> ModelView:
         state=DECIDED[model.decision],
         line=line(name, model),
         change=_change(model),
-        accuracy=accuracy_of(model),
+        accuracy=next((each for each in shown if each.finding is accuracy), None),
         findings=tuple(sorted(shown, key=lambda each: TONES.index(each.state.tone))),
     )
 

@@ -14,11 +14,19 @@ from shortcut_audit.reporting import deciding
 from shortcut_audit.reporting.matrix import disagreements
 from shortcut_audit.reporting.page import closing, states
 from shortcut_audit.reporting.page.effects import effects
-from shortcut_audit.reporting.page.evidence import Evidence, evidence, example, failing, shade
-from shortcut_audit.reporting.page.grid import grid
+from shortcut_audit.reporting.page.evidence import (
+    AT_ONCE,
+    Evidence,
+    evidence,
+    example,
+    failing,
+    shade,
+)
+from shortcut_audit.reporting.page.grid import grids
 from shortcut_audit.reporting.page.models import ModelView, model_views
 from shortcut_audit.reporting.page.pairs import pair_matrices, pairs_shown, worth_reading
 from shortcut_audit.reporting.page.pictures import Album, fitting
+from shortcut_audit.reporting.page.questions import in_words, question
 from shortcut_audit.reporting.wording import percent
 
 STYLE = Path(__file__).with_name("style.css")
@@ -49,7 +57,7 @@ def _document(
     shown = {view.id: evidence(view, report, fitted, fail) for view in views}
     first, found = _first(views, shown)
     title, _, causes = deciding.headline(report).partition(": ")
-    columns, rows = grid(report, views, pairs)
+    decide, shown_only = grids(report, views, pairs)
     return _template(album).render(
         report=report,
         style="" if album.split else STYLE.read_text(encoding="utf-8"),
@@ -58,8 +66,8 @@ def _document(
         tally=_tally(views),
         first=first,
         example=found,
-        columns=columns,
-        rows=rows,
+        decide=decide,
+        shown_only=shown_only,
         effects=effects(views),
         views=views,
         evidence=shown,
@@ -84,10 +92,13 @@ def _first(
     return None, None
 
 
-def _tally(views: Sequence[ModelView]) -> list[tuple[states.State, int]]:
-    """How many models have each verdict, in the order of the list."""
+def _tally(views: Sequence[ModelView]) -> list[tuple[states.State, int, int]]:
+    """How many models have each verdict, in the order of the list, and how many of these are
+    references.
+    """
     counts = Counter(view.state for view in views)
-    return [(state, counts[state]) for state in states.DECIDED.values()]
+    references = Counter(view.state for view in views if view.model.reference)
+    return [(state, counts[state], references[state]) for state in states.DECIDED.values()]
 
 
 def _template(album: Album) -> Template:
@@ -101,9 +112,16 @@ def _template(album: Album) -> Template:
     environment.filters |= {
         "attributes": states.attributes,
         "figure": states.figure,
-        "effect": deciding.effect,
-        "limit": deciding.limit,
+        "figures": deciding.figures,
+        "in_words": in_words,
         "percent": percent,
+        "question": question,
+        "reason": states.reason,
     }
-    environment.globals |= {"picture": album.shown, "shade": shade, "split": album.split}
+    environment.globals |= {
+        "picture": album.shown,
+        "shade": shade,
+        "split": album.split,
+        "at_once": AT_ONCE,
+    }
     return environment.get_template("page.html.jinja")

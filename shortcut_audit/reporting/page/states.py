@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from shortcut_audit.records import Decision, Finding, Verdict
+from shortcut_audit.reporting.deciding import ASKS
 from shortcut_audit.reporting.record import as_row
 
 # what a finding's element carries, so that a machine reads from the page what verdict.json says
@@ -54,6 +55,17 @@ INSIDE = State("inside the limit", "✓", "good")
 UNDECIDED = State("undecided", "?", "open")
 BEYOND = State("beyond the limit", "✗", "bad")
 NOTED = State("beyond the limit, which blocks nothing", "✗", "noted")
+LEGEND = {  # what a cell's symbol means, in few words
+    BEYOND: "beyond its limit",
+    BROKEN: "could not be audited",
+    UNDECIDED: "undecided; its finding says what would decide",
+    WAIVED: "waived",
+    NOTED: "beyond its limit, which decides nothing here",
+    INSIDE: "inside its limit",
+    INNOCENT: "inside it, once what clean models show is taken off",
+    NOT_ASKED: "not measured",
+    DOES_NOT_APPLY: "does not apply",
+}
 DECIDED = {  # a model's, in the same words and tones
     Decision.REJECT: State("Rejected", "✗", "bad"),
     Decision.UNDECIDED: State("Undecided", "?", "open"),
@@ -88,6 +100,11 @@ def attributes(finding: Finding) -> dict[str, str]:
         if row[name] is not None:
             found[f"data-{name.replace('_', '-')}"] = str(row[name])
     return found
+
+
+def reason(finding: Finding) -> str:
+    """Why it is undecided, and what would decide; "" of any other finding."""
+    return finding.claim.partition(ASKS)[2] if finding.verdict is Verdict.UNDECIDED else ""
 
 
 def figure(finding: Finding) -> str:

@@ -15,7 +15,7 @@ from shortcut_audit.files.whole import replacing
 from shortcut_audit.records import ABOVE_CHANCE, Finding, ModelReport, Report
 from shortcut_audit.registry import register
 from shortcut_audit.reporting.deciding import effect, limit
-from shortcut_audit.reporting.reporters.summary_md import escaped
+from shortcut_audit.reporting.markdown import escaped
 
 OPENING = (
     "# Validation and testing: reliance on shortcuts",

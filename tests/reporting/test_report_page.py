@@ -24,6 +24,7 @@ from shortcut_audit.reporting.page import closing, drawings, render
 from shortcut_audit.reporting.page.evidence import failing
 from shortcut_audit.reporting.page.models import brief
 from shortcut_audit.reporting.page.pictures import Album, fitting
+from shortcut_audit.reporting.page.questions import QUESTIONS, in_words, question
 from shortcut_audit.reporting.page.states import CARRIED, attributes, state
 
 ROOT = Path(__file__).parents[2]
@@ -94,8 +95,7 @@ def test_every_figure_is_the_one_of_verdict_json(made, page, tmp_path):
 
 def test_a_cell_of_the_matrix_has_the_worst_figure_and_leads_to_it(made, page):
     ids = {each.get("id"): each for each in page.all() if each.get("id")}
-    matrix = next(ids["matrix"].all("tbody"))
-    rows = list(matrix.all("tr"))
+    rows = [row for body in ids["matrix"].all("tbody") for row in body.all("tr")]
     assert {row.get("data-model") for row in rows} == made[0].models.keys()
     cells = [cell for row in rows for cell in row.all("td") if list(cell.all("a"))]
     assert len(cells) > 30
@@ -140,8 +140,137 @@ def test_where_a_reference_parts_from_a_suspect_its_cell_is_empty(made):
 def _cell_of(report: Report, folder: Path, model: str, audit: str) -> Element | None:
     page = parsed(render.page(replace(report, exhibits=()), folder))
     matrix = next(each for each in page.all("section") if each.get("id") == "matrix")
-    (row,) = [row for row in matrix.all("tr") if row.get("data-model") == model]
-    return next((each for each in row.all("td") if each.get("data-audit") == audit), None)
+    rows = [row for row in matrix.all("tr") if row.get("data-model") == model]
+    assert len(rows) == 2  # what decides, and what is only shown
+    cells = [each for row in rows for each in row.all("td")]
+    return next((each for each in cells if each.get("data-audit") == audit), None)
+
+
+def matrices_of(page: Element) -> list[Element]:
+    section = next(each for each in page.all("section") if each.get("id") == "matrix")
+    return list(section.all("table"))
+
+
+def test_what_decides_stands_first_and_what_is_only_shown_is_folded(page):
+    decide, shown_only = ([th.text() for th in each.all("th")] for each in matrices_of(page))
+    assert decide[:3] == ["Model", "right on plain pictures per cent", "decoy insertion limit 10"]
+    assert shown_only[:4] == [
+        "Model",
+        "mask localisation limit 10",
+        "influence precision, top 50 limit 10",
+        "mask agreement limit 20",
+    ]
+    section = next(each for each in page.all("section") if each.get("id") == "matrix")
+    (folded,) = section.all("details")
+    assert list(folded.all("table")) == matrices_of(page)[1:]
+    assert "3 more audits that are only shown" in next(folded.all("summary")).text()
+
+
+def test_a_column_says_from_which_to_which_limit_where_cells_differ(made):
+    report, folder = made
+    model = report.models["model-0"]
+    findings = tuple(
+        replace(each, judgement=replace(each.judgement, limit=0.42)) for each in model.findings
+    )
+    models = {**report.models, "model-0": replace(model, findings=findings)}
+    page = parsed(render.page(replace(report, models=models, exhibits=()), folder))
+    (held,) = [e for e in matrices_of(page)[0].all("span") if e.get("class") == "held"][1:]
+    assert (held.text(), held.get("data-limits")) == ("limit 10 to 42", "0.1 0.42")
+
+
+def legends_of(page: Element) -> list[str]:
+    return [each.text() for each in page.all("p") if "legend" in each.get("class").split()]
+
+
+def test_the_legend_has_what_occurs_and_nothing_else(made, page):
+    report, folder = made
+    decide, shown_only = legends_of(page)
+    assert [word in decide for word in ("beyond its limit", "undecided", "waived")] == [True] * 3
+    assert "in doubt" not in decide
+    assert "waived" not in shown_only
+    assert "✗ beyond its limit, which decides nothing here" in shown_only
+    good = {name: each for name, each in report.models.items() if name in ("model-1", "model-2")}
+    calm = parsed(render.page(replace(report, models=good, pairs=(), exhibits=()), folder))
+    assert legends_of(calm) == ["✓ inside its limit"] * 2
+
+
+def test_an_accuracy_in_doubt_is_marked_and_its_cell_says_why(made):
+    report, folder = made
+    model = report.models["model-1"]
+    doubted = [
+        replace(each, verdict=Verdict.UNDECIDED, claim="it is right; undecided: read wrongly")
+        if each.audit == "above_chance"
+        else each
+        for each in model.findings
+    ]
+    models = {"model-1": replace(model, findings=tuple(doubted))}
+    page = parsed(render.page(replace(report, models=models, pairs=(), exhibits=()), folder))
+    cell = next(e for e in page.all("td") if e.get("data-audit") == "above_chance")
+    assert cell.text() == "97 ? in doubt"
+    assert next(cell.all("a")).get("title") == "read wrongly"
+    assert "? behind an accuracy: in doubt" in legends_of(page)[0]
+
+
+def test_an_undecided_cell_says_what_would_decide(page):
+    cells = [e for e in matrices_of(page)[0].all("td") if e.get("data-verdict") == "UNDECIDED"]
+    assert cells
+    assert {next(each.all("a")).get("title") for each in cells} == {
+        "about 1200 images in all would decide"
+    }
+
+
+def test_each_audit_that_is_shipped_has_its_question():
+    code = "".join(path.read_text() for path in (ROOT / "audits").glob("test_*.py"))
+    audits = re.findall(r"^def test_(\w+)\(", code, re.MULTILINE)
+    assert len(audits) > 10
+    assert all(question(audit).endswith("?") for audit in audits)
+    assert QUESTIONS.keys() - audits == {"decoy_insertion@elsewhere", "decoy_insertion@stronger"}
+    assert question("influence_precision@50") == question("influence_precision")
+    assert question("decoy_insertion@stronger") != question("decoy_insertion")
+
+
+def test_a_users_own_audit_is_shown_by_its_name(made):
+    report, folder = made
+    model = report.models["model-1"]
+    findings = tuple(
+        replace(each, audit="my_own" if each.audit == "decoy_insertion" else each.audit)
+        for each in model.findings
+    )
+    own = {"model-1": replace(model, findings=findings)}
+    page = parsed(render.page(replace(report, models=own, pairs=(), exhibits=()), folder))
+    head = list(matrices_of(page)[0].all("th"))[2]
+    assert (head.text(), head.get("title"), list(head.all("a"))) == ("my own limit 10", "", [])
+    words = [in_words(each) for each in ("a_b@50", "a@elsewhere", "a@by_hand")]
+    assert words == ["a b, top 50", "a, other classes", "a, by hand"]
+
+
+def test_the_top_says_what_a_reference_is_who_set_the_limits_and_how_often_this_errs(made, page):
+    said = next(page.all("header")).text()
+    assert "4 promoted (2 references)" in said
+    assert "A reference was trained the same way, but without a decoy" in said
+    assert "The limits are set in demo.yaml , before the audit." in said
+    errs = closing.how_often_they_err()
+    clean, alarms = (sum(getattr(e, name) for e in errs) for name in ("clean", "false_alarms"))
+    assert f"{alarms} of {clean} clean models were rejected" in said
+    report = replace(made[0], models={"model-0": made[0].models["model-0"]}, exhibits=())
+    alone = parsed(render.page(report, made[1]))
+    assert "reference" not in next(alone.all("header")).text()
+
+
+def test_the_first_pictures_are_shown_and_the_others_on_demand(tmp_path):
+    report = made_report(tmp_path, 1, 1, tiles=9)
+    page = written(report, tmp_path)
+    (model,) = models_of(page)
+    (more,) = [e for e in model.all("details") if next(e.all("summary")).text() == "3 more"]
+    assert len([e for e in more.all("div") if "tile" in e.get("class").split()]) == 3
+    turned = [e for e in model.all("div") if e.get("class") == "tile turned"]
+    assert len(turned) == 9
+    assert "The worst come first" not in model.text()  # all have the same score
+    (exhibit,) = report.exhibits
+    first, *others = exhibit.tiles
+    worst = replace(first, decoyed=replace(first.decoyed, share=1.0))
+    differ = replace(report, exhibits=(replace(exhibit, tiles=(worst, *others)),))
+    assert "The worst come first" in written(differ, tmp_path).text()
 
 
 def test_a_pair_that_was_asked_in_both_directions_has_two_cells(made):
@@ -258,7 +387,7 @@ def test_it_can_be_read_without_style(page):
     (body,) = page.all("body")
     words = body.text()
     order = (
-        "4 of 10 models may not be promoted",
+        "4 of 10 models must not be promoted",
         "2 rejected",
         "For example model-0",
         "Models and audits",
@@ -290,7 +419,7 @@ def test_tables_have_heads_and_pictures_have_words(page):
         assert all(each.get("scope") in ("col", "row") for each in heads)
     (html,) = page.all("html")
     assert html.get("lang") == "en"
-    assert next(page.all("title")).text() == "4 of 10 models may not be promoted – shortcut-audit"
+    assert next(page.all("title")).text() == "4 of 10 models must not be promoted – shortcut-audit"
     body = next(page.all("body"))
     first = next(each for each in body.all("a"))
     assert (first.get("class"), first.get("href")) == ("skip", "#models")
@@ -309,6 +438,8 @@ def test_training_pictures_that_carry_the_decoy_are_framed(page):
     spoke = next(each for each in page.all("div") if each.get("class") == "spoke")
     framed = [each.get("class") == "carries" for each in spoke.all("figure")]
     assert framed == [False, True, True, True, False, False]
+    said = [each.get("alt") for each in spoke.all("img")]
+    assert ["that carries decoy_0" in alt for alt in said] == framed
 
 
 def test_hostile_names_are_words_and_break_nothing(tmp_path):
