@@ -174,6 +174,8 @@ class Screen:
         if verbosity == 0 and letters:
             yield f"letters: {'; '.join(letters)}"
         trouble = self.run.ledger.trouble
+        if verbosity >= 0 and not trouble:
+            yield f"page: {self.run.reports / 'report.html'}"
         yield f"no verdict: {trouble}" if trouble else f"verdict: {self.run.verdict_file}"
 
     def pytest_unconfigure(self) -> None:

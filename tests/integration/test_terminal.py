@@ -171,7 +171,7 @@ def test_verbosity(repository, monkeypatch):
     usual = shown(made.audit())
     monkeypatch.setattr("shortcut_audit.plugin.screen.MINUTE", 0.0)
     assert usual[0] == "1 of 3 models must not be promoted: F100-s0 leans on stop_sign for 'green'"
-    assert "verdict: reports/verdict.json" in usual
+    assert {"page: reports/report.html", "verdict: reports/verdict.json"} <= set(usual)
     assert not [line for line in usual if "evidence took" in line or "finds: " in line]
     whole = shown(made.audit("-v"))
     assert whole[:7] == usual[:7]
