@@ -6,6 +6,7 @@ A user's mistake is one sentence and exit code 4.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ShortcutAuditError as error:
         print(f"shortcut-audit: {error}", file=sys.stderr)
         return MISTAKE
+    except BrokenPipeError:  # whoever read what is printed has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print(
             "shortcut-audit: stopped; what was finished is kept, "

@@ -18,7 +18,7 @@ from typing import Any
 
 from shortcut_audit.errors import ShortcutAuditError, UsageError, did_you_mean
 from shortcut_audit.files.whole import sha256
-from shortcut_audit.promotion import PROMOTED, contradiction, excused
+from shortcut_audit.promotion import PROMOTED, contradiction, decided_again, excused
 from shortcut_audit.reporting.record import from_row
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest.candidates import read_candidates
@@ -102,6 +102,7 @@ def examine(verdict: Path, asked: Asked, now: date | None = None) -> Examined:
         *_refusals(row, file, asked.model, now or today()),
         *_other_than_asked(document, asked),
     ]
+    refusals = refusals or list(_decided_otherwise(row, asked))
     if refusals:
         return Examined(document, row, tuple(refusals))
     return Examined(document, row, (), tuple(_not_compared(document, row, file, asked)))
@@ -126,8 +127,9 @@ def _document(path: Path) -> Document:
     """What the verdict file holds, once it is known to have what is read of it here."""
     try:
         document: Document = json.loads(path.read_text(encoding="utf-8"))
+        needed = NEEDED | ({"findings"} if "schema" in document else set())
         for name, row in document["models"].items():
-            if not row.keys() >= NEEDED or not isinstance(row["file"], str):
+            if not row.keys() >= needed or not isinstance(row["file"], str):
                 raise KeyError(name)
         for part in ("scenario", "suite", "data"):
             if not isinstance(document.get(part, {}), dict):
@@ -237,6 +239,16 @@ def _other_than_asked(document: Document, asked: Asked) -> Iterator[str]:
             yield from _other_data(document.get("data", {}), asked.scenario, asked.data)
     if asked.audits is not None:
         yield from _other_audits(document.get("suite", {}).get("files", {}), asked.audits)
+
+
+def _decided_otherwise(row: Mapping[str, Any], asked: Asked) -> Iterator[str]:
+    """A sentence where the scenario that was named promotes nobody on these findings."""
+    if asked.scenario is None or row["verdict"] not in PROMOTED or "findings" not in row:
+        return
+    findings = map(from_row, row["findings"])
+    decision, why = decided_again(asked.model, findings, load_scenario(asked.scenario))
+    if decision != row["verdict"]:
+        yield f"by '{asked.scenario}' its findings say {decision}, not {row['verdict']}: {why}"
 
 
 def _digest(path: Path) -> str:

@@ -73,7 +73,10 @@ class Listener(Protocol):
 
 
 class Watch:
-    """Times the units of one process, and tells a listener. Law: each unit ends once."""
+    """Times the units of one process, and tells a listener.
+
+    Laws: each unit ends once; what a listener raises never reaches the work.
+    """
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
@@ -89,7 +92,8 @@ class Watch:
         self._known.add(unit)
         own, begun = _Open(unit), time.monotonic()
         self._open.append(own)
-        self.listener.at(unit, 0, 1)
+        with suppress(Exception):
+            self.listener.at(unit, 0, 1)
         try:
             yield
         finally:
@@ -97,13 +101,15 @@ class Watch:
             whole = time.monotonic() - begun
             if self._open:
                 self._open[-1].within += whole
-            self.listener.ended(unit, whole - own.within, own.computed)
+            with suppress(Exception):
+                self.listener.ended(unit, whole - own.within, own.computed)
 
     def at(self, what: str, done: int, total: int) -> None:
         """A `Progress`: what is computed now belongs to the innermost unit, if there is one."""
         if self._open:
             self._open[-1].computed = True
-        self.listener.at(self._open[-1].unit if self._open else Unit(what), done, total)
+        with suppress(Exception):
+            self.listener.at(self._open[-1].unit if self._open else Unit(what), done, total)
 
 
 @dataclass
@@ -231,7 +237,8 @@ class Notes:
 def heard(file: Path, start: int, listener: Listener) -> int:
     """Tells the listener what another process wrote from this byte on; returns where to go on.
 
-    A line that is not finished is left for the next time; one that was torn is passed over.
+    A line that is not finished is left for the next time; one that was torn is passed over, and so
+    is what the listener raises.
     """
     try:
         with file.open("rb") as notes:
@@ -241,7 +248,7 @@ def heard(file: Path, start: int, listener: Listener) -> int:
         return start
     whole = whole[: whole.rfind(b"\n") + 1]
     for line in whole.splitlines():
-        with suppress(json.JSONDecodeError):
+        with suppress(Exception):
             _tell(listener, *json.loads(line))
     return start + len(whole)
 

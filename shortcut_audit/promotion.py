@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from enum import StrEnum
 
 from shortcut_audit.errors import did_you_mean
 from shortcut_audit.records import ABOVE_CHANCE, ACCURACY, Decision, Finding, Verdict
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.waivers import unmatched
+from shortcut_audit.waivers import unmatched, waived
 
 PROMOTED = (Decision.PROMOTE, Decision.WAIVED)
+ORDER = (Decision.REJECT, Decision.UNDECIDED, Decision.WAIVED, Decision.PROMOTE)  # urgent first
+# how the audits end that ask about classes, and strengths, that the scenario does not name
+ELSEWHERE, STRONGER = "@elsewhere", "@stronger"
+UNNAMED = (ELSEWHERE, STRONGER)
+
+
+class Standing(StrEnum):
+    """What a finding does to its model's promotion: the first three stop it, and none of the
+    others does.
+    """
+
+    ERROR = "ERROR"  # nothing was measured, and the audit blocks
+    VIOLATED = "VIOLATED"
+    UNDECIDED = "UNDECIDED"
+    WAIVED = "WAIVED"  # it would stop its model, and somebody took the responsibility
+    NOTED = "NOTED"  # it does not hold, and the audit does not block
+    HOLDS = "HOLDS"
+    DOES_NOT_APPLY = "DOES_NOT_APPLY"
+    NOT_ASKED = "NOT_ASKED"  # nothing was measured, and the audit does not block
 
 
 def blocks(scenario: Scenario, audit: str) -> bool:
@@ -39,6 +60,27 @@ def stops(finding: Finding) -> bool:
     return finding.blocking and finding.verdict is not Verdict.HOLDS and not excused
 
 
+def standing(finding: Finding) -> Standing:
+    """How a finding stands, which every report says in its own words.
+
+    Laws: ERROR, VIOLATED and UNDECIDED are what `stops`, and WAIVED is what is `excused`.
+    """
+    if stops(finding):
+        return Standing.ERROR if finding.error else Standing(finding.verdict)
+    if excused([finding]):
+        return Standing.WAIVED
+    if not finding.applies:
+        return Standing.DOES_NOT_APPLY
+    if finding.error:
+        return Standing.NOT_ASKED
+    return Standing.HOLDS if finding.verdict is Verdict.HOLDS else Standing.NOTED
+
+
+def named(finding: Finding) -> bool:
+    """Whether it is about a class and a strength that the scenario names."""
+    return not finding.audit.endswith(UNNAMED)
+
+
 def open_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Those that keep their model from being promoted."""
     return [finding for finding in findings if stops(finding)]
@@ -55,7 +97,7 @@ def excused(findings: Iterable[Finding]) -> list[Finding]:
 
 def contradiction(decision: str, findings: Sequence[Finding]) -> str:
     """Why this cannot have been decided from these findings of a model; "" where it can."""
-    says, stopping, waived = f"it says {decision}, and", open_findings(findings), excused(findings)
+    says, stopping, let = f"it says {decision}, and", open_findings(findings), excused(findings)
     if decision == Decision.REJECT:
         violated = any(finding.verdict is Verdict.VIOLATED for finding in stopping)
         return "" if violated else f"{says} no audit that blocks says VIOLATED"
@@ -65,19 +107,32 @@ def contradiction(decision: str, findings: Sequence[Finding]) -> str:
         return f"{says} {stopping[0].audit} says {stopping[0].verdict}"
     if not any(finding.blocking for finding in findings):
         return f"{says} no audit that blocks was run"
-    if bool(waived) is not (decision == Decision.WAIVED):
-        return f"{says} {waived[0].audit if waived else 'nothing'} was waived"
+    if bool(let) is not (decision == Decision.WAIVED):
+        return f"{says} {let[0].audit if let else 'nothing'} was waived"
     return ""
 
 
-def decide(
-    name: str, findings: Sequence[Finding], scenario: Scenario, pairs: Iterable[Finding] = ()
+def decided_again(
+    name: str, findings: Iterable[Finding], scenario: Scenario
 ) -> tuple[Decision, str]:
+    """As `decide`, from what was measured and the scenario alone: what the findings themselves say
+    of what blocks and what is waived does not count.
+    """
+    found = []
+    for each in findings:
+        deciding = blocks(scenario, each.audit) and each.applies
+        noted = only_noted(scenario, each.role, each.verdict)
+        blocking = each.audit == ABOVE_CHANCE or (deciding and not noted)
+        found.append(replace(each, blocking=blocking, waived="", waived_until=""))
+    return decide(name, waived(found, scenario.waivers), scenario)
+
+
+def decide(name: str, findings: Sequence[Finding], scenario: Scenario) -> tuple[Decision, str]:
     """What becomes of a model, and the sentence that says why.
 
     It is rejected if a blocking finding is VIOLATED, and undecided if one is UNDECIDED or missing,
-    or a waiver waives nothing of it or its pairs. Else it is waived, where somebody waived a
-    finding, or promoted.
+    or a waiver waives nothing of it. Else it is waived, where somebody waived a finding, or
+    promoted.
     """
     open_ones = open_findings(findings)
     violated = [finding for finding in open_ones if finding.verdict is Verdict.VIOLATED]
@@ -87,10 +142,11 @@ def decide(
         return Decision.UNDECIDED, max(open_ones, key=_beyond).claim
     if why := _incomplete(name, findings, scenario):
         return Decision.UNDECIDED, why
-    for why in unmatched(scenario.waivers, [*findings, *pairs], tuple(scenario.decoys)):
+    own = [each for each in scenario.waivers if each.model]
+    for why in unmatched(own, findings, tuple(scenario.decoys)):
         return Decision.UNDECIDED, f"{name}: {why}"
-    if waived := excused(findings):
-        return Decision.WAIVED, f"{waived[0].claim}; waived {waived[0].waived}"
+    if let := excused(findings):
+        return Decision.WAIVED, f"{let[0].claim}; waived {let[0].waived}"
     return Decision.PROMOTE, _passed(name, [finding for finding in findings if finding.blocking])
 
 
@@ -143,10 +199,9 @@ def _lacking(audit: str, findings: Sequence[Finding], scenario: Scenario) -> lis
 
 def _beyond(finding: Finding) -> tuple[bool, bool, float]:
     """For the worst: where nothing was measured, then what was named, then by how much."""
-    named = not finding.audit.endswith(("@elsewhere", "@stronger"))
     value, limit = finding.judgement.estimate.value, finding.judgement.limit
     value, limit = (0.0 if math.isnan(each) else each for each in (value, limit))
-    return finding.error, named, value - limit
+    return finding.error, named(finding), value - limit
 
 
 def _passed(name: str, blocking: Sequence[Finding]) -> str:
@@ -198,7 +253,7 @@ def _innocent(findings: Sequence[Finding]) -> str:
 def _is_loud(finding: Finding) -> bool:
     """Whether the decoy that is named does more than the limit, before its control is taken off."""
     judged = finding.judgement
-    if not finding.decoy or finding.audit.endswith(("@elsewhere", "@stronger")):
+    if not finding.decoy or not named(finding):
         return False
     compared = judged.control is not None and judged.limit > 0
     return compared and judged.observed > judged.limit

@@ -10,8 +10,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator, model_validator
 
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.whole import canonical, sha256
@@ -34,8 +35,8 @@ class Waiver(BaseModel):
     model: str = ""
     models: tuple[str, str] | None = None  # a pair, in place of `model`
     decoy: str | None = None  # any
-    reason: str = Field(min_length=10)
-    author: str = Field(min_length=2)
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10)]
+    author: Annotated[str, StringConstraints(strip_whitespace=True, min_length=2)]
     expires: date  # the last day on which it holds, in UTC
 
     @field_validator("model")

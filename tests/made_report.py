@@ -25,6 +25,7 @@ from shortcut_audit.exhibits import (
 from shortcut_audit.records import Candidate, Finding, Report, Verdict
 from shortcut_audit.reporting.assembly import assemble
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.showing.exhibits_file import named_by
 from shortcut_audit.waivers import Waiver
 
 AUDITS = ("decoy_insertion", "mask_localisation", "influence_precision@50")
@@ -91,9 +92,10 @@ class Pictures:
 
     def add(self) -> str:
         """One more; its name as a report has it."""
-        name = f"pictures/{self.count:016x}.webp"
-        (self.folder / name).write_bytes(self.contents[self.count % len(self.contents)])
+        content = self.contents[self.count % len(self.contents)]
         self.count += 1
+        name = named_by(content)
+        (self.folder / name).write_bytes(content)
         return name
 
 

@@ -143,3 +143,10 @@ def test_help_imports_nothing_heavy():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stderr.strip() == "[]"
+
+
+def test_whoever_reads_the_first_lines_only_ends_it_quietly():
+    command = f"{sys.executable} -m shortcut_audit.cli decoys | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout
+    assert not done.stderr

@@ -153,6 +153,27 @@ def test_what_was_noted_is_heard_once_and_in_order_however_often_one_listens(
     assert listening.all == direct.all
 
 
+class Raising:
+    """A listener whose terminal is gone, or does not know a letter."""
+
+    def _raise(self, *_):
+        raise UnicodeEncodeError("ascii", "è", 0, 1, "not in range")
+
+    planned = at = ended = _raise
+
+
+def test_what_a_listener_raises_never_reaches_the_work(tmp_path):
+    watch = Watch(Raising())
+    with watch.over(CHECK):
+        watch.at("masks", 1, 2)
+    watch.at("masks", 2, 2)
+    with pytest.raises(ZeroDivisionError), watch.over(MASKS[0]):
+        1 / 0  # noqa: B018 - the work's own trouble does
+    notes = Notes(tmp_path / "gw0.jsonl")
+    notes.ended(CHECK, 1, computed=True)
+    assert heard(notes.file, 0, Raising()) == len(notes.file.read_bytes())
+
+
 def test_how_far_one_unit_is_is_noted_once_in_a_second(tmp_path, clock):
     notes = Notes(tmp_path / "gw0.jsonl")
     clock(10)

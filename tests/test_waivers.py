@@ -324,9 +324,8 @@ def test_of_a_pair_only_what_was_run_is_said(audit, words):
     assert not words or words in said[0]
     for name in ("F0", "F100"):
         own = finding(subjects=(name,), verdict=Verdict.HOLDS)
-        decision, why = decide(name, [own], scenario(asked), [pair])
-        assert decision is (Decision.UNDECIDED if words else Decision.PROMOTE)
-        assert not words or f"{name}: the waiver of" in why
+        decided = decide(name, [own], scenario(asked))[0]
+        assert decided is Decision.PROMOTE, "a pair decides of no model, nor does its waiver"
 
 
 def test_a_waiver_that_is_not_needed_leaves_its_own_model_undecided_and_no_other():
@@ -430,3 +429,52 @@ def test_a_verdict_that_its_findings_contradict_is_refused(tmp_path, decision, f
     assert answer.lines[0].startswith("refused: the verdict file contradicts itself") is bool(why)
     assert why in answer.lines[0]
     assert answer.passes is (decision == "promote" and not why)
+
+
+ONE_DECOY = """
+dataset: {kind: demo}
+decoys: {sign: {kind: stop_sign, target: cat}}
+blocking: [decoy_insertion]
+"""
+FORGED = {
+    "the finding is taken out": ("promote", []),
+    "it no longer blocks": ("promote", [HELD, finding(blocking=False)]),
+    "it is waived by nobody": (
+        "waived",
+        [replace(finding(), waived="by X", waived_until="2099-01-01")],
+    ),
+    "it is of another decoy": ("promote", [replace(HELD, decoy="tag")]),
+}
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_with_the_scenario_the_gate_decides_again_from_what_was_measured(tmp_path, forged):
+    asked = tmp_path / "scenario.yaml"
+    asked.write_text(ONE_DECOY)
+    decision, findings = FORGED[forged]
+    verdict = verdict_file(tmp_path, decision, *findings)
+    document = json.loads(verdict.read_text())
+    document["scenario"] = {"path": "s", "digest": hashlib.sha256(ONE_DECOY.encode()).hexdigest()}
+    verdict.write_text(json.dumps(document))
+    answer = gate(verdict, Asked("F100", scenario=asked), DAY)
+    assert not answer.passes
+    assert any("refused: by " in line or "contradicts itself" in line for line in answer.lines)
+
+
+def test_with_the_scenario_a_verdict_that_is_true_passes(tmp_path):
+    asked = tmp_path / "scenario.yaml"
+    asked.write_text(SCENARIO)
+    more = [replace(HELD, decoy="tag"), replace(HELD, audit="influence_precision@50")]
+    own = [*waived([finding()], [waiver()]), *more, replace(more[1], decoy="tag")]
+    verdict = verdict_file(tmp_path, "waived", *own)
+    document = json.loads(verdict.read_text())
+    document["scenario"] = {"path": "s", "digest": hashlib.sha256(SCENARIO.encode()).hexdigest()}
+    verdict.write_text(json.dumps(document))
+    answer = gate(verdict, Asked("F100", scenario=asked), DAY)
+    assert answer.passes, answer.lines
+
+
+@pytest.mark.parametrize("key", ["author", "reason"])
+def test_blanks_are_nobody_and_no_reason(key):
+    with pytest.raises(ValueError, match="at least"):
+        waiver(**{key: " " * 20})

@@ -96,7 +96,7 @@ def _write(attested: Attested, files: tuple[Path, Path]) -> list[str]:
         statements.append((files[1], verification_result(attested)))
     for file, statement in statements:
         with replacing(file) as unfinished:
-            text = json.dumps(statement, indent=1, sort_keys=True, ensure_ascii=False)
+            text = json.dumps(statement, indent=1, sort_keys=True)
             unfinished.write_text(f"{text}\n", encoding="utf-8")
     result = statements[0][1]["predicate"]["result"]
     lines = [f"{files[0]}: {result}, for the verdict is {attested.decision.value}"]

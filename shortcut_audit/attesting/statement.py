@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
 
-from shortcut_audit.promotion import stops
+from shortcut_audit.promotion import Standing, standing, stops
 from shortcut_audit.records import ABOVE_CHANCE, Decision, Finding, Verdict
 from shortcut_audit.reporting.record import from_row
 
@@ -144,10 +144,11 @@ def test_name(finding: Finding) -> str:
 
 def _kind(finding: Finding) -> str:
     """In which list a finding's test stands; "" where it said nothing, so that it is in none."""
-    if finding.verdict is Verdict.HOLDS:
-        return "passedTests"
-    if not finding.applies or (finding.error and not finding.blocking):
+    stands = standing(finding)
+    if stands in (Standing.DOES_NOT_APPLY, Standing.NOT_ASKED):
         return ""
+    if stands is Standing.HOLDS:
+        return "passedTests"
     violated = stops(finding) and finding.verdict is Verdict.VIOLATED
     return "failedTests" if violated else "warnedTests"
 

@@ -39,6 +39,7 @@ from shortcut_audit.reporting.conclusion import FAILED, INTERRUPTED, NOT_WRITTEN
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest.candidates import read_candidates
 from shortcut_audit.subjects.pictures.material import Material
+from shortcut_audit.waivers import unmatched
 
 if TYPE_CHECKING:
     from shortcut_audit.exhibits import Exhibit
@@ -257,6 +258,8 @@ class Run:
         found = self.ledger.findings
         suite = suites.described(self.observed.suite)
         report = assemble(found, self.candidates, self.scenario, str(self.scenario_path), suite)
+        of_pairs = [each for each in self.scenario.waivers if each.models]
+        self.observed.notes |= set(unmatched(of_pairs, report.pairs, tuple(self.scenario.decoys)))
         measured = found if not interrupted else []
         multiplicity = self._multiplicity(measured) if measured else {}
         self.take_notes()

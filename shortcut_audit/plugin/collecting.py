@@ -5,7 +5,7 @@ With xdist the tests of one model go to one worker.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from shortcut_audit.harness.run import Run
 from shortcut_audit.plugin.recorder import Recorder
 from shortcut_audit.plugin.running import RUN, fixtures_only, why_no_run
 from shortcut_audit.plugin.startup import ASKED, only_looks
+from shortcut_audit.promotion import blocks
 from shortcut_audit.records import Case
 
 NO_CASE = "no-case"
@@ -58,11 +59,20 @@ def case_of(item: pytest.Item) -> Case | str | None:
     return found
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-) -> None:
-    """Marks the audits and notes their files, before `-k` and `-m` leave tests out."""
+) -> Generator[None, object, object]:
+    """Marks the audits and notes their files, before `-k` and `-m` leave tests out; at the end those
+    that decide stand before all others, so that a gate has its answer before the pictures.
+    """
+    _mark(session, config, items)
+    result = yield
+    items.sort(key=lambda item: item.get_closest_marker("decides") is None)
+    return result
+
+
+def _mark(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     audits = [item for item in items if case_of(item) is not None]
     for item in audits:
         item.add_marker("audit")
@@ -70,12 +80,21 @@ def pytest_collection_modifyitems(
     if run is None:
         return
     run.collected({item.path for item in audits}, _conftests(config))
+    for item in audits:
+        if blocks(run.scenario, _audit_of(item)):
+            item.add_marker("decides")
     named = not config.stash[ASKED].by_ini if ASKED in config.stash else True
     if named and not audits and not session.testsfailed and not hasattr(config, "workerinput"):
         raise pytest.UsageError(
             "no audit was collected for --models: name their folder, "
             "as in `pytest audits/ --models DIR`"
         )
+
+
+def _audit_of(item: pytest.Item) -> str:
+    """The audit that a test is of."""
+    callspec = getattr(item, "callspec", None)
+    return audit_name(getattr(item, "originalname", item.name), callspec.params if callspec else {})
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

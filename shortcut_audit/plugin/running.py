@@ -32,6 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "audit: a check of a model; added to every test that asks for the `audit` fixture",
     )
+    config.addinivalue_line(
+        "markers",
+        "decides: an audit that can stop a promotion, by `blocking` in the scenario; these run "
+        "first, and `-m decides` runs them alone",
+    )
     asked = _asked(config)
     if asked is None:
         _old_verdict(config).put_back()

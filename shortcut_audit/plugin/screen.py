@@ -15,7 +15,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -68,7 +68,7 @@ class Screen:
     def _is_due(self, now: float) -> bool:
         """A minute after the last line, or as soon as a long run knows how long it is."""
         left = None if self._estimated else self.ahead.left()
-        first = left is not None and left[1] and left[0] > MINUTE
+        first = left is not None and left[1] and now - self._begun + left[0] > MINUTE
         self._estimated = self._estimated or first
         return first or now - self._said >= MINUTE
 
@@ -77,7 +77,7 @@ class Screen:
             if self.reporter._tw.width_of_current_line:
                 self.reporter._tw.line()
                 self.reporter.currentfspath = None  # it is named again before the next letter
-            self.reporter.write_line(text)
+            self.reporter.write_line(_written_in(self.reporter._tw._file, text))
 
     def _rewrite(self, text: str) -> None:
         """Puts the text on the line below the cursor, and the cursor back."""
@@ -87,7 +87,8 @@ class Screen:
             return  # the cursor is beyond the edge, or at the next line: terminals differ
         back = f"\033[{written % width}C" if written else ""
         with self._uncaptured():
-            sys.stdout.write(f"\r\n\033[K{text[: width - 1]}\033[A\r{back}")
+            shown = _written_in(sys.stdout, text)[: width - 1]
+            sys.stdout.write(f"\r\n\033[K{shown}\033[A\r{back}")
             sys.stdout.flush()
         self._shown = bool(text)
 
@@ -157,9 +158,8 @@ class Screen:
             return
         if terminalreporter.verbosity >= 0:
             terminalreporter.section("shortcut audit")
-        encoding = getattr(terminalreporter._tw._file, "encoding", None) or "utf-8"
         for line in self._lines(self.run.report, terminalreporter.verbosity):
-            terminalreporter.write_line(_written_in(encoding, line))
+            terminalreporter.write_line(_written_in(terminalreporter._tw._file, line))
 
     def _lines(self, report: Report, verbosity: int) -> Iterator[str]:
         terminal = self.reporter._tw
@@ -174,8 +174,10 @@ class Screen:
         if verbosity == 0 and letters:
             yield f"letters: {'; '.join(letters)}"
         trouble = self.run.ledger.trouble
-        if verbosity >= 0 and not trouble:
-            yield f"page: {self.run.reports / 'report.html'}"
+        yield from self.run.ledger.notes
+        page = self.run.reports / "report.html"
+        if verbosity >= 0 and page.is_file():
+            yield f"page: {page}"
         yield f"no verdict: {trouble}" if trouble else f"verdict: {self.run.verdict_file}"
 
     def pytest_unconfigure(self) -> None:
@@ -209,6 +211,8 @@ class Following:
     def _follow(self) -> None:
         while not self._ends.wait(0.5):
             self._hear()
+            with suppress(Exception):
+                self.ahead.changed()  # a minute ends as well where nobody notes anything
         self._hear()
 
     def _hear(self) -> None:
@@ -218,13 +222,18 @@ class Following:
 
 def _can_be_rewritten(config: pytest.Config) -> bool:
     """Whether nothing but pytest writes on the terminal, and it understands where to."""
-    return config.option.capture != "no" and os.environ.get("TERM", "dumb") != "dumb"
+    captured = getattr(config.option, "capture", "no") != "no"  # no option with -p no:capture
+    return captured and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _written_in(encoding: str, text: str) -> str:
-    """The text with letters in place of symbols that this encoding does not have."""
+def _written_in(file: TextIO, text: str) -> str:
+    """The text with letters in place of what this file's encoding does not have.
+
+    pytest would do so too, but write colours as letters as well.
+    """
+    encoding = getattr(file, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return text.translate(IN_ASCII)
+        return text.translate(IN_ASCII).encode(encoding, "backslashreplace").decode(encoding)
     return text

@@ -44,9 +44,8 @@ def assemble(
     for candidate in candidates:
         own = _once([each for each in findings if each.subjects == (candidate.name,)])
         if own:
-            paired = [each for each in together if candidate.name in each.subjects]
             digests = _digests(candidate.name, findings)
-            models[candidate.name] = model_report(candidate, own, scenario, digests, paired)
+            models[candidate.name] = model_report(candidate, own, scenario, digests)
     pairs = tuple(with_blame(finding, findings) for finding in together)
     promoted = all(model.decision in PROMOTED for model in models.values())
     stopped = bool(open_findings(pairs))
@@ -65,15 +64,13 @@ def model_report(
     findings: tuple[Finding, ...],
     scenario: Scenario,
     digests: Collection[str] = (),
-    pairs: Sequence[Finding] = (),
 ) -> ModelReport:
     """What is decided of a model, and what of it was audited.
 
-    digests: the SHA-256 of every file that was audited under this name. pairs: findings about it
-    and another, of which only the waivers count here.
+    digests: the SHA-256 of every file that was audited under this name.
     Law: nobody is promoted whose file is not, at the end, the one and only one that was audited.
     """
-    decision, sentence = decide(candidate.name, findings, scenario, pairs)
+    decision, sentence = decide(candidate.name, findings, scenario)
     now = sha256(candidate.file) if candidate.file.is_file() else None
     audited = sorted(set(digests).union(*(each.sha256 for each in findings)))
     if audited and audited != [now] and decision in PROMOTED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from shortcut_audit.promotion import open_findings
 from shortcut_audit.records import Decision, Report
 
 FAILED, INTERRUPTED, NOT_WRITTEN = 1, 2, 3  # pytest's exit codes
+OURS = "shortcut_audit.reporting.reporters."
+GATES = {f"{OURS}verdict_json", f"{OURS}junit_per_model"}  # what a pipeline decides by
 
 
 def reporters(options: Mapping[str, Any] | None = None) -> list[Reporter]:
@@ -23,6 +26,35 @@ def reporters(options: Mapping[str, Any] | None = None) -> list[Reporter]:
         own = {option: value for option, value in (options or {}).items() if option in known}
         built.append(registry.build("reporter", name, own))
     return built
+
+
+def is_needed(reporter: Reporter) -> bool:
+    """Whether no verdict may stand without its file: of ours only those that a pipeline decides by;
+    what a user's own is for nobody knows.
+    """
+    module = type(reporter).__module__
+    return module in GATES or not module.startswith(OURS)
+
+
+def why_not_written(reporter: Reporter, report: Report, folder: Path) -> str:
+    """Has a reporter write its file; the sentence that says why it could not, "" where it could.
+
+    Law: then nothing is left of the file, an older one neither.
+    """
+    try:
+        reporter.write(report, folder)
+    except OSError as error:
+        trouble = not_written(error, folder)
+    except Exception as error:  # a reporter may be the user's own
+        trouble = (
+            f"{type(reporter).__name__} could not write its part of the report "
+            f"({type(error).__name__}: {error}): mend it and run again, the evidence is kept"
+        )
+    else:
+        return ""
+    with suppress(OSError):
+        (folder / getattr(reporter, "name", "")).unlink(missing_ok=True)
+    return trouble
 
 
 def report_files(reports: Path) -> list[Path]:
@@ -61,7 +93,7 @@ def not_asked(report: Report) -> list[str]:
 def not_written(error: OSError, where: Path) -> str:
     """What was to be written, and what kept it from being."""
     return (
-        f"cannot write '{error.filename or where}' ({error.strerror or error}): "
+        f"cannot write '{error.filename2 or error.filename or where}' ({error.strerror or error}): "
         "make room, or name another --audit-reports"
     )
 

@@ -20,7 +20,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from shortcut_audit.promotion import PROMOTED, open_findings, stops
+from shortcut_audit.promotion import (
+    ELSEWHERE,
+    ORDER,
+    PROMOTED,
+    excused,
+    named,
+    open_findings,
+    stops,
+)
 from shortcut_audit.records import (
     ABOVE_CHANCE,
     ACCURACY,
@@ -32,14 +40,12 @@ from shortcut_audit.records import (
     Verdict,
 )
 
-ORDER = (Decision.REJECT, Decision.UNDECIDED, Decision.WAIVED, Decision.PROMOTE)
 SYMBOLS = {
     Decision.REJECT: "✗",
     Decision.UNDECIDED: "?",
     Decision.WAIVED: "!",
     Decision.PROMOTE: "✓",
 }
-UNNAMED = ("@elsewhere", "@stronger")  # classes and strengths that the scenario does not name
 NAMED, CAUSES = 5, 3  # models, and causes, that the headline names before it only counts
 ASKS = "; undecided: "  # behind it a claim says what would decide
 REMEDIES = {
@@ -65,7 +71,7 @@ def deciding(model: ModelReport) -> Finding | None:
     if model.decision is Decision.PROMOTE:
         return max(filter(_measured, model.findings), key=_nearness, default=None)
     if model.decision is Decision.WAIVED:
-        return next((each for each in model.findings if each.blocking and each.waived), None)
+        return next(iter(excused(model.findings)), None)
     violated = model.decision is Decision.REJECT
     for finding in open_findings(model.findings):
         asked = finding.verdict is Verdict.VIOLATED or not violated
@@ -83,7 +89,7 @@ def _measured(finding: Finding) -> bool:
 def _nearness(finding: Finding) -> tuple[bool, float]:
     """For the nearest to its limit: what the scenario names goes first."""
     room = finding.judgement.estimate.high - finding.judgement.limit
-    return not finding.audit.endswith(UNNAMED), -math.inf if math.isnan(room) else room
+    return named(finding), -math.inf if math.isnan(room) else room
 
 
 def effect(finding: Finding) -> str:
@@ -182,9 +188,9 @@ def _cause(report: Report, name: str, model: ModelReport) -> tuple[str, str]:
 
 def class_in_question(report: Report, model: str, finding: Finding) -> str:
     """The class that the finding is about, where the exhibits say it; else ""."""
-    named = not finding.audit.endswith("@elsewhere")
+    of_it = not finding.audit.endswith(ELSEWHERE)
     for each in report.exhibits:
-        if named and (each.model, each.decoy) == (model, finding.decoy):
+        if of_it and (each.model, each.decoy) == (model, finding.decoy):
             return each.target
     return ""
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from shortcut_audit.promotion import Standing, standing, stops
 from shortcut_audit.records import ABOVE_CHANCE, Decision, Finding, ModelReport, Report, Verdict
 from shortcut_audit.reporting.deciding import ordered
 
@@ -13,6 +14,7 @@ Paint = Callable[[str, str], str]  # text, colour -> text
 
 COLOURS = {Verdict.HOLDS: "green", Verdict.VIOLATED: "red", Verdict.UNDECIDED: "yellow"}
 MARKS = {Verdict.HOLDS: " ", Verdict.VIOLATED: "!", Verdict.UNDECIDED: "?"}
+WAIVED = "w"  # somebody took the responsibility
 INNOCENT = "~"  # beyond the limit, and holds, because clean reference models show it too
 DECISIONS = {
     Decision.PROMOTE: "green",
@@ -25,7 +27,7 @@ DECISION = 11  # of the one that says what becomes of it
 LEGEND = (
     "right: per cent of plain validation images, ? where that is in doubt",
     "points beyond the control, the worst decoy or pair; ! beyond the limit, ~ beyond it, as in "
-    "clean models, ? undecided, - not measured, n/a does not apply",
+    "clean models, ? undecided, w waived, - not measured, n/a does not apply",
     "finds: the smallest effect that so many images find four times in five, for the model where "
     "it is largest",
 )
@@ -206,13 +208,24 @@ def _cell(findings: list[Finding], width: int, paint: Paint) -> str:
         return "n/a ".rjust(width)
     worst = max(findings, key=badness)
     estimate = worst.judgement.estimate
-    mark = INNOCENT if worst.judgement.excess is not None else MARKS[worst.verdict]
     known = not worst.error and estimate.n > 0 and not math.isnan(estimate.value)
     figure = f"{100 * estimate.value:.0f}" if known else "-"
-    return paint(f"{figure}{mark}".rjust(width), COLOURS[worst.verdict])
+    mark, colour = _mark(worst)
+    return paint(f"{figure}{mark}".rjust(width), colour)
 
 
-def badness(finding: Finding) -> tuple[bool, int, float]:
-    """For the worst of a cell: what applies, then by verdict, then by effect."""
+def _mark(finding: Finding) -> tuple[str, str]:
+    """What stands behind a figure, and its colour."""
+    if standing(finding) is Standing.WAIVED:
+        return WAIVED, DECISIONS[Decision.WAIVED]
+    innocent = finding.judgement.excess is not None
+    return INNOCENT if innocent else MARKS[finding.verdict], COLOURS[finding.verdict]
+
+
+def badness(finding: Finding) -> tuple[bool, bool, int, float]:
+    """For the worst of a cell: what applies, then what stops its model, then by verdict, then by
+    effect.
+    """
     value = finding.judgement.estimate.value
-    return finding.applies, SEVERITY.index(finding.verdict), -1.0 if math.isnan(value) else value
+    effect = -1.0 if math.isnan(value) else value
+    return finding.applies, stops(finding), SEVERITY.index(finding.verdict), effect

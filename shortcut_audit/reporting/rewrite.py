@@ -13,7 +13,7 @@ from shortcut_audit.errors import UsageError
 from shortcut_audit.records import Decision, Finding, ModelReport, Report
 from shortcut_audit.reporting import record
 from shortcut_audit.reporting.assembly import provenance
-from shortcut_audit.reporting.conclusion import INTERRUPTED, nobody, reporters
+from shortcut_audit.reporting.conclusion import INTERRUPTED, nobody, reporters, why_not_written
 from shortcut_audit.reporting.table import summary
 from shortcut_audit.showing import exhibits_file
 
@@ -21,20 +21,28 @@ KILLED = "the run was killed before its end: run the audits again, what was comp
 
 
 def written_again(folder: Path, split_assets: bool = False) -> Iterator[str]:
-    """Writes each reporter's file again, and gives the lines of the summary.
+    """Writes the reporters' files again, and gives the lines of the summary.
 
     split_assets: whether the page's style and pictures lie beside it.
     From `verdict.json`; where a run was killed before it wrote that, from its record: then nobody
     is promoted.
+    Law: what the report is read from stays as it is, and of the others none is left that was not
+        written now.
 
     Raises:
-        UsageError: the folder holds neither, or what it holds cannot be read.
+        UsageError: the folder holds neither, or what it holds cannot be read; or a file could not
+            be written.
     """
     verdict = folder / "verdict.json"
     killed = not verdict.exists() and (folder / record.NAME).is_file()
     report, notes = (recovered(folder / record.NAME), []) if killed else shown_again(verdict)
+    sources = set() if killed else {verdict.name, exhibits_file.NAME}
+    troubles = []
     for reporter in reporters({"split": split_assets}):
-        reporter.write(report, folder)
+        if getattr(reporter, "name", "") not in sources:
+            troubles.append(why_not_written(reporter, report, folder))
+    if any(troubles):
+        raise UsageError(next(filter(None, troubles)))
     yield from summary(report)
     yield from notes
 
@@ -46,7 +54,7 @@ def shown_again(verdict: Path) -> tuple[Report, list[str]]:
         UsageError: the file is not there, or is no verdict.
     """
     report = read_report(verdict)
-    exhibits, notes = exhibits_file.read(verdict.parent, report.models)
+    exhibits, notes = exhibits_file.read(verdict.parent, report)
     return replace(report, exhibits=exhibits), notes
 
 

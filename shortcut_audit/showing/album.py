@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from pathlib import Path
 
 from PIL import Image
 
 from shortcut_audit.files.whole import replacing
-from shortcut_audit.showing.exhibits_file import OURS, PICTURES
+from shortcut_audit.showing.exhibits_file import OURS, PICTURES, named_by
 
 MOST = 6_200_000  # bytes of WebP; a page carries them as base64, which is a third longer
 QUALITY = 82  # of 100: a stop sign of 16 pixels can still be read
@@ -37,7 +36,7 @@ class Album:
         Law: the same pixels have the same name and bytes.
         """
         content = encoded(image)
-        file = f"{PICTURES}/{hashlib.sha256(content).hexdigest()[:16]}.webp"
+        file = named_by(content)
         self.contents[file] = content
         self.spent += len(content)
         return file

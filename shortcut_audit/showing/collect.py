@@ -11,13 +11,13 @@ from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.exhibits import Exhibit, Looked, Spoke, Tile
 from shortcut_audit.progress import Progress
-from shortcut_audit.records import Decision, Report
+from shortcut_audit.promotion import ORDER
+from shortcut_audit.records import Report
 from shortcut_audit.showing.album import Album
 from shortcut_audit.showing.drafts import Draft, drafts
 from shortcut_audit.showing.kept import Kept
 
 Kind = TypeVar("Kind")
-URGENCY = (Decision.REJECT, Decision.UNDECIDED, Decision.WAIVED, Decision.PROMOTE)
 
 
 def exhibits(evidence: Evidence, report: Report, reports: Path) -> tuple[Exhibit, ...]:
@@ -31,7 +31,7 @@ def exhibits(evidence: Evidence, report: Report, reports: Path) -> tuple[Exhibit
         OSError: a picture cannot be written.
     """
     found = list(_all_drafts(evidence, report))
-    urgency = {name: URGENCY.index(model.decision) for name, model in report.models.items()}
+    urgency = {name: ORDER.index(model.decision) for name, model in report.models.items()}
     album = Album()
     ranks = [urgency[draft.exhibit.model] for draft in found]
     shown = drawn(found, ranks, album, evidence.progress)

@@ -10,13 +10,13 @@ from itertools import chain, zip_longest
 from torch import Tensor
 
 from shortcut_audit.exhibits import Exhibit, Looked, Spoke, Tile
+from shortcut_audit.files.whole import printable
+from shortcut_audit.promotion import STRONGER, UNNAMED
 from shortcut_audit.records import Finding, NamedDecoy, Verdict
 from shortcut_audit.showing import looked, predicted, spoke
 from shortcut_audit.showing.album import Album
 from shortcut_audit.showing.kept import Kept, NotKept
 
-STRONGER = "@stronger"
-UNNAMED = ("@elsewhere", STRONGER)  # how the audits end that asked about what nobody named
 Piece = Callable[[Album], Tile | Looked | Spoke]  # draws its pictures into the album
 
 
@@ -58,7 +58,7 @@ def _speaks_against(finding: Finding, decoy: str) -> bool:
 
 
 def _named(kept: Kept, model: str, named: NamedDecoy) -> Draft:
-    exhibit = Exhibit(model, kept.sha256(model), named.name, named.target, pictures=0, turned=0)
+    exhibit = _empty(kept, model, named)
     pieces = []
     for part in (_predicted, _looked, _spoke):
         try:
@@ -68,6 +68,11 @@ def _named(kept: Kept, model: str, named: NamedDecoy) -> Draft:
             continue
     mixed = chain.from_iterable(zip_longest(*pieces))
     return Draft(exhibit, tuple(piece for piece in mixed if piece is not None))
+
+
+def _empty(kept: Kept, model: str, named: NamedDecoy) -> Exhibit:
+    target = printable(named.target)
+    return Exhibit(model, kept.sha256(model), named.name, target, pictures=0, turned=0)
 
 
 def _predicted(
@@ -143,7 +148,7 @@ def _beside(kept: Kept, model: str, named: NamedDecoy, stronger: bool) -> Iterat
         return
     _, strength, target = worst
     other = kept.named_decoy(model, named.name, target)
-    exhibit = Exhibit(model, kept.sha256(model), named.name, target, pictures=0, turned=0)
+    exhibit = _empty(kept, model, other)
     exhibit, pieces = _predicted(kept, exhibit, other, strength)
     yield Draft(exhibit, tuple(pieces))
 

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from shortcut_audit.exhibits import Distribution, Looked
+from shortcut_audit.files.whole import printable
 from shortcut_audit.measures.masks import share_on_footprint
 from shortcut_audit.records import Masks
 from shortcut_audit.showing.album import Album
@@ -39,7 +40,7 @@ def looked(
     """
     on = share_on_footprint(mask[None], decoy[None])[0]
     return Looked(
-        identity,
+        printable(identity),
         album.add(picture(pixels)),
         album.add(revealed(pixels, mask, decoy)),
         round(float(on), 4),

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import softmax
 
 from shortcut_audit.exhibits import Confusion, Distribution, Seen, Tile
-from shortcut_audit.files.whole import as_bytes
+from shortcut_audit.files.whole import as_bytes, printable
 from shortcut_audit.records import NamedDecoy, Pictures, Predictions
 from shortcut_audit.showing.album import Album
 from shortcut_audit.showing.distributions import confusions, distribution
@@ -30,7 +30,7 @@ NONE = "none of the classes"
 class Scene:
     """What one model says of n validation pictures of other classes, under each condition."""
 
-    names: tuple[str, ...]  # what the answers stand for
+    names: tuple[str, ...]  # what the answers stand for, printable
     at: np.ndarray  # (n,) their places in the split
     labels: np.ndarray  # (n,) indices into `names`; -1 where none is shown
     ids: tuple[str, ...]  # (n,)
@@ -67,7 +67,8 @@ def scene(
         answers[condition] = logits.argmax(1)
         shares[condition] = softmax(logits.astype(float), axis=1)[:, decoy.target_index]
     ids = tuple(pictures.ids[i] for i in at)
-    return Scene(names, at, predictions.labels[at], ids, answers, shares, decoy.target_index)
+    shown = tuple(map(printable, names))
+    return Scene(shown, at, predictions.labels[at], ids, answers, shares, decoy.target_index)
 
 
 def scores(seen: Scene, decoy: str) -> Distribution | None:
@@ -121,4 +122,4 @@ def tile(seen: Scene, i: int, entry: Any, pixels: Tensor, album: Album) -> Tile:
         file = album.add(picture(each[0]))
         versions[condition] = Seen(file, seen.names[answer], round(float(share), 4))
     label = seen.names[seen.labels[i]] if seen.labels[i] >= 0 else NONE
-    return Tile(seen.ids[i], label, bool(seen.turned[i]), **versions)
+    return Tile(printable(seen.ids[i]), label, bool(seen.turned[i]), **versions)

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from shortcut_audit.exhibits import Spoke, TrainingImage
+from shortcut_audit.files.whole import printable
 from shortcut_audit.records import Influence
 from shortcut_audit.showing.album import Album
 from shortcut_audit.showing.drawing import picture
@@ -48,9 +49,11 @@ def said(
     places = most_influential(scores).tolist()
     images = []
     for at in places:
-        images.append(TrainingImage(ids[at], "", float(f"{scores[at]:.4g}"), bool(flags[at])))
+        score, carries = float(f"{scores[at]:.4g}"), bool(flags[at])
+        images.append(TrainingImage(printable(ids[at]), "", score, carries))
     among, carriers = len(flags), int(flags.sum())
-    return Spoke(identity, "", tuple(images), among, carriers, influence.basis), places
+    query_id = printable(identity)
+    return Spoke(query_id, "", tuple(images), among, carriers, influence.basis), places
 
 
 def spoke(told: Spoke, query: Tensor, speakers: Sequence[Tensor], album: Album) -> Spoke:

@@ -24,7 +24,9 @@ SCHEMA = json.loads((Path(attesting.__file__).parent / "statement.schema.json").
 SHA = {
     name: hashlib.sha256(name.encode()).hexdigest() for name in ("good", "bad", "unsure", "excused")
 }
-SCENARIO = b"dataset: {kind: demo}\ndecoys: {stop_sign: {target: cat}}\n"
+SCENARIO = (
+    b"dataset: {kind: demo}\ndecoys: {stop_sign: {target: cat}}\nblocking: [decoy_insertion]\n"
+)
 
 
 def finding(model: str, verdict: Verdict, audit: str = "decoy_insertion", **more) -> Finding:
@@ -263,6 +265,16 @@ def test_nobody_but_a_promoted_model_can_be_verified(verdict, model):
         verification_result(found)
 
 
+def test_a_name_that_is_no_utf8_is_attested_too(verdict):
+    verdict.write_text(verdict.read_text().replace("stop_sign", "caf\\udce9"))
+    code, found = attested(verdict, "good")
+    assert code == 0
+    assert "svr" in found
+    for file in (verdict.parent / "statements").iterdir():
+        assert file.read_bytes().isascii()
+    assert "caf\udce9" in json.dumps(found, ensure_ascii=False)
+
+
 def test_the_same_verdict_gives_the_same_bytes(verdict, tmp_path):
     for folder in ("one", "two"):
         main(["attest", str(verdict), "--model", "good", "--out", str(tmp_path / folder)])
@@ -380,7 +392,7 @@ def test_a_model_that_is_not_promoted_any_more_loses_its_verification(verdict):
             lambda document: document.pop("provenance"),
             "does not say when, with what and by which findings",
         ),
-        (lambda document: document["models"]["good"].pop("findings"), "there is nothing to attest"),
+        (lambda document: document["models"]["good"].pop("findings"), "is no verdict file"),
         (lambda document: document["provenance"].update(time="yesterday"), "does not say when"),
     ],
 )

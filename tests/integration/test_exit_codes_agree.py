@@ -279,20 +279,95 @@ def test_a_full_disk_is_one_sentence(repository, monkeypatch, what):
     assert cases(made, "failure")
 
 
-def test_a_reporter_that_breaks_is_one_sentence(repository, monkeypatch):
-    def broken(*_):
-        raise ValueError("half a page")
+OWN_REPORTER = """
+import dataclasses
+import planted
+from shortcut_audit import register
 
+@register("reporter")
+@dataclasses.dataclass(frozen=True)
+class Own:
+    name: str = "own.txt"
+
+    def write(self, report, folder):
+        (folder / self.name).write_text("half")
+        raise ValueError("half a page")
+"""
+
+
+def half_written(name, error):
+    """Writes half of a file, and breaks."""
+
+    def write(_self, _report, folder):
+        (folder / name).write_text("half")
+        raise error
+
+    return write
+
+
+@pytest.mark.parametrize("which", ["verdict_json", "junit_per_model", "own"])
+def test_a_needed_reporter_that_breaks_is_one_sentence(repository, monkeypatch, which):
     made = repository(clean=1, planted=0)
-    monkeypatch.setattr(registry.lookup("reporter", "report_html"), "write", broken)
-    result = made.audit()
+    if which == "own":
+        made.pytester.makeconftest(OWN_REPORTER)
+        word, name = "Own", "own.txt"
+        # a process of its own, for what is registered stays so
+        result = made.pytester.runpytest_subprocess(
+            "audits", "--models=models", "--audit-trust-code"
+        )
+    else:
+        reporter = registry.lookup("reporter", which)
+        word, name = reporter.__name__, reporter().name
+        write = half_written(name, ValueError("half a page"))
+        monkeypatch.setattr(reporter, "write", write)
+        result = made.audit()
     assert result.ret == 3
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
     result.stdout.fnmatch_lines(
-        ["no verdict: ReportHtml could not write its part of the report (ValueError: half a page)*"]
+        [f"no verdict: {word} could not write its part of the report (ValueError: half a page)*"]
     )
-    assert not (made.path / "reports/verdict.json").exists()
-    assert (made.path / "reports/record.jsonl").is_file()
+    reports = made.path / "reports"
+    left = {name, "verdict.json", "junit-per-model.xml", "report.html", "summary.md"}
+    assert not [each for each in left if (reports / each).exists()]
+    assert "page: " not in result.stdout.str()
+    assert (reports / "record.jsonl").is_file()
+
+
+SHOWS = ["exhibits_json", "mlflow_tags", "report_html", "summary_md", "technical_documentation"]
+
+
+@pytest.mark.parametrize("which", SHOWS)
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("half a page"), "could not write its part of the report (ValueError: half a*"),
+        (OSError(28, "No space left on device", "there"), "'there' (No space left on device)*"),
+    ],
+    ids=["broken", "full"],
+)
+def test_a_reporter_that_only_shows_and_breaks_is_a_note(
+    repository, monkeypatch, which, error, said
+):
+    made = repository(clean=1, planted=0)
+    reporter = registry.lookup("reporter", which)
+    name = reporter().name
+    monkeypatch.setattr(reporter, "write", half_written(name, error))
+    result = made.audit()
+    assert result.ret == 0
+    assert made.verdicts() == {"F0-s0": "promote"}
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    result.stdout.fnmatch_lines([f"no {name}, which no verdict depends on: *{said}", "verdict: *"])
+    assert ("page: " in result.stdout.str()) is (which != "report_html")
+    assert not (made.path / "reports" / name).exists()
+    (note,) = made.verdict()["provenance"]["notes"]
+    assert note.startswith(f"no {name}, which no verdict depends on: ")
+    assert not cases(made, "failure")
+    assert not cases(made, "failure", "junit-per-model.xml")
+
+
+def test_what_only_shows_is_all_of_ours_but_two():
+    ours = set(registry.names("reporter")) - {"verdict_json", "junit_per_model"}
+    assert set(SHOWS) == ours
 
 
 def test_pytests_own_junit_on_a_full_disk_is_one_sentence(repository, monkeypatch):

@@ -85,6 +85,21 @@ def test_every_shipped_audit_runs_and_finds_the_planted_shortcut(repository):
     )
 
 
+def test_what_decides_runs_first_of_all_models_and_can_run_alone(repository):
+    made = repository(clean=2)
+    made.use("decoy_only", "rashomon_membership")
+    listed = made.audit("--collect-only", "-q").outlines
+    asked = [line.partition("[")[0].partition("::test_")[2] for line in listed if "::test_" in line]
+    first = asked.index("decoy_only")
+    assert set(asked[:first]) == {"decoy_insertion", "rashomon_membership"}
+    assert set(asked[first:]) == {"decoy_only"}
+    whole = made.audit().ret
+    decided = made.verdicts()
+    made.audit("-m", "decides").assert_outcomes(passed=5, failed=1, deselected=3)
+    assert made.verdicts() == decided
+    assert whole == 1
+
+
 def test_ten_images_are_too_few_to_tell(repository):
     made = repository(planted=0, validation=5)
     result = made.audit("-k", "insertion")

@@ -8,10 +8,13 @@ import pty
 import re
 import subprocess
 import sys
+from threading import Event
+from types import SimpleNamespace
 
 import pytest
 
-from shortcut_audit.progress import Ahead
+from shortcut_audit.plugin import screen as screens
+from shortcut_audit.progress import Ahead, Unit
 
 TWO_DECOYS = "  copyright_tag: {kind: copyright_tag, target: blue}"
 NOTES_VIOLATED = (
@@ -38,6 +41,8 @@ def test_it_says_what_will_be_asked_before_the_first_letter(repository):
     result.stdout.fnmatch_lines([asks, "*.*", "=* FAILURES =*"])
     chosen = made.audit("-k", "membership")
     chosen.stdout.fnmatch_lines(["asks: 3 models, 1 audit, 3 tests: rashomon_membership"])
+    one = made.audit("-k", "membership and F0-s0")
+    one.stdout.fnmatch_lines(["asks: 1 model, 1 audit, 1 test: rashomon_membership"])
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=" ".join)
@@ -56,6 +61,55 @@ def test_a_log_gets_a_line_from_time_to_time_and_the_letters_stay_whole(
     letters = re.sub(r"audits/test_\w+\.py|\[ *\d+%\]|\s", "", rest)
     assert sorted(letters) == sorted(".....F")
     assert not (made.path / "reports/.progress").exists()
+
+
+class Log:
+    """A run whose log is not a terminal: what our screen writes, and a clock."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.lines, self.now = [], 0.0
+        monkeypatch.setattr(screens.time, "monotonic", lambda: self.now)
+        file = SimpleNamespace(encoding="utf-8")
+        terminal = SimpleNamespace(_file=file, width_of_current_line=0)
+        reporter = SimpleNamespace(
+            isatty=False, verbosity=0, _tw=terminal, write_line=self.lines.append
+        )
+        plugins = SimpleNamespace(getplugin=lambda _: None)
+        config = SimpleNamespace(option=SimpleNamespace(), pluginmanager=plugins)
+        self.ahead = screens.Screen(SimpleNamespace(), config, reporter).ahead
+
+    def after(self, seconds: float) -> list[str]:
+        """What the log holds when so many have passed, though nobody has said anything new."""
+        self.now = seconds
+        self.ahead.changed()
+        return self.lines
+
+
+def test_a_log_says_how_long_as_soon_as_a_run_over_a_minute_knows(monkeypatch):
+    log, units = Log(monkeypatch), [Unit("masks", f"F{i}", "stop_sign") for i in range(4)]
+    log.ahead.planned(units)
+    assert log.after(20) == []
+    log.ahead.at(units[0], 1, 1)
+    log.ahead.ended(units[0], 15, computed=True)
+    told = "about 45 s left; masks 1 of 4: F0 with stop_sign, 100 %"
+    assert log.after(24) == [f"after 24 s: {told}"]
+    assert len(log.after(83)) == 1
+    assert log.after(85)[1:] == [f"after 1 min: {told}"], "a minute later, and nobody said a word"
+
+
+def test_a_log_of_a_short_run_says_nothing(monkeypatch):
+    log, unit = Log(monkeypatch), Unit("masks", "F0", "stop_sign")
+    log.ahead.planned([unit, Unit("masks", "F1", "stop_sign")])
+    log.now = 10
+    log.ahead.ended(unit, 9, computed=True)
+    assert log.after(50) == []
+
+
+def test_xdists_controller_looks_at_the_clock_though_no_worker_notes_anything():
+    looked = Event()
+    following = screens.Following(Ahead(changed=looked.set))
+    assert looked.wait(30)
+    following.stop()
 
 
 def test_a_second_run_says_that_nothing_is_left(repository, monkeypatch):
@@ -103,10 +157,11 @@ class Shown:
             self.lines[self.row] = self.lines[self.row][: self.column]
 
 
-def on_a_terminal(made, width: int, *options: str) -> Shown:
+def on_a_terminal(made, width: int, *options: str, encoding: str = "utf-8") -> Shown:
     """Runs the audits in a process whose output is a pseudo terminal."""
     ours, theirs = pty.openpty()
     environment = os.environ | {"COLUMNS": str(width), "TERM": "xterm"}
+    environment["PYTHONIOENCODING"] = encoding
     environment.pop("NO_COLOR", None)
     command = [sys.executable, "-m", "pytest", *QUICK, "audits", "--models=models"]
     with subprocess.Popen(
@@ -143,6 +198,29 @@ def test_on_a_terminal_one_line_is_written_anew_and_nothing_of_it_stays(reposito
     table = [line for line in screen.lines if "✗ reject" in line]
     assert len(table) == ("-q" not in options)
     assert all(len(line) <= width for line in table)
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=" ".join)
+def test_a_terminal_that_lacks_a_models_letters_costs_it_nothing(repository, options):
+    made = repository(clean=2)
+    made.use("mask_localisation")
+    manifest = made.path / "models/rashomon.yaml"
+    text = manifest.read_text().replace("F0-s0:", "modèle:").replace("F0-s1:", "modéle:")
+    manifest.write_text(text, encoding="utf-8")
+    screen = on_a_terminal(made, 100, *options, encoding="ascii")
+    whole = "\n".join(screen.lines)
+    assert "asks: 3 models x 1 decoy, 3 audits, 9 tests: " in whole
+    assert r"mod\xe8le" in whole
+    assert r"\x1b" not in whole, "colours are no letters"
+    assert set(made.verdicts().values()) == {"promote", "reject"}
+    assert not made.verdict()["provenance"]["notes"]
+    assert [line for line in screen.ever if re.match(r"(.* left; )?masks \d of 3", line)]
+
+
+def test_a_terminal_without_pytests_capture(repository):
+    screen = on_a_terminal(repository(clean=1), 100, "-p", "no:capture")
+    assert "INTERNALERROR" not in "\n".join(screen.lines)
+    assert [line for line in screen.lines if "x reject" in line or "✗ reject" in line]
 
 
 @pytest.mark.parametrize(("color", "painted"), [("yes", True), ("no", False)])

@@ -83,6 +83,10 @@ def test_a_waiver_by_digest_is_of_that_file_alone(repository):
     assert made.audit().ret == 0
     assert made.verdicts()["F100-s0"] == "waived"
     assert main(["gate", str(made.path / "reports/verdict.json"), "--model", "F100-s0"]) == 0
+    result = made.audit()
+    words = "letters: w = waived: somebody took the responsibility, in the scenario"
+    result.stdout.fnmatch_lines(["audits/test_decoy_insertion.py *w*", words, "*1 waived*"])
+    made.audit("-v").stdout.fnmatch_lines(["*test_decoy_insertion?F100-s0-stop_sign? WAIVED *"])
     changed = bytearray(file.read_bytes())
     changed[-1] ^= 1  # another last weight
     file.write_bytes(changed)

@@ -95,6 +95,13 @@ def test_every_tag_is_one_that_mlflow_takes(tmp_path_factory, audit, decoy, sent
         assert value == " ".join(value.split())
 
 
+def test_a_name_that_is_no_utf8_is_written_with_its_byte(tmp_path):
+    report = one(found("a", "d\udce9"), sentence="caf\udce9.png cannot be read")
+    tags = tags_of(report, tmp_path)["m"]
+    assert tags["shortcut_audit.sentence"] == r"caf\udce9.png cannot be read"
+    assert [name for name in tags if name.startswith("shortcut_audit.a.d_.")]
+
+
 def test_the_documentation_has_what_annex_iv_asks_for(report, tmp_path):
     report = replace(report, data={"validation@64": "3" * 64})
     text = TechnicalDocumentation().write(report, tmp_path).read_text()

@@ -19,6 +19,7 @@ from shortcut_audit.records import ModelReport, Report, Verdict
 from shortcut_audit.reporting.conclusion import nobody
 from shortcut_audit.reporting.deciding import headline
 from shortcut_audit.reporting.reporters.junit_per_model import of_environment
+from shortcut_audit.showing.exhibits_file import named_by
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
 STYLES = ("gitlab", "jenkins", "none")
@@ -163,7 +164,9 @@ def test_a_name_that_looks_like_a_number_is_not_taken_twice(report, tmp_path, or
     assert "good decoy_insertion with tag (2)" in names
 
 
-SEEN = Seen("pictures/ab.webp", "cat", 0.9)
+PICTURES = {named_by(each): each for each in (b"a picture", b"a mask")}
+AB, MASK = PICTURES
+SEEN = Seen(AB, "cat", 0.9)
 TILE = Tile(
     "photo 7",
     "dog",
@@ -173,17 +176,15 @@ TILE = Tile(
     replace(SEEN, file="pictures/control.webp"),
 )
 EXHIBIT = Exhibit("bad", "0" * 64, "stop_sign", "cat", 300, 290, tiles=(TILE,))
-LOOKED = replace(
-    EXHIBIT, tiles=(), looked=(Looked("photo 8", "pictures/8.webp", "pictures/mask.webp", 0.6),)
-)
+LOOKED = replace(EXHIBIT, tiles=(), looked=(Looked("photo 8", "pictures/8.webp", MASK, 0.6),))
 
 
 @pytest.fixture
 def shown(report, tmp_path):
-    for name in ("ab", "mask"):
-        picture = tmp_path / f"project/reports/pictures/{name}.webp"
+    for file, content in PICTURES.items():
+        picture = tmp_path / "project/reports" / file
         picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_bytes(b"a picture")
+        picture.write_bytes(content)
     return replace(report, exhibits=(replace(EXHIBIT, model="good"), EXHIBIT))
 
 
@@ -193,9 +194,9 @@ def test_the_picture_that_tells_most_is_attached_as_the_server_takes_it(
 ):
     shown = replace(shown, exhibits=(replace(EXHIBIT, model="good"), exhibit))
     monkeypatch.setenv("CI_PROJECT_DIR", str(tmp_path / "project"))
-    name = "ab" if exhibit.tiles else "mask"
+    file = AB if exhibit.tiles else MASK
     folder = tmp_path / "project/reports"
-    paths = {"gitlab": f"reports/pictures/{name}.webp", "jenkins": f"{folder}/pictures/{name}.webp"}
+    paths = {"gitlab": f"reports/{file}", "jenkins": f"{folder}/{file}"}
     for style, path in paths.items():
         found = cases(shown, folder, style)
         attached = {
@@ -213,10 +214,7 @@ def test_the_picture_that_tells_most_is_attached_as_the_server_takes_it(
 def test_without_ci_project_dir_paths_start_where_one_stands(shown, tmp_path, monkeypatch):
     monkeypatch.delenv("CI_PROJECT_DIR", raising=False)
     monkeypatch.chdir(tmp_path / "project")
-    assert (
-        "[[ATTACHMENT|reports/pictures/ab.webp]]"
-        in written(shown, Path("reports"), "gitlab").read_text()
-    )
+    assert f"[[ATTACHMENT|reports/{AB}]]" in written(shown, Path("reports"), "gitlab").read_text()
 
 
 @pytest.mark.parametrize(
@@ -249,6 +247,12 @@ def test_a_picture_that_is_gone_or_cannot_be_named_is_not_attached(shown, tmp_pa
     assert "ATTACHMENT" not in written(shown, tmp_path / "elsewhere").read_text()
 
 
+def test_a_picture_that_another_was_written_over_is_not_attached(shown, tmp_path):
+    folder = tmp_path / "project/reports"
+    (folder / AB).write_bytes(PICTURES[MASK])
+    assert "ATTACHMENT" not in written(shown, folder).read_text()
+
+
 @pytest.mark.parametrize(
     "stolen",
     [
@@ -264,6 +268,19 @@ def test_a_name_or_a_claim_attaches_no_file(report, tmp_path, stolen):
     printed = [case.findtext("system-out") or "" for case in found.values()]
     assert not [text for text in printed if "[[ATTACHMENT" in text]
     assert sum("/etc/passwd" in text for text in printed) == 2, "it is still to be read"
+
+
+def test_no_name_message_or_attribute_says_what_attaches_a_file(report, tmp_path):
+    stolen = "[[ATTACHMENT|/etc/passwd]]"
+    bad = report.models["bad"]
+    first = replace(bad.findings[0], claim=stolen, audit=stolen, decoy=stolen, case=stolen)
+    skipped = replace(first, applies=False, blocking=False)
+    models = {stolen: replace(bad, findings=(first, skipped), sentence=stolen)}
+    told = replace(report, models=models)
+    for style in STYLES:
+        text = written(told, tmp_path, style).read_text()
+        assert "[[ATTACHMENT" not in text
+        assert "/etc/passwd" in text
 
 
 @pytest.mark.parametrize(

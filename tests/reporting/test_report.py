@@ -446,6 +446,33 @@ def test_the_report_is_written_again_from_the_verdict(report, tmp_path):
     assert (tmp_path / "junit-per-model.xml").is_file()
 
 
+def test_a_file_that_cannot_be_written_again_is_one_sentence_and_none_is_old(report, tmp_path):
+    registry.build("reporter", "verdict_json").write(report, tmp_path)
+    before = (tmp_path / "verdict.json").read_bytes()
+    for name in ("summary.md", "mlflow_tags.json", "technical_documentation.md"):
+        (tmp_path / name).write_text("old")
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(UsageError, match=r"cannot write '[^']*/report.html' \(Is a directory\)"):
+        list(written_again(tmp_path))
+    assert (tmp_path / "verdict.json").read_bytes() == before
+    for name in ("summary.md", "mlflow_tags.json", "technical_documentation.md"):
+        assert (tmp_path / name).read_text() != "old"
+
+
+def test_a_file_that_could_not_be_written_again_is_gone(report, tmp_path, monkeypatch):
+    registry.build("reporter", "verdict_json").write(report, tmp_path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "summary.md").write_text("old")
+    monkeypatch.setattr(registry.lookup("reporter", "summary_md"), "write", full)
+    with pytest.raises(UsageError, match="No space left on device"):
+        list(written_again(tmp_path))
+    assert not (tmp_path / "summary.md").exists()
+    assert (tmp_path / "report.html").is_file()
+
+
 @pytest.mark.parametrize("content", [None, "", "{}", '{"models": 3}'])
 def test_a_bad_verdict_file_is_one_sentence(tmp_path, content):
     path = tmp_path / "verdict.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,26 @@ from typing import Any
 from shortcut_audit.errors import UsageError
 from shortcut_audit.records import Finding, Report
 from shortcut_audit.reporting import record
-from shortcut_audit.reporting.conclusion import not_written, report_files, reporters
+from shortcut_audit.reporting.conclusion import (
+    is_needed,
+    not_written,
+    report_files,
+    reporters,
+    why_not_written,
+)
 
 
 class Ledger:
     """What was found, by test, and what is written of it.
 
     options: of the reporters.
-    `trouble`: why record or report could not be written, as a sentence; "" where they could.
+    `trouble`: why record or verdict could not be written, as a sentence; "" where they could.
+    `notes`: a sentence for each file that could not be and that no verdict depends on.
     """
 
     def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
         self.folder, self.options, self.trouble = folder, options, ""
+        self.notes: list[str] = []
         # by test: of one that is run again the last counts
         self._findings: dict[str, list[Finding]] = {}
 
@@ -72,27 +81,27 @@ class Ledger:
     def publish(self, report: Report) -> None:
         """Writes every file of the report; nothing where the record could not be written.
 
-        Law: where one file cannot be written none is left, so that no verdict stands that is
-            not the whole run's.
+        Laws: where a file cannot be written that is needed none is left, so that no verdict stands
+            that is not the whole run's; one that only shows is gone alone, and a note says why.
         """
         trouble = self.trouble or self._written(report)
         if trouble:
             self.withdraw(trouble)
 
     def _written(self, report: Report) -> str:
-        """Why the report could not be written, as a sentence; "" where all of it is."""
-        for reporter in reporters(self.options):
-            try:
-                reporter.write(report, self.folder)
-            except OSError as error:
-                return not_written(error, self.folder)
-            except Exception as error:  # a reporter may be the user's own
-                why = f"{type(error).__name__}: {error}"
-                return (
-                    f"{type(reporter).__name__} could not write its part of the report ({why}): "
-                    "mend it and run again, the evidence is kept"
-                )
+        """Why what is needed could not be written, as a sentence; "" where all of it is."""
+        # what only shows comes first, so that the verdict can say what is missing
+        for reporter in sorted(reporters(self.options), key=is_needed):
+            trouble = why_not_written(reporter, self._noted(report), self.folder)
+            if trouble and is_needed(reporter):
+                return trouble
+            if trouble:
+                self.notes.append(f"no {reporter.name}, which no verdict depends on: {trouble}")
         return ""
+
+    def _noted(self, report: Report) -> Report:
+        notes = [*report.provenance.get("notes", ()), *self.notes]
+        return replace(report, provenance=report.provenance | {"notes": notes})
 
     def withdraw(self, trouble: str) -> None:
         """Takes the report's files away because of this trouble."""

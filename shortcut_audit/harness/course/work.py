@@ -90,11 +90,11 @@ def in_words(
     models: set[str] = set()
     seen: set[str] = set()
     audits: dict[str, None] = {}
-    tests = 0
-    for nodeid in nodeids:
+    tests: list[str] = []
+    for nodeid in map(as_given, nodeids):
         model = model_of(nodeid)
         if model != nodeid:
-            tests += 1
+            tests.append(nodeid)
             models.add(model)
             seen |= {decoy for decoy in decoys if nodeid.endswith(f"-{decoy}]")}
             audits[nodeid.partition("[")[0].rpartition("::")[2].removeprefix("test_")] = None
@@ -103,7 +103,15 @@ def in_words(
     about = (
         f"{_count(models, 'model')} x {_count(seen, 'decoy')}" if seen else _count(models, "model")
     )
-    return f"asks: {about}, {_count(audits, 'audit')}, {tests} tests: {', '.join(audits)}"
+    return f"asks: {about}, {_count(audits, 'audit')}, {_count(tests, 'test')}: {', '.join(audits)}"
+
+
+def as_given(nodeid: str) -> str:
+    """A test's id with its models and decoys as they are called: pytest writes `\\xe8` for `è`."""
+    test, bracket, case = nodeid.partition("[")
+    with suppress(UnicodeError):  # the ini file can have ids left as they are
+        case = case.encode("ascii").decode("unicode_escape")
+    return f"{test}{bracket}{case}"
 
 
 def _count(things: Collection[str], what: str) -> str:

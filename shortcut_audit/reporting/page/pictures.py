@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from PIL import Image, UnidentifiedImageError
 
 from shortcut_audit.exhibits import Exhibit, Looked, Spoke, Tile
+from shortcut_audit.showing.exhibits_file import kept_picture
 
 Item = Tile | Looked | Spoke
 Kind = TypeVar("Kind", Tile, Looked, Spoke)
@@ -22,7 +23,7 @@ LISTS = ("tiles", "looked", "spoke")
 
 
 @dataclass(frozen=True)
-class Album:
+class Embedded:
     """The pictures of a folder of reports. split: the page names the files and holds none."""
 
     folder: Path
@@ -42,10 +43,10 @@ class Album:
         return Markup('<img {} alt="{}">').format(Markup(self._known[file]), alt)
 
     def _source(self, file: str) -> str:
-        """`src`, `width` and `height`; "" where there is no such picture."""
+        """`src`, `width` and `height`; "" where the picture is not kept."""
+        kept = kept_picture(self.folder, file)
         try:
-            content = (self.folder / file).read_bytes()
-            with Image.open(io.BytesIO(content)) as image:
+            with Image.open(io.BytesIO(kept)) as image:
                 width, height = image.size
         except (OSError, UnidentifiedImageError):
             return ""
@@ -53,7 +54,7 @@ class Album:
         size = f'width="{round(times * width)}" height="{round(times * height)}"'
         if self.split:
             return f'src="{escape(file)}" {size} loading="lazy"'
-        return f'src="data:image/webp;base64,{base64.b64encode(content).decode()}" {size}'
+        return f'src="data:image/webp;base64,{base64.b64encode(kept).decode()}" {size}'
 
 
 def files_of(item: Item) -> Iterator[str]:
@@ -68,7 +69,7 @@ def files_of(item: Item) -> Iterator[str]:
 
 
 def fitting(
-    exhibits: Sequence[Exhibit], failing: Collection[int], album: Album, room: int
+    exhibits: Sequence[Exhibit], failing: Collection[int], album: Embedded, room: int
 ) -> tuple[Exhibit, ...]:
     """The exhibits with as many of their pictures as fit into so many characters.
 

@@ -25,7 +25,7 @@ from shortcut_audit.reporting.page.evidence import (
 from shortcut_audit.reporting.page.grid import grids
 from shortcut_audit.reporting.page.models import ModelView, model_views
 from shortcut_audit.reporting.page.pairs import pair_matrices, pairs_shown, worth_reading
-from shortcut_audit.reporting.page.pictures import Album, fitting
+from shortcut_audit.reporting.page.pictures import Embedded, fitting
 from shortcut_audit.reporting.page.questions import in_words, question
 from shortcut_audit.reporting.wording import percent
 
@@ -39,17 +39,17 @@ def page(report: Report, folder: Path, split: bool = False) -> str:
     split: style and pictures lie beside it, for servers that forbid them inside.
     """
     views = model_views(report)
-    beside = _document(report, views, report.exhibits, Album(folder, split=True))
+    beside = _document(report, views, report.exhibits, Embedded(folder, split=True))
     if split:
         return beside
-    album = Album(folder)
+    album = Embedded(folder)
     room = LARGEST - len(beside.encode(errors="replace")) - STYLE.stat().st_size
     fitted = fitting(report.exhibits, failing(report), album, room)
     return _document(report, views, fitted, album)
 
 
 def _document(
-    report: Report, views: Sequence[ModelView], fitted: Sequence[Exhibit], album: Album
+    report: Report, views: Sequence[ModelView], fitted: Sequence[Exhibit], album: Embedded
 ) -> str:
     """The page with these exhibits."""
     pairs = pairs_shown(report)
@@ -101,7 +101,7 @@ def _tally(views: Sequence[ModelView]) -> list[tuple[states.State, int, int]]:
     return [(state, counts[state], references[state]) for state in states.DECIDED.values()]
 
 
-def _template(album: Album) -> Template:
+def _template(album: Embedded) -> Template:
     environment = Environment(
         loader=PackageLoader("shortcut_audit.reporting", "page"),
         autoescape=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from shortcut_audit.promotion import Standing, standing
 from shortcut_audit.records import Decision, Finding, Verdict
 from shortcut_audit.reporting.deciding import ASKS
 from shortcut_audit.reporting.record import as_row
@@ -55,6 +56,16 @@ INSIDE = State("inside the limit", "✓", "good")
 UNDECIDED = State("undecided", "?", "open")
 BEYOND = State("beyond the limit", "✗", "bad")
 NOTED = State("beyond the limit, which blocks nothing", "✗", "noted")
+STATES = {
+    Standing.ERROR: BROKEN,
+    Standing.VIOLATED: BEYOND,
+    Standing.UNDECIDED: UNDECIDED,
+    Standing.WAIVED: WAIVED,
+    Standing.NOTED: NOTED,
+    Standing.HOLDS: INSIDE,
+    Standing.DOES_NOT_APPLY: DOES_NOT_APPLY,
+    Standing.NOT_ASKED: NOT_ASKED,
+}
 LEGEND = {  # what a cell's symbol means, in few words
     BEYOND: "beyond its limit",
     BROKEN: "could not be audited",
@@ -75,18 +86,13 @@ DECIDED = {  # a model's, in the same words and tones
 
 
 def state(finding: Finding) -> State:
-    """How a finding stands. Law: what somebody waived is shown as waived, whatever it found."""
-    if not finding.applies:
-        return DOES_NOT_APPLY
-    if finding.waived:
-        return WAIVED
-    if finding.error:
-        return BROKEN if finding.blocking else NOT_ASKED
-    if finding.verdict is Verdict.UNDECIDED:
+    """How a finding stands. Law: WAIVED, BEYOND and BROKEN are what `standing` says of it."""
+    stands = standing(finding)
+    if stands is Standing.NOTED and finding.verdict is Verdict.UNDECIDED:
         return UNDECIDED
-    if finding.verdict is Verdict.VIOLATED:
-        return BEYOND if finding.blocking else NOTED
-    return INSIDE if finding.judgement.excess is None else INNOCENT
+    if stands is Standing.HOLDS and finding.judgement.excess is not None:
+        return INNOCENT
+    return STATES[stands]
 
 
 def attributes(finding: Finding) -> dict[str, str]:

@@ -20,5 +20,5 @@ class ExhibitsJson:
     def write(self, report: Report, folder: Path) -> Path:
         """Writes the file in one piece and returns its path."""
         path = folder / self.name
-        exhibits_file.write(report.exhibits, path)
+        exhibits_file.write(report, path)
         return path

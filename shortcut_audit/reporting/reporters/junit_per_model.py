@@ -17,10 +17,11 @@ from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from shortcut_audit.exhibits import Exhibit
 from shortcut_audit.files.whole import replacing
-from shortcut_audit.promotion import PROMOTED, stops
+from shortcut_audit.promotion import ELSEWHERE, PROMOTED, Standing, standing, stops
 from shortcut_audit.records import Finding, ModelReport, Report, Verdict
 from shortcut_audit.registry import register
 from shortcut_audit.reporting.deciding import deciding, headline, would_change
+from shortcut_audit.showing.exhibits_file import kept_picture
 
 Style = Literal["gitlab", "jenkins", "none"]
 
@@ -83,7 +84,7 @@ class _Server:
         """The line that attaches the picture that tells most; "" where there is none to show."""
         if finding is None or self.style == "none" or finding.verdict is Verdict.HOLDS:
             return ""
-        if not finding.blocking or finding.audit.endswith("@elsewhere"):
+        if not finding.blocking or finding.audit.endswith(ELSEWHERE):
             return ""
         for exhibit in self.report.exhibits:
             if ((exhibit.model,), exhibit.decoy) == (finding.subjects, finding.decoy):
@@ -91,11 +92,9 @@ class _Server:
         return ""
 
     def _named(self, file: str) -> str:
-        picture = self.folder / file
-        inside = picture.resolve().is_relative_to(self.folder.resolve())
-        if not inside or not picture.is_file():
+        if not kept_picture(self.folder, file):
             return ""  # a server would publish any file that is named
-        path = str(picture.absolute())
+        path = str((self.folder / file).absolute())
         if self.style == "gitlab":
             path = Path(relpath(path, os.environ.get("CI_PROJECT_DIR") or ".")).as_posix()
         return "" if UNNAMEABLE.search(path) else f"{ATTACHMENT}|{path}]]"
@@ -147,11 +146,12 @@ def _cases(findings: Sequence[Finding], server: _Server, taken: dict[str, int]) 
 def _say(case: TestCase, finding: Finding, attached: str) -> None:
     """Puts the outcome, and the sentence, into the case."""
     text, claim = f"{_worded(finding)}: {finding.claim}", _clean(finding.claim)
+    stands = standing(finding)
     if stops(finding):
-        add = case.add_error_info if finding.error else case.add_failure_info
+        add = case.add_error_info if stands is Standing.ERROR else case.add_failure_info
         add(claim, _clean("\n".join(filter(None, [text, finding.case]))), finding.verdict.value)
         text = ""
-    elif not finding.applies or (finding.error and not finding.blocking):
+    elif stands in (Standing.DOES_NOT_APPLY, Standing.NOT_ASKED):
         case.add_skipped_info(message=claim)
         text = ""
     _print(case, text, attached)
@@ -159,19 +159,16 @@ def _say(case: TestCase, finding: Finding, attached: str) -> None:
 
 def _worded(finding: Finding) -> str:
     """The verdict, and why one that is not HOLDS stops nobody."""
-    if finding.verdict is Verdict.HOLDS or stops(finding):
-        return finding.verdict.value
-    why = f"waived {finding.waived}" if finding.waived else "only noted, it blocks nothing"
-    return f"{finding.verdict.value} ({why})"
+    whys = {
+        Standing.WAIVED: f" (waived {finding.waived})",
+        Standing.NOTED: " (only noted, it blocks nothing)",
+    }
+    return f"{finding.verdict.value}{whys.get(standing(finding), '')}"
 
 
 def _print(case: TestCase, text: str, attached: str) -> None:
-    """Puts both into the case as what the test printed.
-
-    A name or a claim attaches nothing: the server would take any file that is named in one.
-    """
-    text = _clean(text).replace(ATTACHMENT, ATTACHMENT.replace("[[", "[ ["))
-    case.stdout = "\n".join(filter(None, [text, attached])) or None
+    """Puts both into the case as what the test printed."""
+    case.stdout = "\n".join(filter(None, [_clean(text), attached])) or None
 
 
 def _verdict(name: str, model: ModelReport, server: _Server, taken: dict[str, int]) -> TestCase:
@@ -221,4 +218,8 @@ def _unlike(name: str, taken: dict[str, int]) -> str:
 
 
 def _clean(text: str) -> str:
-    return CONTROL_CHARACTERS.sub("", text)
+    """The text as XML can hold it.
+
+    A name or a claim attaches nothing: the server would take any file that is named in one.
+    """
+    return CONTROL_CHARACTERS.sub("", text).replace(ATTACHMENT, ATTACHMENT.replace("[[", "[ ["))

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from shortcut_audit.files.whole import replacing
+from shortcut_audit.files.whole import printable, replacing
+from shortcut_audit.promotion import Standing, standing
 from shortcut_audit.records import Finding, ModelReport, Report
 from shortcut_audit.registry import register
 from shortcut_audit.reporting.deciding import effect, limit
@@ -78,12 +79,13 @@ def _value(finding: Finding) -> str:
         n = finding.judgement.estimate.n
         said = f"{finding.verdict.value}: {effect(finding)}, limit {limit(finding)}, n = {n}"
     noted = "" if finding.blocking else "; does not block"
-    return f"{said}{f'; waived {finding.waived}' if finding.waived else noted}"
+    excused = standing(finding) is Standing.WAIVED
+    return f"{said}{f'; waived {finding.waived}' if excused else noted}"
 
 
 def _cut(text: str, most: int) -> str:
-    """The text in one line, and no longer than so many bytes in UTF-8."""
-    text = " ".join(text.split())
+    """The text in one line that is UTF-8, and no longer than so many bytes of it."""
+    text = " ".join(printable(text).split())
     if len(text.encode()) <= most:
         return text
     room = most - len(CUT.encode())

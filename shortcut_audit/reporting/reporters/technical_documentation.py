@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shortcut_audit.files.whole import replacing
+from shortcut_audit.promotion import Standing, standing
 from shortcut_audit.records import ABOVE_CHANCE, Finding, ModelReport, Report
 from shortcut_audit.registry import register
 from shortcut_audit.reporting.deciding import effect, limit
@@ -145,7 +146,7 @@ def _result(finding: Finding) -> tuple[str, ...]:
     if not finding.applies or finding.error:
         said = "not measured" if finding.error else "does not apply"
     n = finding.judgement.estimate.n
-    decides = "waived" if finding.waived else _yes(finding.blocking)
+    decides = "waived" if standing(finding) is Standing.WAIVED else _yes(finding.blocking)
     about = (finding.audit, finding.decoy or "", said)
     return (*about, effect(finding), limit(finding), str(n or ""), decides)
 
