@@ -2,7 +2,7 @@
 # The report's page in Chromium. Debian's browser and its driver are installed where they are not there yet.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-if ! command -v chromium chromedriver >/dev/null; then
+if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then
   apt-get update --quiet --quiet
   apt-get install --yes --quiet --quiet chromium chromium-driver
 fi

@@ -63,8 +63,9 @@ def case_of(item: pytest.Item) -> Case | str | None:
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, object, object]:
-    """Marks the audits and notes their files, before `-k` and `-m` leave tests out; at the end those
-    that decide stand before all others, so that a gate has its answer before the pictures.
+    """Marks the audits and notes their files, before `-k` and `-m` leave tests out.
+
+    At the end those that decide stand before all others: a gate has its answer before the pictures.
     """
     _mark(session, config, items)
     result = yield

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 
+from shortcut_audit import __version__
+
 GITHUB, GITLAB = "github", "gitlab"
 REMOTE = re.compile(r"^\s*url\s*=\s*(.*)$", re.MULTILINE)
 FILES = (
@@ -111,7 +113,8 @@ def job_of(service: str, folder: Path, audit: str, extra: str = "") -> Job:
     """
     repository = repository_of(folder)
     place = folder.resolve().relative_to(repository).as_posix()
-    installed = shlex.quote(f"shortcut-audit[{extra}]") if extra else "shortcut-audit"
+    # the version whose audits were copied
+    installed = shlex.quote(f"shortcut-audit{f'[{extra}]' if extra else ''}=={__version__}")
     prefix = "" if place == "." else f"{place}/"
     reports = [f"{prefix}reports/{name}" for name in FILES]
     values = {"INSTALLED": installed, "AUDIT": audit}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from shortcut_audit import __version__
 from shortcut_audit.starting.ci_job import GITHUB, GITLAB, job_of, repository_of, service_of
 
 AUDIT = "pytest audits --models 'my models' --scenario scenario.yaml"
@@ -33,7 +34,7 @@ def test_githubs_job_audits_and_keeps_summary_page_and_junit(folder, tmp_path):
     place = folder.relative_to(tmp_path).as_posix()
     assert only["defaults"]["run"]["working-directory"] == place
     runs = [step["run"].strip() for step in only["steps"] if "run" in step]
-    assert runs[:2] == ["pip install shortcut-audit", AUDIT]
+    assert runs[:2] == [f"pip install shortcut-audit=={__version__}", AUDIT]
     assert "reports/summary.md" in runs[2]
     assert "$GITHUB_STEP_SUMMARY" in runs[2]
     upload = only["steps"][-1]
@@ -51,7 +52,7 @@ def test_gitlabs_job_audits_and_keeps_page_and_junit(folder, tmp_path):
     lines = only["script"][0].splitlines()
     place = folder.relative_to(tmp_path).as_posix()
     assert shlex.split(lines[0]) == ["cd", place]
-    assert lines[1:] == ["pip install 'shortcut-audit[timm]'", AUDIT]
+    assert lines[1:] == [f"pip install 'shortcut-audit[timm]=={__version__}'", AUDIT]
     prefix = "" if place == "." else f"{place}/"
     assert only["artifacts"]["paths"] == [f"{prefix}reports/{name}" for name in WRITTEN]
     junit = only["artifacts"]["reports"]["junit"]
