@@ -29,7 +29,8 @@ def main(verdict: str, answers: str, pytest_code: str) -> int:
         return 1
     promoted = sum(word == "promote" for word in found.values())
     print(
-        f"The demo's known answers came true: {promoted} models promoted, {len(found) - promoted} not; "
+        f"The demo's known answers came true: {promoted} models promoted, "
+        f"{len(found) - promoted} not; "
         f"pytest's own exit code was {pytest_code} because models were rejected."
     )
     return 0

@@ -137,7 +137,10 @@ class Reporter(Protocol):
         """The file's name in the folder of reports."""
 
     def write(self, report: Report, folder: Path) -> Path:
-        """Writes the file, whole or not at all, and returns its path."""
+        """Writes the file, whole or not at all, and returns its path.
+
+        Trouble withdraws the whole report, unless it is one of ours that only shows.
+        """
 
 
 class Experiment(Protocol):

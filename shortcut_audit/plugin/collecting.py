@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shortcut_audit.harness.course.work import Planned, in_words
+from shortcut_audit.harness.course.work import Planned, as_given, in_words
 from shortcut_audit.harness.plan import CASE, audit_name
 from shortcut_audit.harness.run import Run
 from shortcut_audit.plugin.recorder import Recorder
@@ -157,7 +157,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByModel(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return config.stash[RUN].model_of(nodeid)
+            return config.stash[RUN].model_of(as_given(nodeid))
 
         def remove_node(self, node: Any) -> str | None:
             """Does not try a test again that killed its worker.
