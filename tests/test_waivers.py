@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortcut_audit.errors import UsageError
-from shortcut_audit.gate import Asked, gate
+from shortcut_audit.gate.comparisons import Asked
+from shortcut_audit.gate.examination import gate
 from shortcut_audit.harness.plan import refuse_stale_waivers
 from shortcut_audit.promotion import contradiction, decide, open_findings, stops
 from shortcut_audit.records import ABOVE_CHANCE, Candidate, Decision, Finding, Verdict

@@ -25,7 +25,8 @@ from shortcut_audit.attesting.statement import (
 from shortcut_audit.errors import UsageError
 from shortcut_audit.files.sources import shipped_calibration
 from shortcut_audit.files.whole import replacing, sha256
-from shortcut_audit.gate import Answer, Asked, examine
+from shortcut_audit.gate.comparisons import Asked
+from shortcut_audit.gate.examination import Answer, examine
 from shortcut_audit.records import Decision
 from shortcut_audit.subjects.manifest.file import FORBIDDEN
 

@@ -16,7 +16,7 @@ def add(commands: Any) -> None:
 
 
 def _gate(asked: argparse.Namespace) -> int:
-    from shortcut_audit.gate import gate
+    from shortcut_audit.gate.examination import gate
 
     answer = gate(asked.verdict, held_against(asked))
     print("\n".join(answer.lines))

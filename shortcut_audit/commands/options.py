@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shortcut_audit.errors import UsageError
 
 if TYPE_CHECKING:
-    from shortcut_audit.gate import Asked
+    from shortcut_audit.gate.comparisons import Asked
     from shortcut_audit.scenario import Scenario
 
 
@@ -48,7 +48,7 @@ def add_verdict(command: argparse.ArgumentParser) -> None:
 
 def held_against(asked: argparse.Namespace) -> Asked:
     """What a verdict is held against, by the options of `add_verdict`."""
-    from shortcut_audit.gate import Asked
+    from shortcut_audit.gate.comparisons import Asked
 
     return Asked(asked.model, asked.file, asked.scenario, asked.audits, asked.data)
 

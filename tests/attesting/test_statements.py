@@ -16,7 +16,7 @@ from shortcut_audit.attesting import attest as attesting
 from shortcut_audit.attesting.statement import SVR, TEST_RESULT, read, verification_result
 from shortcut_audit.cli import main
 from shortcut_audit.files import sources
-from shortcut_audit.gate import Asked
+from shortcut_audit.gate.comparisons import Asked
 from shortcut_audit.records import Decision, Finding, Verdict
 from shortcut_audit.reporting.record import as_row
 

@@ -8,7 +8,6 @@ what is not compared is printed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,32 +15,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit.errors import ShortcutAuditError, UsageError, did_you_mean
+from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.whole import sha256
-from shortcut_audit.promotion import PROMOTED, contradiction, decided_again, excused
+from shortcut_audit.gate.comparisons import Asked, Document, decided_otherwise, other_than_asked
+from shortcut_audit.gate.reading import read_now, read_otherwise
+from shortcut_audit.promotion import PROMOTED, contradiction, excused
 from shortcut_audit.reporting.record import from_row
-from shortcut_audit.scenario import load_scenario
-from shortcut_audit.subjects.manifest.candidates import read_candidates
-from shortcut_audit.subjects.manifest.descriptions import read_as
-from shortcut_audit.subjects.manifest.file import MANIFEST
-from shortcut_audit.subjects.pictures.material import Material
 from shortcut_audit.waivers import expired, today
 
 ENDED = (0, 1)  # exit codes of a run that came to its end
 NEEDED = {"verdict", "sentence", "sha256", "file"}  # keys of each model in a verdict file
-
-Document = dict[str, Any]  # a verdict file
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the gate is asked to hold the verdict against; None is not compared."""
-
-    model: str
-    file: Path | None = None  # the checkpoint; None: where it was when it was audited
-    scenario: Path | None = None
-    audits: Path | None = None
-    data: Path | None = None  # where the data set's paths start; needs `scenario`
 
 
 @dataclass(frozen=True)
@@ -100,9 +83,9 @@ def examine(verdict: Path, asked: Asked, now: date | None = None) -> Examined:
         raise UsageError(f"the checkpoint '{file}' is not there; name it with --file")
     refusals = [
         *_refusals(row, file, asked.model, now or today()),
-        *_other_than_asked(document, asked),
+        *other_than_asked(document, asked),
     ]
-    refusals = refusals or list(_decided_otherwise(row, asked))
+    refusals = refusals or list(decided_otherwise(row, asked))
     if refusals:
         return Examined(document, row, tuple(refusals))
     return Examined(document, row, (), tuple(_not_compared(document, row, file, asked)))
@@ -159,53 +142,9 @@ def _refusals(row: Mapping[str, Any], file: Path, model: str, now: date) -> Iter
         yield "the verdict file does not say how the checkpoint was read"
         return
     if audited is not None:
-        yield from _read_otherwise(audited, file, model)
+        yield from read_otherwise(audited, file, model)
     if "findings" in row:
         yield from _of_findings(row, now)
-
-
-def _read_otherwise(audited: dict[str, Any], file: Path, model: str) -> Iterator[str]:
-    """A sentence where the checkpoint is read otherwise than it was audited."""
-    found = _read_as(file, model)
-    if found is None:
-        return
-    if found.get("code") == "":  # not to be found here: see `_not_compared`
-        found = {**found, "code": audited.get("code")}
-        if "code" not in audited:
-            del found["code"]
-    if audited == found:
-        return
-    keys = sorted(found.keys() | audited.keys())
-    other = [key for key in keys if found.get(key) != audited.get(key)]
-    yield (
-        f"'{file}' is read otherwise now than it was audited "
-        f"({', '.join(other) or 'not at all'}; see {MANIFEST} beside it): audit it again"
-    )
-
-
-def _read_as(file: Path, model: str) -> dict[str, Any] | None:
-    """How the manifest beside the file has this model read, or else the file itself.
-
-    None where nothing says how. A manifest that does not list the file under any name says that
-    it is not read at all: {}.
-    """
-    listed = (file.parent / MANIFEST).exists()
-    try:
-        candidates = read_candidates(file.parent if listed else file)
-    except UsageError as error:
-        if listed:
-            raise UsageError(f"how '{file}' is to be read is not known: {error}") from None
-        return None
-    described = None
-    for each in candidates:
-        if each.problem or each.file.resolve() != file.resolve():
-            continue
-        if each.name == model:
-            return read_as(each)
-        described = described or each
-    if described is not None:
-        return read_as(described)
-    return {} if listed else None
 
 
 def _of_findings(row: Mapping[str, Any], now: date) -> Iterator[str]:
@@ -224,103 +163,12 @@ def _of_findings(row: Mapping[str, Any], now: date) -> Iterator[str]:
         yield from expired(excused(findings), now)
 
 
-def _other_than_asked(document: Document, asked: Asked) -> Iterator[str]:
-    """A sentence for each of scenario, pictures and audits that was named and is another."""
-    if asked.data is not None and asked.scenario is None:
-        raise UsageError("--data needs --scenario FILE, which says how the pictures are loaded")
-    if asked.scenario is not None:
-        audited = document.get("scenario", {})
-        if _digest(asked.scenario) != audited.get("digest"):
-            yield (
-                f"'{asked.scenario}' is not the scenario that was audited "
-                f"('{audited.get('path')}'; its SHA-256 differs)"
-            )
-        elif asked.data is not None:
-            yield from _other_data(document.get("data", {}), asked.scenario, asked.data)
-    if asked.audits is not None:
-        yield from _other_audits(document.get("suite", {}).get("files", {}), asked.audits)
-
-
-def _decided_otherwise(row: Mapping[str, Any], asked: Asked) -> Iterator[str]:
-    """A sentence where the scenario that was named promotes nobody on these findings."""
-    if asked.scenario is None or row["verdict"] not in PROMOTED or "findings" not in row:
-        return
-    findings = map(from_row, row["findings"])
-    decision, why = decided_again(asked.model, findings, load_scenario(asked.scenario))
-    if decision != row["verdict"]:
-        yield f"by '{asked.scenario}' its findings say {decision}, not {row['verdict']}: {why}"
-
-
-def _digest(path: Path) -> str:
-    """The SHA-256 of a file that the user named."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UsageError(f"cannot read '{path}': {error.strerror}") from None
-
-
-def _other_audits(audited: Mapping[str, str], folder: Path) -> Iterator[str]:
-    """A sentence for each audit below the folder that was not run, or is not what was run."""
-    if not folder.is_dir():
-        raise UsageError(f"--audits '{folder}' is no folder")
-    if not audited:
-        yield "the verdict does not say which audits were run"
-    found = {file.relative_to(folder).as_posix() for file in _audits_in(folder)}
-    for name in sorted(found - audited.keys()):
-        yield f"the audit '{folder / name}' was not run"
-    for name, digest in sorted(audited.items()):
-        file = folder / name
-        if not file.is_file():
-            yield f"'{name}' was run, and is not in '{folder}'"
-        elif sha256(file) != digest:
-            yield f"'{file}' is not what was run (its SHA-256 differs)"
-
-
-def _audits_in(folder: Path) -> Iterator[Path]:
-    """The files below the folder that pytest collects, by its own default for their names."""
-    for file in folder.rglob("*.py"):
-        if file.stem.startswith("test_") or file.stem.endswith("_test"):
-            yield file
-
-
-def _other_data(audited: Mapping[str, str], scenario: Path, folder: Path) -> Iterator[str]:
-    """A sentence for each of the pictures that are others, when loaded and decoyed once more."""
-    if not audited:
-        yield "the verdict does not say which pictures were shown"
-    material = Material(load_scenario(scenario, folder))
-    for name in audited:
-        try:
-            _show(material, name)
-        except ShortcutAuditError as error:
-            yield f"the pictures cannot be compared: {error}"
-            return
-    found = material.digests()
-    for name in sorted(audited):
-        if found.get(name) != audited[name]:
-            yield f"the pictures of {name} (name@pixels) are not those that were audited"
-
-
-def _show(material: Material, name: str) -> None:
-    """Makes what one of `Material.digests` is about.
-
-    Its name is such as `validation@64`, `stop_sign@64` or `stop_sign+1@64`.
-    """
-    shown, _, size = name.rpartition("@")
-    decoy, _, strength = shown.rpartition("+")
-    if shown in material.scenario.decoys:
-        material.with_decoy(shown, "validation", int(size))
-    elif decoy in material.scenario.decoys:
-        material.varied(decoy, "validation", int(size), int(strength), None)
-    else:
-        material.pictures(shown, int(size))
-
-
 def _not_compared(
     document: Document, row: Mapping[str, Any], file: Path, asked: Asked
 ) -> Iterator[str]:
     """A line for the log on each thing that was not compared with what was audited."""
     audited = row.get("read_as") or {}
-    found = _read_as(file, asked.model)
+    found = read_now(file, asked.model)
     if audited and found is None:
         yield (
             f"not compared: how '{file}' is read "

@@ -1,0 +1,1 @@
+"""verdict.json + a checkpoint -> may it be promoted?"""
