@@ -160,7 +160,7 @@ def _incomplete(name: str, findings: Sequence[Finding], scenario: Scenario) -> s
         missing += _lacking(audit, findings, scenario)
     if missing:
         why = f"was not audited by {', '.join(missing)}: run the whole suite to promote it"
-        return f"{name} {why}{_hint(findings, scenario)}"
+        return f"{name} {why}{misspelt(scenario, [finding.audit for finding in findings])}"
     looked_at = {finding.decoy for finding in findings if finding.blocking}
     unseen = [decoy for decoy in scenario.decoys if decoy not in looked_at]
     if unseen:
@@ -171,9 +171,11 @@ def _incomplete(name: str, findings: Sequence[Finding], scenario: Scenario) -> s
     return ""
 
 
-def _hint(findings: Sequence[Finding], scenario: Scenario) -> str:
-    """Which audit was probably meant by one that blocks and that nobody knows; "" where none."""
-    known = {finding.audit.partition("@")[0] for finding in findings}
+def misspelt(scenario: Scenario, audits: Iterable[str]) -> str:
+    """`; did you mean '...'?` where one that blocks is nearly called as one of these audits is, and
+    none is called so; else "".
+    """
+    known = {audit.partition("@")[0] for audit in audits}
     for audit in scenario.blocking:
         if audit.partition("@")[0] not in known:
             hint = did_you_mean(audit, known)

@@ -17,7 +17,7 @@ from shortcut_audit.harness.run import Run
 from shortcut_audit.plugin.recorder import Recorder
 from shortcut_audit.plugin.running import RUN, fixtures_only, why_no_run
 from shortcut_audit.plugin.startup import ASKED, only_looks
-from shortcut_audit.promotion import blocks
+from shortcut_audit.promotion import blocks, misspelt
 from shortcut_audit.records import Case
 
 NO_CASE = "no-case"
@@ -122,8 +122,12 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         return []
     run = config.stash[RUN]
     header = run.header().splitlines() if asked is not None and asked.by_ini else []
-    nodeids = [item.nodeid for item in items if case_of(item) is not None]
-    return [*header, in_words(nodeids, run.model_of, list(run.scenario.decoys))]
+    audits = [item for item in items if case_of(item) is not None]
+    nodeids = [item.nodeid for item in audits]
+    said = [*header, in_words(nodeids, run.model_of, list(run.scenario.decoys))]
+    if hint := misspelt(run.scenario, map(_audit_of, audits)):
+        said.append(f"'blocking' names an audit that is not here, so that nobody can pass{hint}")
+    return said
 
 
 def _planned(items: list[pytest.Item]) -> Iterator[Planned]:

@@ -319,3 +319,16 @@ def test_the_pages_style_can_lie_beside_it(repository):
     made.audit()
     assert (made.path / "reports/report.css").is_file()
     assert json.loads((made.path / "reports/verdict.json").read_text())["exit_code"] == 0
+
+
+def test_a_misspelt_audit_that_blocks_is_said_before_anything_runs(repository):
+    made = repository(clean=1, planted=0, more="blocking: [decoy_insert]")
+    made.audit("--collect-only").stdout.fnmatch_lines(
+        [
+            "'blocking' names an audit that is not here, so that nobody can pass; "
+            "did you mean 'decoy_insertion'[?]"
+        ]
+    )
+    scenario = made.path / "scenario.yaml"
+    scenario.write_text(scenario.read_text().replace("decoy_insert]", "decoy_insertion]"))
+    assert "is not here" not in made.audit("--collect-only").stdout.str()
