@@ -59,7 +59,9 @@ print(json.dumps({"version": version.version, "tags": version.tags}))
 def test_the_alias_is_given_to_a_promoted_model_alone(report, tmp_path, promoted):
     model = report.models["good" if promoted else "bad"]
     (tmp_path / "reports").mkdir()
-    (tmp_path / "scenario.yaml").write_text("dataset: {kind: demo}\n")
+    (tmp_path / "scenario.yaml").write_text(
+        "dataset: {kind: demo}\ndecoys: {stop_sign: {target: cat}}\nblocking: [decoy_insertion]\n"
+    )
     report.models.clear()
     report.models["F0-s0"] = model
     report.scenario["digest"] = sha256(tmp_path / "scenario.yaml")
