@@ -13,6 +13,7 @@ The rooms, in the order in which they may import each other; the flow is from to
     judging       numbers per image -> Estimate -> Verdict
     evidence      Subject -> Predictions, Masks, Influence
     training      Scenario -> checkpoints (not needed to audit)
+    discovery     training pictures + models -> Proposals -> decoys that nobody had named
     showing       kept evidence -> Exhibits: the pictures of a report, and what is drawn
     reporting     Findings -> Report -> files
     harness       plans a run, asks, measures and judges: case x audit function -> Findings

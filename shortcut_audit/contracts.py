@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
+    from shortcut_audit.discovery.ground import Ground as Search
+    from shortcut_audit.discovery.proposal import Proposal
     from shortcut_audit.records import Decoyed, Labelled, Pictures, Report
     from shortcut_audit.study.ground import Ground
     from shortcut_audit.study.sections import Section
@@ -126,6 +128,19 @@ class InfluenceMethod(Protocol):
 
         It may also have `basis(network, example) -> str`, which says in words what the scores
         compare, as one labelled image shows it. Law: the network is given back as it was.
+        """
+
+
+class Proposer(Protocol):
+    """Looks for what a model may take for a class; it proposes, and never decides."""
+
+    of_models: ClassVar[bool]  # whether it asks models; else the pictures are all that it looks at
+
+    def propose(self, search: Search, report: Progress | None = None) -> Sequence[Proposal]:
+        """What it has seen on training pictures, the likeliest first; empty where nothing stands out.
+
+        Laws: it searches on one half of the pictures and scores on the other; the same each time;
+        the models are given back as they were.
         """
 
 

@@ -25,6 +25,7 @@ from shortcut_audit.contracts import (
     Experiment,
     Explainer,
     InfluenceMethod,
+    Proposer,
     Reporter,
 )
 from shortcut_audit.errors import UsageError, did_you_mean
@@ -37,6 +38,7 @@ FOLDERS = {
     "decoy": "shortcut_audit.subjects.decoys",
     "explainer": "shortcut_audit.evidence.masks.explainers",
     "influence": "shortcut_audit.evidence.gradients.influence",
+    "proposer": "shortcut_audit.discovery.proposers",
     "reporter": "shortcut_audit.reporting.reporters",
     "experiment": "shortcut_audit.study.experiments",
 }
@@ -91,6 +93,8 @@ def build(kind: Literal["checkpoint"], name: str, options: Options = None) -> Ch
 def build(kind: Literal["explainer"], name: str, options: Options = None) -> Explainer: ...
 @overload
 def build(kind: Literal["influence"], name: str, options: Options = None) -> InfluenceMethod: ...
+@overload
+def build(kind: Literal["proposer"], name: str, options: Options = None) -> Proposer: ...
 @overload
 def build(kind: Literal["reporter"], name: str, options: Options = None) -> Reporter: ...
 @overload

@@ -33,6 +33,7 @@ STAGES = (
     ("judging",),
     ("evidence",),
     ("training",),
+    ("discovery",),
     ("showing",),
     ("reporting",),
     ("harness",),

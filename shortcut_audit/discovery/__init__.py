@@ -1,0 +1,1 @@
+"""Training pictures, models -> Proposals -> Families -> decoys that nobody had named."""

@@ -1,0 +1,53 @@
+"""Training pictures -> the half that is searched and the half that ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shortcut_audit.errors import DataError
+from shortcut_audit.records import Pictures
+from shortcut_audit.subjects.decoying.coverage import covered
+
+LEAST = 8  # training pictures of a class, or nothing can be seen to recur in both halves
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Two halves of the training pictures; the validation pictures belong to neither.
+
+    Laws: they share no picture; which half a picture is in follows from its identity alone.
+    """
+
+    search: Pictures
+    rank: Pictures
+
+
+def halves(training: Pictures) -> Parts:
+    """Half of the pictures of each class, by identity, to search, and the rest to rank.
+
+    Raises:
+        DataError: a class has too few training pictures; says how many there are.
+    """
+    searched = np.zeros(len(training.labels), bool)  # (n,)
+    for label, name in enumerate(training.classes):
+        of_class = np.flatnonzero(training.labels == label)  # (t,)
+        if len(of_class) < LEAST:
+            raise DataError(
+                f"class '{name}' has {len(of_class)} training pictures, and shortcuts are sought "
+                f"in {LEAST} or more: name the data set's training split"
+            )
+        searched[of_class[covered([training.ids[i] for i in of_class], 0.5)]] = True
+    known = training.labels >= 0  # (n,) bool
+    return Parts(_chosen(training, searched), _chosen(training, known & ~searched))
+
+
+def _chosen(pictures: Pictures, flags: np.ndarray) -> Pictures:
+    """The pictures (of n) that are flagged, (n,) bool."""
+    at = np.flatnonzero(flags)
+    objects = None if pictures.objects is None else pictures.objects[at]
+    ids = tuple(pictures.ids[i] for i in at)
+    return replace(
+        pictures, pixels=pictures.pixels[at], labels=pictures.labels[at], ids=ids, objects=objects
+    )
