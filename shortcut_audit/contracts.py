@@ -137,7 +137,7 @@ class Proposer(Protocol):
     of_models: ClassVar[bool]  # whether it asks models; else the pictures are all that it looks at
 
     def propose(self, search: Search, report: Progress | None = None) -> Sequence[Proposal]:
-        """What it has seen on training pictures, the likeliest first; empty where nothing stands out.
+        """What stands out on training pictures, the likeliest first; empty where nothing does.
 
         Laws: it searches on one half of the pictures and scores on the other; the same each time;
         the models are given back as they were.
