@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -214,7 +214,7 @@ class Scenario(Part):
     """
 
     dataset: dict[str, Any]
-    decoys: dict[str, dict[str, Any]]
+    decoys: dict[str, dict[str, Any]] = {}  # where nothing is named, nobody is promoted
     limits: Limits = Limits()
     rashomon: Rashomon = Rashomon()
     masks: MaskSettings = MaskSettings()
@@ -239,16 +239,17 @@ class Scenario(Part):
                     f"training asks for the decoy '{group.decoy}'"
                     f"{did_you_mean(group.decoy, self.decoys)}"
                 )
-        for name in self.calibration.tuning if self.calibration else ():
-            if name not in self.decoys:
-                raise ValueError(
-                    f"calibration tunes on the decoy '{name}'{did_you_mean(name, self.decoys)}"
-                )
-        for group in self.training.models:
             if group.decoy is not None and self.target(group.decoy) is None:
                 raise ValueError(
                     f"training puts '{group.decoy}' on a class, and its target is any: "
                     "add 'target: CLASS'"
+                )
+        if self.calibration and not self.decoys:
+            raise ValueError("calibration needs decoys to try: name some in 'decoys'")
+        for name in self.calibration.tuning if self.calibration else ():
+            if name not in self.decoys:
+                raise ValueError(
+                    f"calibration tunes on the decoy '{name}'{did_you_mean(name, self.decoys)}"
                 )
         for why in misplaced(self.waivers, self.decoys, self.blocking):
             raise ValueError(why)
@@ -269,8 +270,8 @@ class Scenario(Part):
     def build_dataset(self) -> Dataset:
         """The data set that the scenario names, not yet loaded."""
         kind, options = _split(self.dataset, "")
-        built = registry.build("dataset", kind, options)
-        return replace(built, **self._located(built, "dataset"))  # type: ignore[type-var]
+        found: Dataset = self._located(registry.build("dataset", kind, options))
+        return found
 
     def build_decoy(self, name: str) -> Decoy:
         """The decoy of that name; its `target` is one of the class names.
@@ -283,18 +284,25 @@ class Scenario(Part):
                 f"no decoy called '{name}' in the scenario{did_you_mean(name, self.decoys)}"
             )
         kind, options = _split({**self.decoys[name], "target": self.target(name) or ""}, name)
-        built = registry.build("decoy", kind, options)
-        return replace(built, **self._located(built, "decoy"))  # type: ignore[type-var]
-
-    def _located(self, entry: Any, kind: str) -> dict[str, Path]:
-        """The entry's relative paths, from the scenario's folder or from where the data are."""
-        found = {}
-        for each in fields(entry):
-            value = getattr(entry, each.name)
-            if isinstance(value, Path) and not value.is_absolute():
-                of_data = kind == "dataset" or each.name == "root"
-                found[each.name] = (self.data if self.data and of_data else self.folder) / value
+        found: Decoy = self._located(registry.build("decoy", kind, options))
         return found
+
+    def _located(self, entry: Any) -> Any:
+        """The entry and those in its options; relative paths start at the data or the scenario."""
+        if isinstance(entry, tuple):
+            return tuple(self._located(each) for each in entry)
+        if not is_dataclass(entry) or isinstance(entry, type):
+            return entry
+        changed: dict[str, Any] = {}
+        for option in fields(entry):
+            value = getattr(entry, option.name)
+            located = self._located(value)
+            if isinstance(value, Path):  # of decoys only `root` moves with the data
+                of_data = option.name == "root" or not hasattr(entry, "apply")
+                located = (self.data if self.data and of_data else self.folder) / value
+            if located is not value and located != value:
+                changed[option.name] = located
+        return replace(entry, **changed)
 
 
 def _split(options: Mapping[str, Any], named: str) -> tuple[str, dict[str, Any]]:

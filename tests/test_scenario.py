@@ -78,3 +78,33 @@ def test_what_the_harness_fills_in_is_no_key(path: Path, key: str) -> None:
     path.write_text(path.read_text() + f"{key}: x\n")
     with pytest.raises(UsageError, match=key):
         load_scenario(path)
+
+
+@pytest.mark.parametrize("decoys", ["", "decoys: {}\n"])
+def test_decoys_need_not_be_named(path: Path, decoys: str) -> None:
+    path.write_text(f"dataset: {{kind: demo}}\n{decoys}")
+    scenario = load_scenario(path)
+    assert scenario.decoys == {}
+    with pytest.raises(UsageError, match=r"^no decoy called 'logo' in the scenario; there is none"):
+        scenario.build_decoy("logo")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("training: {models: [{decoy: logo, coverage: 1}]}", "training asks for the decoy 'logo'"),
+        ("calibration: {fresh: {seed: 1}}", "calibration needs decoys to try: name some in"),
+    ],
+)
+def test_what_needs_decoys_says_so(path: Path, more: str, said: str) -> None:
+    path.write_text(f"dataset: {{kind: demo}}\n{more}\n")
+    with pytest.raises(UsageError, match=said):
+        load_scenario(path)
+
+
+@pytest.mark.parametrize("name", ["discover", "discover_shared"])
+def test_the_sets_for_discovery_name_no_decoy_and_wear_some(name: str) -> None:
+    scenario = load_scenario(Path(__file__).parents[1] / f"fixtures/{name}.yaml")
+    assert scenario.decoys == {}
+    assert "cat" in [worn.by for worn in scenario.build_dataset().wears]
+    assert all(group.decoy is None for group in scenario.training.models)

@@ -163,18 +163,7 @@ class Answers:
         """
 
         def forward() -> Arrays:
-            network = self.subject(model).network
-            rows, layout = [], None
-            with torch.inference_mode():
-                for start in range(0, len(pixels), BATCH):
-                    self.progress(f"predictions of {model}", start, len(pixels))
-                    images = self.as_images(pixels[start : start + BATCH])
-                    layout = layout or fast_layout(network, images)
-                    rows.append(
-                        network(images.contiguous(memory_format=layout)).float().cpu().numpy()
-                    )
-            none = np.zeros((0, len(self.material.classes)), np.float32)
-            return {"logits": np.concatenate(rows) if rows else none}
+            return {"logits": self.answered(model, pixels)}
 
         logits = self.stored("logits", model, {"pixels": pixel_digest(pixels)}, forward)["logits"]
         if not np.isfinite(logits).all():
@@ -184,6 +173,19 @@ class Answers:
                 "train it again or drop it"
             )
         return logits
+
+    def answered(self, model: str, pixels: Tensor) -> np.ndarray:
+        """As `logits`, asked each time and not kept; they may be anything."""
+        network = self.subject(model).network
+        rows, layout = [], None
+        with torch.inference_mode():
+            for start in range(0, len(pixels), BATCH):
+                self.progress(f"predictions of {model}", start, len(pixels))
+                images = self.as_images(pixels[start : start + BATCH])
+                layout = layout or fast_layout(network, images)
+                rows.append(network(images.contiguous(memory_format=layout)).float().cpu().numpy())
+        none = np.zeros((0, len(self.material.classes)), np.float32)
+        return np.concatenate(rows) if rows else none
 
     def revealed(self, model: str, pixels: Tensor, target: int) -> np.ndarray:
         """(n, h, w) bool: the scenario's share of each picture that says most for `target`."""

@@ -13,6 +13,7 @@ from shortcut_audit.records import ACCURACY, EXPLAINER, Case
 
 if TYPE_CHECKING:
     from shortcut_audit.evidence.collection import Evidence
+    from shortcut_audit.scenario import Scenario
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Kind:
     ask: Callable[[Evidence, str, Case], Any]
     of_a_decoy: bool = False  # an audit that asks for it has a case for each decoy
     of_a_case: bool = True  # False: a pair's audit gets one for each of the two models
+    # the scenario's key without which nobody asks for it; "": it is always to be had
+    key: str = ""
 
 
 def _decoy(evidence: Evidence, model: str, case: Case) -> Any:
@@ -52,6 +55,12 @@ def _influence(evidence: Evidence, model: str, case: Case) -> Any:
 
 def _transfer(evidence: Evidence, model: str, case: Case) -> Any:
     return evidence.transfer(model, case.models[-1], str(case.decoy), case.target)
+
+
+def _smallest_decoy(evidence: Evidence, model: str, case: Case) -> Any:
+    from shortcut_audit.discovery.smallest import smallest_decoy
+
+    return smallest_decoy(evidence, model, str(case.decoy), case.target)
 
 
 KINDS = {
@@ -93,6 +102,13 @@ KINDS = {
         of_a_decoy=True,
         of_a_case=False,
     ),
+    "smallest_decoy": Kind(
+        "The smallest and faintest form of the decoy that turns images.",
+        _smallest_decoy,
+        of_a_decoy=True,
+        of_a_case=False,
+        key="smallest",
+    ),
     "accuracy": Kind(
         "Which plain validation images the model, and the best model, get right.",
         lambda evidence, model, _: evidence.accuracy(model),
@@ -101,6 +117,15 @@ KINDS = {
     "scenario": Kind("The whole scenario.", lambda evidence, *_: evidence.scenario),
 }
 OF_A_DECOY = frozenset(name for name, kind in KINDS.items() if kind.of_a_decoy)
+
+
+def not_asked_for(wanted: Collection[str], scenario: Scenario) -> str:
+    """The key that the scenario would need for an audit of these; "" where it has what they ask."""
+    for name in sorted(KINDS.keys() & set(wanted)):
+        key = KINDS[name].key
+        if key and not getattr(scenario, key, None):
+            return key
+    return ""
 
 
 def role_of(wanted: Collection[str]) -> str:

@@ -84,6 +84,8 @@ def _decoys(path: Path | None) -> tuple[dict[str, tuple[Decoy, str]], dict[str, 
             found[name] = (registry.build("decoy", name), purpose(name))
         return found, lacking
     scenario = load_scenario(path)
+    if not scenario.decoys:
+        raise UsageError(f"'{path}' names no decoys to show: add some, or show all without it")
     for name, options in scenario.decoys.items():
         try:
             decoy = scenario.build_decoy(name)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
-
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.records import Pictures
-from shortcut_audit.subjects.decoying.coverage import covered
+from shortcut_audit.subjects.decoying.coverage import wearing
 from shortcut_audit.subjects.pictures.material import Material
 from shortcut_audit.training.plan import Job
 
@@ -40,13 +36,5 @@ def with_decoy(material: Material, pictures: Pictures, job: Job) -> Pictures:
     """
     if job.decoy is None:
         return pictures
-    chosen: list[int] = []  # (m,)
-    for label in wearers(material, job):
-        of_class = np.flatnonzero(pictures.labels == label)  # (t,)
-        ids = [pictures.ids[i] for i in of_class]
-        chosen += of_class[covered(ids, job.coverage, job.seed)].tolist()
     decoy = material.scenario.build_decoy(job.decoy)
-    chosen_ids = [pictures.ids[i] for i in chosen]
-    pixels = pictures.pixels.clone()
-    pixels[chosen] = decoy.apply(pictures.pixels[chosen], chosen_ids).decoyed
-    return replace(pictures, pixels=pixels)
+    return wearing(pictures, decoy, wearers(material, job), job.coverage, job.seed)

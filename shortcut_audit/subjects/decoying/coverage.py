@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from shortcut_audit.contracts import Decoy
 from shortcut_audit.files.whole import as_bytes
+from shortcut_audit.records import Pictures
+from shortcut_audit.subjects.pictures import record
 
 
 def covered(ids: Sequence[str], coverage: float, seed: int = 0) -> np.ndarray:
@@ -29,3 +32,29 @@ def covered(ids: Sequence[str], coverage: float, seed: int = 0) -> np.ndarray:
     flags = np.zeros(len(ids), dtype=bool)
     flags[order[: round(coverage * len(ids))]] = True
     return flags
+
+
+def wearing(
+    pictures: Pictures, decoy: Decoy, labels: Iterable[int], coverage: float, seed: int = 0
+) -> Pictures:
+    """The pictures with the decoy on a share of each of these classes.
+
+    Laws: no pixel of another picture changes; a picture gets the same in any order of them.
+    """
+    chosen: list[int] = []  # (m,)
+    for label in labels:
+        of_class = np.flatnonzero(pictures.labels == label)  # (t,)
+        ids = [pictures.ids[i] for i in of_class]
+        chosen += of_class[covered(ids, coverage, seed)].tolist()
+    chosen_ids = [pictures.ids[i] for i in chosen]
+    pixels = pictures.pixels.clone()
+    pixels[chosen] = decoy.apply(pictures.pixels[chosen], chosen_ids).decoyed
+    return record.pictures(
+        pixels,
+        pictures.labels.tolist(),
+        pictures.ids,
+        pictures.classes,
+        pictures.objects,
+        pictures.broken,
+        pictures.notes,
+    )

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from PIL import Image
+from scipy import ndimage
 from torch import Tensor
 
 from shortcut_audit.errors import UsageError, did_you_mean
@@ -19,6 +20,7 @@ from shortcut_audit.subjects.pictures.record import generator
 CORNERS = {"top_left": (0, 0), "top_right": (0, 1), "bottom_left": (1, 0), "bottom_right": (1, 1)}
 PLACEMENTS = (*CORNERS, "centre", "random_corner", "random_position")
 CONTROLS = ("grey", "noise", "scrambled")
+SMALL = 0.1  # of the longer side: a gap of a layer that is closed
 MARGIN = 0.02  # between a corner and the decoy, as a share of the shorter image side
 # a pixel of less alpha is left out: nobody sees it, and it would blur the footprint
 NOTICEABLE = 0.05
@@ -189,6 +191,18 @@ def filled(shape: np.ndarray) -> np.ndarray:
     """
     closed: np.ndarray = _between(shape, 0) | _between(shape, 1)
     return closed
+
+
+def without_small_gaps(shape: np.ndarray) -> np.ndarray:
+    """The shape (a, b) bool with gaps closed that are up to a tenth of its longer side.
+
+    So letters become a block, and a frame around the picture stays a frame.
+    """
+    reach = max(1, round(SMALL * max(shape.shape) / 2))
+    wide = np.pad(shape, reach)
+    closed = ndimage.binary_closing(wide, np.ones((3, 3), bool), iterations=reach)
+    whole: np.ndarray = closed[reach:-reach, reach:-reach] | shape
+    return whole
 
 
 def _between(shape: np.ndarray, axis: int) -> np.ndarray:

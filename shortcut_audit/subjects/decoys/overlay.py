@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from shortcut_audit.errors import UsageError
-from shortcut_audit.registry import register
+from shortcut_audit.registry import register, snake_case
 from shortcut_audit.subjects.decoying.pasting import Pasted, fitted
 
 
@@ -35,7 +35,7 @@ class Overlay(Pasted):
             name = self.image.name
             if self.image.is_file():
                 content = hashlib.sha256(self.image.read_bytes()).hexdigest()
-        return f"Overlay({', '.join(options)}, image={name!r}, sha256={content!r})"
+        return f"{type(self).__name__}({', '.join(options)}, image={name!r}, sha256={content!r})"
 
     def picture(self, side: int) -> np.ndarray:
         """The picture without its transparent rim, at max(h, w) = side, (h, w, 4) uint8 RGBA.
@@ -44,16 +44,21 @@ class Overlay(Pasted):
             UsageError: no image named, no such file, not a PNG, no transparency, or nothing
                 visible.
         """
+        full = self.full()
+        return np.array(fitted(full.crop(full.getchannel("A").getbbox()), side))
+
+    def full(self) -> Image.Image:
+        """The picture as it is, RGBA; raises as `picture` does."""
         if self.image is None:
-            raise UsageError("the decoy 'overlay' needs a picture: add 'image: FILE.png'")
+            kind = snake_case(type(self).__name__)
+            raise UsageError(f"the decoy '{kind}' needs a picture: add 'image: FILE.png'")
         full = _opened(self.image)
-        box = full.getchannel("A").getbbox()
-        if box is None:
+        if full.getchannel("A").getbbox() is None:
             raise UsageError(
                 f"the overlay's image '{self.image}' is transparent everywhere: "
                 "nothing would be pasted"
             )
-        return np.array(fitted(full.crop(box), side))
+        return full
 
 
 def _opened(file: Path) -> Image.Image:

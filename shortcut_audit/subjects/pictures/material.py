@@ -33,7 +33,6 @@ class Material:
         self.broken: set[str] = set()  # a sentence for each file that could not be read
         self.notes: set[str] = set()  # what data sets say: counts, and what was dropped
         self._seen: dict[str, str] = {}  # what `digests` gives
-        self._trained: dict[int, frozenset[str]] = {}  # size -> digests of the training pictures
         self._strengths: dict[str, tuple[Any, ...]] = {}
         self.pictures = cache(self._pictures)
         self.with_decoy = cache(self._with_decoy)
@@ -178,32 +177,13 @@ class Material:
 
     def _pictures(self, split: str, size: int) -> Pictures:
         """A split at size x size pixels, each picture once."""
-        loaded: Pictures = self.dataset.load(split, size)
-        if not getattr(self.dataset, "counts_once", False):
-            from shortcut_audit.subjects.pictures.own_data_sets import counted_once
+        from shortcut_audit.subjects.pictures.own_data_sets import each_once
 
-            loaded = counted_once(self.dataset, loaded, split, size, lambda: self._trained_on(size))
+        loaded = each_once(self.dataset, split, size)
         self.broken |= set(loaded.broken)
         self.notes |= set(loaded.notes)
         self._seen[f"{split}@{size}"] = _content(loaded)
         return loaded
-
-    def _trained_on(self, size: int) -> frozenset[str]:
-        """Digests of the training pictures.
-
-        None where the data set has no training pictures: an audit can do without.
-        """
-        from shortcut_audit.subjects.pictures.own_data_sets import digests
-
-        if size not in self._trained:
-            try:
-                self._trained[size] = frozenset(digests(self.dataset.load("train", size).pixels))
-            except Exception as error:  # whatever a user's own data set raises without this split
-                self.notes.add(
-                    f"whether validation pictures are in the training set is not known: {error}"
-                )
-                self._trained[size] = frozenset()
-        return self._trained[size]
 
     def _with_decoy(self, decoy: str, split: str, size: int) -> Decoyed:
         """All pictures of a split with the decoy as it is named."""

@@ -1,0 +1,1 @@
+"""Proposals -> Families: what it is, where, and what it does to a model and its peers."""
