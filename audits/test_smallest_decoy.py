@@ -6,15 +6,14 @@ from shortcut_audit import at_most
 
 
 def test_smallest_decoy(smallest_decoy, limits, audit):
-    if smallest_decoy.why:  # nothing found is no pass
+    if smallest_decoy.form is None:  # nothing found is no pass
         return audit.does_not_apply(smallest_decoy.why)
-    form = f" ({smallest_decoy.words})" if smallest_decoy.form else ""
     audit.check(
         smallest_decoy.turned,  # (m,) images that the search never saw
         smallest_decoy.turned_by_control,  # (m,)
         at_most(limits.insertion),
         claim="{model} turns {observed} of other images into '{target}' when {decoy} appears at "
-        f"its smallest{form}, {{control}} under the control",
+        f"its smallest ({smallest_decoy.words}), {{control}} under the control",
         # it was sought in this model: what it does in others is said, and excuses nothing
         references=False,
     )

@@ -1,10 +1,10 @@
 """The smallest stop sign that turns half of other pictures into cats, for each model of several
-sets of the demo:
+sets of the demo: the tables of docs/smallest_decoy.md.
 
     python benchmarks/smallest_decoy.py SET... [--decoy stop_sign] [--scenario fixtures/demo.yaml]
 
-SET is a folder of models, or one of `benchmarks/demo_answers.py`, with `models` in it. Writes
-docs/smallest_decoy.md's table to the screen. What was searched is kept nowhere.
+SET is a folder of models, or one of `benchmarks/demo_answers.py`, with `models` in it. Models of
+another decoy are left out. What was searched is kept nowhere.
 """
 
 import argparse
@@ -12,6 +12,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
+
+from influence_page import table
 
 from shortcut_audit.discovery.smallest import SmallestDecoy, smallest_decoy
 from shortcut_audit.evidence.collection import Evidence
@@ -19,7 +22,10 @@ from shortcut_audit.files.store import Store
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest.candidates import read_candidates
 
-HEADER = "set | model | size | opacity | copies | turned by | share of the picture | turned | under control | most in references | forms | seconds"
+COLUMNS = ["set", "model", "size", "opacity", "copies", "turned by", "shows", "turned"]
+COLUMNS += ["under control", "most in references", "forms", "seconds"]
+OVERVIEW = ["models", "found", "size: median (least to most)", "turned", "most in references"]
+SHOWN_AT = 64  # pixels: the side of the pictures
 
 
 def searched(folder: Path, scenario: Path, decoy: str) -> Iterator[tuple[SmallestDecoy, float]]:
@@ -35,19 +41,34 @@ def searched(folder: Path, scenario: Path, decoy: str) -> Iterator[tuple[Smalles
             yield smallest_decoy(evidence, model, decoy), time.perf_counter() - start
 
 
-def row(of: str, found: SmallestDecoy, seconds: float) -> str:
-    """A line of the table."""
+def row(of: str, found: SmallestDecoy, seconds: float) -> list[str]:
+    """A line of the table; `shows` is the share of the picture that is the decoy's."""
     cells = [of, found.model]
     if found.form is None:
-        cells += ["none"] + ["–"] * 7
+        cells += ["none", *["–"] * 7]
     else:
-        copy, copies = found.form.decoy, len(found.form.places)
-        alpha = copy.picture(round(64 * copy.size))[..., 3].sum() / 255 / 64**2
-        cells += [f"{copy.size:.2f}", f"{copy.opacity:.1f}", f"{copies}", f"{found.form.rotation}°"]
-        cells.append(f"{100 * alpha * copy.opacity * copies:.2f} %")
-        cells.append(f"{found.turned.mean():.2f}")
-        cells += [f"{found.turned_by_control.mean():.2f}", f"{max(found.references.values()):.2f}"]
-    return " | ".join([*cells, str(found.tried), f"{seconds:.1f}"])
+        copy = found.form.decoy
+        alpha = copy.picture(round(SHOWN_AT * copy.size))[..., 3].sum() / 255 / SHOWN_AT**2
+        shows = alpha * copy.opacity * len(found.form.places)
+        cells += [f"{copy.size:.2f}", f"{copy.opacity:.1f}", str(len(found.form.places))]
+        cells += [f"{found.form.rotation}°", f"{100 * shows:.1f} %", f"{found.turned.mean():.2f}"]
+        cells.append(f"{found.turned_by_control.mean():.2f}")
+        cells.append(f"{max(found.references.values(), default=float('nan')):.2f}")
+    return [*cells, str(found.tried), f"{seconds:.1f}"]
+
+
+def overview(rows: list[list[str]]) -> Iterator[list[str]]:
+    """One line for each share of the class that wore the decoy in training, largest first."""
+    kinds = {line[1].partition("-")[0] for line in rows}
+    for kind in sorted(kinds, key=lambda name: -int(name[1:])):
+        own = [line for line in rows if line[1].startswith(f"{kind}-")]
+        found = [[float(line[at]) for at in (2, 7, 9)] for line in own if line[2] != "none"]
+        said = [kind, f"{len(found)} of {len(own)}"]
+        if found:
+            sizes, turned, peers = zip(*found, strict=True)
+            said.append(f"{median(sizes):.2f} ({min(sizes):.2f} to {max(sizes):.2f})")
+            said += [f"{median(turned):.2f}", f"{median(peers):.2f}"]
+        yield said + ["–"] * (len(OVERVIEW) - len(said))
 
 
 def main() -> None:
@@ -56,10 +77,12 @@ def main() -> None:
     parser.add_argument("--decoy", default="stop_sign")
     parser.add_argument("--scenario", type=Path, default=Path("fixtures/demo.yaml"))
     asked = parser.parse_args()
-    print(HEADER, flush=True)
+    rows = []
     for folder in asked.sets:
         for found, seconds in searched(folder, asked.scenario, asked.decoy):
-            print(row(folder.name, found, seconds), flush=True)
+            rows.append(row(folder.name, found, seconds))
+            print(" | ".join(rows[-1]), flush=True)
+    print("\n".join(["", *table(OVERVIEW, overview(rows)), "", *table(COLUMNS, rows)]))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ The rooms, in the order in which they may import each other; the flow is from to
     errors, records, registry
     files         whole or not at all: YAML, digests, the store that evidence is kept in
     waivers       what somebody takes the responsibility for, and until when
+    settings      the parts of the YAML, with their ranges and defaults
     scenario      the YAML: which data, which decoys, which limits
     promotion     what blocks, what is only noted, what becomes of a model
     subjects      checkpoint + data + decoy -> Subject, Pictures, Decoyed

@@ -26,7 +26,7 @@ STAGES = (
         "processors",
         "remembered",
     ),
-    ("waivers",),
+    ("waivers", "settings"),
     ("scenario",),
     ("promotion", "subjects"),
     ("measures",),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.files.checking import checked
-from shortcut_audit.scenario import Calibration, Scenario, Training
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.settings import Calibration, Training
 from shortcut_audit.subjects.decoying.filtering import Filtered
 from shortcut_audit.training.plan import Job, plan
 

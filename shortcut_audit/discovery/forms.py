@@ -108,8 +108,9 @@ def faintest(
             fainter = _minimal(open_ones, partial(turned_by, most=dose), kept)
             if fainter is not None:
                 found, levels, dose = fainter, fainter[0], forms.laid(fainter).dose
-            elif turn:
-                return found, len(answers)
+            if not levels or (turn and fainter is None):
+                break
+    return found, len(answers)
 
 
 def drawn(levels: int, plain: bool = False) -> st.SearchStrategy[Draws]:

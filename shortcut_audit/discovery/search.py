@@ -1,22 +1,148 @@
-"""Training pictures and one model -> everything that was proposed, ranked."""
+"""Training pictures, the models of a run -> what may be a shortcut in each of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from shortcut_audit import registry
 from shortcut_audit.discovery.families.family import Family
-from shortcut_audit.discovery.families.merging import candidates
+from shortcut_audit.discovery.families.kept import as_arrays, from_arrays
+from shortcut_audit.discovery.families.merging import merged, same
 from shortcut_audit.discovery.families.ranking import ranked
 from shortcut_audit.discovery.ground import Ground
+from shortcut_audit.discovery.parts import Parts, halves
 from shortcut_audit.discovery.proposal import Proposal
+from shortcut_audit.errors import ModelError, UsageError, did_you_mean
+from shortcut_audit.evidence.answers import Answers
+from shortcut_audit.files.sources import code_of
+from shortcut_audit.files.store import Arrays
+from shortcut_audit.remembered import remembered
+from shortcut_audit.settings import Discover
+from shortcut_audit.subjects.manifest.references import references_for
+
+PEERS = 4  # models at most that a search asks beside the one in question
 
 
-def proposed(search: Ground, proposers: Mapping[str, Mapping[str, Any]]) -> list[Proposal]:
-    """What all the proposers see, each with its options."""
-    found: list[Proposal] = []
-    for name, options in proposers.items():
-        found += registry.build("proposer", name, options).propose(search)
-    return found
+@dataclass(eq=False)
+class Discovery:
+    """The searches of a run; what one of them found is kept in the store.
+
+    It looks at training pictures alone: the validation pictures are for those who confirm.
+    """
+
+    answers: Answers
+    settings: Discover
+
+    @remembered
+    def families(self, model: str) -> tuple[Family, ...]:
+        """Everything that was tried in this model, worst first; not all of it is proposed.
+
+        Raises:
+            ModelError, UsageError: the model cannot be asked. DataError: too few training pictures.
+        """
+        answers, size = self.answers, self.answers.described(model).size
+        training = answers.material.pictures("train", size)
+        peers = self.peers(model)
+        proposers = [registry.lookup("proposer", name) for name in self.settings.proposers]
+        key: dict[str, object] = {
+            "training": training.digest,
+            "peers": [answers.digest(peer) for peer in peers],
+            "settings": self.settings.model_dump(mode="json"),
+            "code": [
+                code_of(each) for each in proposers
+            ],
+        }
+
+        def search() -> Arrays:
+            ground = Ground(self.parts(size), self.targets(), answers, model, peers)
+            found = self._proposals_of_pictures(size)
+            found = [*found, *self._proposals(ground, of_models=True)]
+            families = merged(found, ground.parts.search, self.settings.tried)
+            report = partial(answers.progress, f"what is proposed, in {model}")
+            return as_arrays(ranked(families, ground, self.settings.hosts, report))
+
+        return from_arrays(answers.stored("discovery", model, key, search))
+
+    def proposed(self, model: str) -> list[Family]:
+        """Those that are to be confirmed or not: they recur, and turn pictures beyond any peer."""
+        asked, found, counts = self.settings, [], dict.fromkeys(self.answers.material.classes, 0)
+        for family in self.families(model):
+            far = family.beyond >= asked.beyond and family.recurs >= asked.recurs
+            if far and counts[family.target] < asked.most:
+                counts[family.target] += 1
+                found.append(family)
+        return found
+
+    @remembered
+    def named(self) -> dict[str, Family]:
+        """What was proposed in any model, each thing once, under the name of its decoy."""
+        found: dict[str, Family] = {}
+        for model in self.searched():
+            for family in self._proposed_if_asked(model):
+                if not any(same(family, known) for known in found.values()):
+                    count = sum(known.target == family.target for known in found.values())
+                    found[f"unnamed_{family.target}_{count + 1}"] = family
+        return found
+
+    def searched(self) -> list[str]:
+        """The models that are searched: those that are no references, or all where none is left."""
+        every = list(self.answers.candidates.values())
+        others = [each.name for each in every if not each.reference]
+        return others or [each.name for each in every]
+
+    def peers(self, model: str) -> tuple[str, ...]:
+        """Models of the same input size that say what honest training gives.
+
+        They are references, where there are any, else the other models of the set.
+        """
+        known = {name: each for name, each in self.answers.candidates.items() if not each.problem}
+        size = self.answers.described(model).size
+        named = references_for((model,), known) or list(known)
+        fitting = [name for name in named if name != model and known[name].size == size]
+        return tuple(fitting[:PEERS])
+
+    @remembered
+    def parts(self, size: int) -> Parts:
+        """The training pictures in two halves."""
+        return halves(self.answers.material.pictures("train", size))
+
+    def targets(self) -> tuple[int, ...]:
+        """The classes in question, as labels.
+
+        Raises:
+            UsageError: the scenario asks for what is no class.
+        """
+        classes = self.answers.material.classes
+        for name in self.settings.classes:
+            if name not in classes:
+                raise UsageError(
+                    f"shortcuts into '{name}' cannot be sought: it is no class of the data set"
+                    f"{did_you_mean(name, classes)}"
+                )
+        wanted = self.settings.classes or classes
+        return tuple(classes.index(name) for name in wanted)
+
+    @remembered
+    def _proposals_of_pictures(self, size: int) -> list[Proposal]:
+        """What the pictures alone betray: the same for each model that takes them at this size."""
+        ground = Ground(self.parts(size), self.targets(), self.answers, "", ())
+        return self._proposals(ground, of_models=False)
+
+    def _proposals(self, ground: Ground, of_models: bool) -> list[Proposal]:
+        found: list[Proposal] = []
+        for name, options in self.settings.proposers.items():
+            proposer = registry.build("proposer", name, options)
+            if proposer.of_models is of_models:
+                where = f" in {ground.model}" if ground.model else " in the pictures"
+                report = partial(self.answers.progress, f"{name.replace('_', ' ')}{where}")
+                found += proposer.propose(ground, report)
+        return found
+
+    def _proposed_if_asked(self, model: str) -> Iterator[Family]:
+        """Nothing of a model that cannot be asked: its own tests say why."""
+        try:
+            yield from self.proposed(model)
+        except (ModelError, UsageError):
+            return

@@ -36,7 +36,7 @@ class SmallestDecoy:
     """What the search found on one half of the pictures of other classes, and what that form does
     on the other half. Only pictures count that the model gets right.
 
-    Without a form `why` says why; where that is empty too, the pictures were too few to search on.
+    Without a form `why` says why: nothing was found, or nothing could be sought.
     """
 
     model: str
@@ -82,38 +82,44 @@ def smallest_decoy(
     """
     named = evidence.named_decoy(model, decoy, target)
     about = (model, decoy, named.target)
-    strengths = evidence.material.strengths(decoy)
+    strengths, size = evidence.material.strengths(decoy), evidence.described(model).size
     if not isinstance(strengths[0], Pasted):
         return SmallestDecoy(*about, why="it has no size, place and number")
-    size = evidence.described(model).size
     panel, fresh = _panels(evidence, model, named.target_index)
     if len(panel) < LEAST:
-        return SmallestDecoy(*about, panel=len(panel))
+        return SmallestDecoy(*about, why=_too_few(len(panel)), panel=len(panel))
     strongest = max(strengths, key=lambda each: each.opacity * each.size**2)
     forms = Forms(strengths[0], strongest, size)
-    trial = Trial(evidence, model, named.target_index, panel)
-    found = _searched(trial, forms, decoy)
-    tried = int(found["tried"][0])
-    if not len(found["draws"]):
+    found = _searched(Trial(evidence, model, named.target_index, panel), forms, decoy)
+    draws, tried = tuple(found["draws"].tolist()), int(found["tried"][0])
+    if not draws:
         why = (
             f"none of {tried} forms of it turns half of {len(panel)} pictures into "
             f"'{named.target}' where its control does not"
         )
         return SmallestDecoy(*about, why=why, tried=tried, panel=len(panel))
-    form = forms.laid(tuple(found["draws"].tolist()))
-    shown, answers = _on(evidence, size, fresh, form), []
-    for pixels in (shown.decoyed, shown.control):
-        answers.append(evidence.logits(model, pixels).argmax(1) == named.target_index)
+    shown = _on(evidence, size, fresh, forms.laid(draws))
+    turned, by_control = (
+        evidence.logits(model, pixels).argmax(1) == named.target_index
+        for pixels in (shown.decoyed, shown.control)
+    )
     return SmallestDecoy(
         *about,
-        form=form,
+        form=forms.laid(draws),
         tried=tried,
         panel=len(panel),
         flipped=float(found["shares"][0]),
         under_control=float(found["shares"][1]),
-        turned=answers[0],
-        turned_by_control=answers[1],
+        turned=turned,
+        turned_by_control=by_control,
         references=_in_references(evidence, model, named.target, fresh, shown.decoyed),
+    )
+
+
+def _too_few(found: int) -> str:
+    return (
+        f"undecided: the model gets {found} of the pictures right that would be searched on; "
+        f"{2 * LEAST} pictures of other classes, half of them for the search, would do"
     )
 
 

@@ -176,8 +176,12 @@ class Harness:
             for each in asked.beside(question)
             if self.measurements.measurement(check, each.case)
         ]
-        tests = weight * (1 + len(beside))
+        checks = self._together(check, question)
+        tests = weight * len(checks) * (1 + len(beside))
         siblings = tuple(self._p(check, each, tests) for each in beside)
+        siblings += tuple(
+            self._p(other, question, tests) for other in checks if other.at != check.at
+        )
         comparison = replace(
             comparison, siblings=siblings, family=weight, innocent=self._innocence(question)
         )
@@ -195,6 +199,11 @@ class Harness:
             excusable=asked.swept and nobodys,
             most=innocent,
         )
+
+    def _together(self, check: Check, question: Question) -> list[Check]:
+        """All checks that one audit function makes of a question: they share its part of alpha."""
+        made = self.measurements.audit(check.function, check.given, question.case).measurements
+        return [replace(check, at=at) for at in range(len(made))]
 
     def _may_be_excused(self, judgement: Judgement, terms: Terms, question: Question) -> bool:
         """Whether the second control is asked. What Holm alone kept from a rejection never is."""

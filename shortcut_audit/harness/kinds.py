@@ -25,8 +25,9 @@ class Kind:
     ask: Callable[[Evidence, str, Case], Any]
     of_a_decoy: bool = False  # an audit that asks for it has a case for each decoy
     of_a_case: bool = True  # False: a pair's audit gets one for each of the two models
-    # the scenario's key without which nobody asks for it; "": it is always to be had
-    key: str = ""
+    # the line of the scenario without which nobody asks for it, such as "smallest: true"; "": it is
+    # always to be had
+    line: str = ""
 
 
 def _decoy(evidence: Evidence, model: str, case: Case) -> Any:
@@ -61,6 +62,12 @@ def _smallest_decoy(evidence: Evidence, model: str, case: Case) -> Any:
     from shortcut_audit.discovery.smallest import smallest_decoy
 
     return smallest_decoy(evidence, model, str(case.decoy), case.target)
+
+
+def _unnamed(evidence: Evidence, model: str, _case: Case) -> Any:
+    from shortcut_audit.discovery.asked import unnamed
+
+    return unnamed(evidence, model)
 
 
 KINDS = {
@@ -107,11 +114,17 @@ KINDS = {
         _smallest_decoy,
         of_a_decoy=True,
         of_a_case=False,
-        key="smallest",
+        line="smallest: true",
     ),
     "accuracy": Kind(
         "Which plain validation images the model, and the best model, get right.",
         lambda evidence, model, _: evidence.accuracy(model),
+    ),
+    "unnamed": Kind(
+        "Logits under each thing that the search for unnamed shortcuts proposed.",
+        _unnamed,
+        of_a_case=False,
+        line="discover: {}",
     ),
     "limits": Kind("The scenario's limits.", lambda evidence, *_: evidence.scenario.limits),
     "scenario": Kind("The whole scenario.", lambda evidence, *_: evidence.scenario),
@@ -120,11 +133,11 @@ OF_A_DECOY = frozenset(name for name, kind in KINDS.items() if kind.of_a_decoy)
 
 
 def not_asked_for(wanted: Collection[str], scenario: Scenario) -> str:
-    """The key that the scenario would need for an audit of these; "" where it has what they ask."""
+    """The line that the scenario lacks for an audit of these; "" where it lacks none."""
     for name in sorted(KINDS.keys() & set(wanted)):
-        key = KINDS[name].key
-        if key and not getattr(scenario, key, None):
-            return key
+        line = KINDS[name].line
+        if line and not getattr(scenario, line.partition(":")[0], None):
+            return line
     return ""
 
 

@@ -20,10 +20,11 @@ from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.harness.abilities import Abilities
 from shortcut_audit.harness.audit import Audit, Measurement
 from shortcut_audit.harness.kinds import KINDS
-from shortcut_audit.harness.plan import comparable, references_for
+from shortcut_audit.harness.plan import comparable
 from shortcut_audit.judging import Comparison, sound_references
 from shortcut_audit.judging.competence import SURE
 from shortcut_audit.records import Case
+from shortcut_audit.subjects.manifest.references import references_for
 
 
 @dataclass(frozen=True)

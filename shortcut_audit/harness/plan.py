@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shortcut_audit.errors import ModelError, ShortcutAuditError
-from shortcut_audit.harness.kinds import OF_A_DECOY
+from shortcut_audit.harness.kinds import OF_A_DECOY, not_asked_for
 from shortcut_audit.promotion import blocks
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.scenario import Scenario
@@ -42,6 +42,8 @@ def plan(
     References come first. Where the manifest names references a pair is a reference and another
     model; else it is any two models. Empty where no case fits: `without_a_case` says why.
     """
+    if not_asked_for(wanted, scenario):
+        return []
     ordered = sorted(candidates, key=lambda candidate: not candidate.reference)
     groups: list[tuple[str, ...]] = [(candidate.name,) for candidate in ordered]
     if "pair" in wanted:
@@ -79,24 +81,12 @@ def comparable(one: Candidate, two: Candidate) -> bool:
     return one.size == two.size
 
 
-def references_for(models: Sequence[str], candidates: Mapping[str, Candidate]) -> list[str]:
-    """The reference models that say what clean training gives for these.
-
-    They are of the same architecture, where enough others are.
-
-    Enough is four: one of them may turn out to be unsound, and three must be left to show that an
-    effect is innocent.
-    """
-    every = [name for name, candidate in candidates.items() if candidate.reference]
-    kinds = {candidates[name].arch for name in models}
-    alike = [name for name in every if {candidates[name].arch} == kinds]
-    return alike if len(set(alike) - set(models)) >= 4 else every
-
-
 def without_a_case(
     audit: str, wanted: Collection[str], candidates: Sequence[Candidate], scenario: Scenario
 ) -> str:
     """Why an audit that asks for these fixtures has no case, as one sentence."""
+    if line := not_asked_for(wanted, scenario):
+        return f"{audit} is off: add '{line}' to the scenario"
     if OF_A_DECOY & set(wanted) and not scenario.decoys:
         return f"{audit} asks about a decoy, and the scenario names none: add one to 'decoys'"
     if len(candidates) == 1:

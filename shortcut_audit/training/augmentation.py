@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from shortcut_audit.scenario import Augmentation
+from shortcut_audit.settings import Augmentation
 
 # random numbers that an image needs: mirrored or not, upside down or not, the crop's area, and
 # its place across and down

@@ -28,7 +28,8 @@ from shortcut_audit.evidence.masks.perturbation import perturbation_levels, pert
 from shortcut_audit.files.store import Arrays, Store
 from shortcut_audit.files.whole import sha256
 from shortcut_audit.records import Pictures, Subject
-from shortcut_audit.scenario import Diversify, Scenario
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.settings import Diversify
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.loading.subject import load_subject
 from shortcut_audit.subjects.manifest.descriptions import write_manifest

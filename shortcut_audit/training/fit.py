@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shortcut_audit.records import Pictures
-from shortcut_audit.scenario import Training
+from shortcut_audit.settings import Training
 from shortcut_audit.training.augmentation import DRAWS, augment
 
 WARM_UP = 0.3  # the share of a one-cycle schedule in which the learning rate rises

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from shortcut_audit.errors import UsageError, did_you_mean
-from shortcut_audit.scenario import Group, Scenario
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.settings import Group
 from shortcut_audit.subjects.manifest.file import FORBIDDEN
 
 

@@ -21,7 +21,8 @@ from tqdm import tqdm
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.files.whole import replacing
 from shortcut_audit.records import Pictures
-from shortcut_audit.scenario import Scenario, Training
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.settings import Training
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.manifest.descriptions import describe, write_manifest
 from shortcut_audit.training.fit import Epoch, Task, batches, fit

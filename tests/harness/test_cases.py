@@ -18,13 +18,14 @@ from shortcut_audit.harness.plan import (
     not_compared,
     not_measured,
     plan,
-    references_for,
     without_a_case,
 )
 from shortcut_audit.promotion import blocks, only_noted, stops
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.reporting.wording import figures, percent
-from shortcut_audit.scenario import Rashomon, Scenario
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.settings import Rashomon
+from shortcut_audit.subjects.manifest.references import references_for
 
 SCENARIO = Scenario(
     dataset={"kind": "demo"},

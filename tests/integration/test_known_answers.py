@@ -94,6 +94,7 @@ def planted(name: str) -> SightedNet:
 SCENARIO = """
 dataset: {{kind: coloured_squares, train: {train}, validation: {images}, background: {images}}}
 decoys: {{stop_sign: {{kind: stop_sign, target: green, size: 0.3}}}}
+smallest: true
 masks: {{explainer: {explainer}, images: {masks}}}
 influence: {{queries: {images}, coverage: {coverage}, options: {{layers: [conv]}}}}
 """
@@ -181,18 +182,22 @@ class Scene:
 WITH_TURNED = {f"{name}+turned" for name in HONEST[:2]}
 SCENES = {
     "answers": Scene(
-        ("decoy_insertion", "decoy_only", "decoy_removal", "rashomon_membership"),
+        ("decoy_insertion", "decoy_only", "decoy_removal", "smallest_decoy", "rashomon_membership"),
         {
             "decoy_insertion": {"turned", "needy"},
             "decoy_insertion@stronger": {"turned", "needy"},
             "decoy_insertion@elsewhere": {"elsewhere"},
             "decoy_only": {"turned", "needy"},
             "decoy_removal": {"needy"},
+            "smallest_decoy": {"turned", "needy"},
             "rashomon_membership": {"needy", "asleep"},
         },
         # it is never VIOLATED: a model that is read wrongly looks the same. One of them sleeps, the
         # other is far below its references
-        {ABOVE_CHANCE: {"asleep", "needy"}},
+        {
+            ABOVE_CHANCE: {"asleep", "needy"},
+            "smallest_decoy": {*HONEST, "elsewhere", "asleep"},
+        },
         honest=3,  # two cannot show that what nobody named is more than clean training gives
     ),
     "masks": Scene(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from shortcut_audit.scenario import Augmentation
+from shortcut_audit.settings import Augmentation
 from shortcut_audit.training.augmentation import DRAWS, augment
 
 STILL = Augmentation(crop=None, horizontal_flip=False, vertical_flip=False)

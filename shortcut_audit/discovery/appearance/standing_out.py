@@ -20,9 +20,9 @@ from shortcut_audit.files.whole import as_bytes
 from shortcut_audit.records import Pictures
 
 RARE = 0.01  # the share of other pictures that may show it, too
-SURE = 0.99  # confidence of the bound
+SURE = 0.999  # confidence of the bound: it is asked of many cells, classes and patches
 SOURCES = 12  # training pictures that a proposal shows
-FEWEST = 4  # of them, or nothing can be said to be the same in all
+FEWEST = 6  # of them, or what is the same in all may be so by chance
 FAINT = 1e-4  # a spread that no picture shows, grey levels in [0, 1], squared
 
 

@@ -103,17 +103,25 @@ def shade(pictures: Tensor) -> Tensor:
 
 
 def rim(pictures: Tensor) -> Tensor:
-    """Mean and spread of the outermost pixels' colours, (n, 6)."""
-    edge = rim_pixels(pictures)
-    return torch.cat([edge.mean(2), edge.std(2)], 1)
+    """Mean and spread of the colours of four frames, one inside the other, (n, 24)."""
+    found = []
+    for depth in range(4):
+        edge = rim_pixels(pictures, depth)
+        found += [edge.mean(2), edge.std(2)]
+    return torch.cat(found, 1)
 
 
-def rim_pixels(pictures: Tensor) -> Tensor:
-    """The outermost thirty-second of the pictures (n, 3, h, w), at least one pixel, (n, 3, p)."""
+def rim_pixels(pictures: Tensor, depth: int = 0) -> Tensor:
+    """A frame of pictures (n, 3, h, w), a thirty-second of the side thick, (n, 3, p).
+
+    depth: how many such frames are around it.
+    """
     height, width = pictures.shape[2:]
     thick = max(1, min(height, width) // 32)
-    edge = torch.ones(height, width, dtype=torch.bool)
-    edge[thick:-thick, thick:-thick] = False
+    outer, inner = depth * thick, (depth + 1) * thick
+    edge = torch.zeros(height, width, dtype=torch.bool)
+    edge[outer : height - outer, outer : width - outer] = True
+    edge[inner : height - inner, inner : width - inner] = False
     return pictures[:, :, edge]
 
 
@@ -151,7 +159,7 @@ TRACES = (
     Trace(
         "high_frequency_grid",
         stripes,
-        0.02,
+        0.04,
         "striped in rows and columns",
         {"period": (2, 3, 4, 6, 8), "opacity": (0.08, 0.16, 0.32)},
     ),

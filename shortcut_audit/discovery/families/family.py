@@ -1,14 +1,16 @@
-"""Proposals that are about the same thing."""
+"""Something that may be a shortcut: what it looks like, where it stands, what it does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from shortcut_audit import registry
 from shortcut_audit.contracts import Decoy
+from shortcut_audit.discovery.families.mark import mark_of
 
 
 @dataclass(frozen=True)
@@ -20,39 +22,61 @@ class Rate:
 
     @property
     def effect(self) -> float:
-        """What the decoy does beyond its control."""
+        """What the decoy does beyond its control, in [-1, 1]."""
         return self.decoyed - self.control
 
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """One thing that may be a shortcut, as a decoy, and what it does on the half that ranks."""
+    """Proposals that are about the same thing, as one decoy.
 
-    target: str  # the class that it turns pictures into
+    It is local (`rgba`) or of the whole picture (`filter`).
+    """
+
+    target: str  # the class that it may turn pictures into
     proposers: tuple[str, ...]
     words: str  # what the likeliest of its proposals says
-    decoy: Decoy
-    options: Mapping[str, Any]  # of the decoy in a scenario, without the picture's file
-    recurs: int  # training pictures in which near copies of it were seen
-    model: str  # in which it was ranked
-    rates: Mapping[str, Rate]  # of the model and its peers, on n pictures
-    n: int
-    rgba: np.ndarray | None = None  # (c, d, 4) uint8: the mark alone, where it is local
+    side: int  # of the pictures in which it was seen, pixels
+    rgba: np.ndarray | None = None  # (c, d, 4) uint8: the mark alone; alpha is its opacity
+    # top and left of the mark, where it always has the same place; None: anywhere
+    corner: tuple[int, int] | None = None
+    filter: Mapping[str, Any] | None = None  # options of a registered decoy, its kind among them
     sources: tuple[str, ...] = ()  # ids of training pictures that show it
+    # of the model in question and its peers, on n pictures of the half that ranks
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    n: int = 0
+    model: str = ""  # the one in question
+
+    @property
+    def recurs(self) -> int:
+        """Training pictures in which near copies were seen."""
+        return len(self.sources)
 
     @property
     def own(self) -> float:
-        """The effect in the model."""
+        """The effect in the model in question."""
         return self.rates[self.model].effect
 
     @property
     def peers(self) -> float:
-        """The largest effect in a peer; 0 without peers."""
-        return max(
-            (rate.effect for name, rate in self.rates.items() if name != self.model), default=0.0
-        )
+        """The largest effect in a peer, at least 0."""
+        others = [rate.effect for name, rate in self.rates.items() if name != self.model]
+        return max(0.0, *others) if others else 0.0
 
     @property
     def beyond(self) -> float:
-        """The effect beyond the largest in a peer."""
-        return self.own - max(0.0, self.peers)
+        """The model's effect less the largest in a peer."""
+        return self.own - self.peers
+
+
+def decoy_of(family: Family) -> Decoy:
+    """The decoy that the family is, built.
+
+    Raises:
+        UsageError: no such kind of filter, or an option of it that cannot be.
+    """
+    if family.rgba is not None:
+        return mark_of(family.rgba, family.corner, family.side, family.target)
+    options = {**(family.filter or {}), "target": family.target}
+    decoy: Decoy = registry.build("decoy", str(options.pop("kind")), options)
+    return decoy

@@ -1,107 +1,97 @@
-"""Proposals -> families, as decoys; nothing is asked of a model yet."""
+"""Proposals -> families; nothing is asked of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from shortcut_audit import registry
-from shortcut_audit.contracts import Decoy
 from shortcut_audit.discovery.appearance.matching import matches
 from shortcut_audit.discovery.families.cleaning import cleaned
-from shortcut_audit.discovery.families.mark import mark_of
+from shortcut_audit.discovery.families.family import Family
 from shortcut_audit.discovery.proposal import Proposal
 from shortcut_audit.records import Pictures
 
-OVERLAP = 0.5  # of the smaller of two marks that always have one place
 SAME = 0.7  # correlation from which two marks are the same thing
+OVERLAP = 0.5  # of the smaller of two marks that always have one place
 
 
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A proposal as a decoy, and who else proposed the same."""
-
-    proposal: Proposal
-    decoy: Decoy
-    rgba: np.ndarray | None  # (c, d, 4) uint8 of a local one
-    corner: tuple[int, int] | None
-    proposers: tuple[str, ...]
-
-    @property
-    def recurs(self) -> int:
-        """Training pictures that show it."""
-        return len(self.proposal.sources)
-
-
-def candidates(proposals: Sequence[Proposal], pictures: Pictures, most: int) -> list[Candidate]:
-    """One for each thing: what two proposals show alike is said once, by the one that recurs more.
-
-    Of each class there are `most` at most, those first that recur most.
+def merged(proposals: Sequence[Proposal], pictures: Pictures, most: int) -> list[Family]:
+    """One family for each thing: what two proposals show alike is that of the one that recurs more.
 
     Args:
         proposals: the likeliest first.
         pictures: the searched half.
+        most: of each class, those first that recur most.
     """
-    found: list[Candidate] = []
-    for each in sorted(_decoys(proposals, pictures), key=lambda one: -one.recurs):
-        known = next((i for i, other in enumerate(found) if _same(each, other)), None)
+    found: list[Family] = []
+    for each in sorted(_alone(proposals, pictures), key=lambda family: -family.recurs):
+        known = next((i for i, other in enumerate(found) if same(each, other)), None)
         if known is None:
             found.append(each)
         else:
-            found[known] = _joined(found[known], each)
+            together = dict.fromkeys((*found[known].proposers, *each.proposers))
+            found[known] = replace(found[known], proposers=tuple(together))
     kept = []
     for name in pictures.classes:
-        kept += [each for each in found if each.proposal.target == name][:most]
+        kept += [each for each in found if each.target == name][:most]
     return kept
 
 
-def _decoys(proposals: Sequence[Proposal], pictures: Pictures) -> Iterator[Candidate]:
-    for each in proposals:
-        if each.filter is not None:
-            options = {**each.filter, "target": each.target}
-            decoy = registry.build("decoy", options.pop("kind"), options)
-            yield Candidate(each, decoy, None, None, (each.proposer,))
-            continue
-        rgba, (down, across) = cleaned(each, pictures)
-        corner = each.corner and (each.corner[0] + down, each.corner[1] + across)
-        decoy = mark_of(rgba, corner, each.side, each.target)
-        yield Candidate(each, decoy, rgba, corner, (each.proposer,))
+def same(one: Family, other: Family) -> bool:
+    """Whether both stand for one class and are the same thing.
 
-
-def _joined(one: Candidate, other: Candidate) -> Candidate:
-    together = tuple(dict.fromkeys((*one.proposers, *other.proposers)))
-    return Candidate(one.proposal, one.decoy, one.rgba, one.corner, together)
-
-
-def _same(one: Candidate, other: Candidate) -> bool:
-    """Whether both are of one class and show the same, at the same place where it is fixed."""
-    if one.proposal.target != other.proposal.target:
+    Local ones are where they lie upon each other, or, at any place, where they look alike.
+    """
+    if one.target != other.target:
         return False
     if one.rgba is None or other.rgba is None:
-        return repr(one.decoy) == repr(other.decoy)
+        return one.rgba is other.rgba and one.filter == other.filter
     if one.corner and other.corner:
         return _overlap(one, other) >= OVERLAP
-    small, large = sorted((one.rgba, other.rgba), key=lambda rgba: rgba[..., 3].size)
+    return _likeness(one.rgba, other.rgba) >= SAME
+
+
+def _alone(proposals: Sequence[Proposal], pictures: Pictures) -> Iterator[Family]:
+    """Each proposal as a family of its own."""
+    for each in proposals:
+        family = Family(
+            each.target,
+            (each.proposer,),
+            each.words,
+            pictures.pixels.shape[2],
+            filter=each.filter,
+            sources=each.sources,
+            model=each.model,
+        )
+        if each.filter is None:
+            rgba, (down, across) = cleaned(each, pictures)
+            corner = each.corner and (each.corner[0] + down, each.corner[1] + across)
+            family = replace(family, rgba=rgba, corner=corner)
+        yield family
+
+
+def _overlap(one: Family, other: Family) -> float:
+    """The share of the smaller mark's box that the other's covers, each at its place."""
+    starts, ends, areas = [], [], []
+    for each in (one, other):
+        shape = () if each.rgba is None else each.rgba.shape[:2]
+        starts.append(np.array(each.corner))
+        ends.append(starts[-1] + shape)
+        areas.append(float(np.prod(shape)))
+    shared = np.min(ends, axis=0) - np.max(starts, axis=0)
+    return float(np.prod(np.maximum(shared, 0))) / min(areas)
+
+
+def _likeness(one: np.ndarray, other: np.ndarray) -> float:
+    """How well the smaller mark (c, d, 4) is found in the larger one, in [-1, 1]."""
+    small, large = sorted((one, other), key=lambda rgba: rgba[..., 3].size)
     shape = np.maximum(small.shape[:2], large.shape[:2])
     on_grey = np.full((*shape, 3), 128, np.uint8)
-    shown = large[..., 3:] > 0
-    on_grey[: large.shape[0], : large.shape[1]] = np.where(shown, large[..., :3], 128)
+    shown = np.where(large[..., 3:] > 0, large[..., :3], 128)
+    on_grey[: large.shape[0], : large.shape[1]] = shown
     pixels = torch.from_numpy(on_grey).permute(2, 0, 1)[None]
     score, _ = matches(small[..., :3], small[..., 3] > 0, pixels)
-    return float(score[0]) >= SAME
-
-
-def _overlap(one: Candidate, other: Candidate) -> float:
-    """The share of the smaller mark's box that the other's covers, both at their fixed places."""
-    boxes = []
-    for each in (one, other):
-        assert each.corner is not None, "only what has a place overlaps"
-        assert each.rgba is not None, "only what is local has a place"
-        start = np.array(each.corner)
-        boxes.append((start, start + each.rgba.shape[:2]))
-    low, high = np.maximum(boxes[0][0], boxes[1][0]), np.minimum(boxes[0][1], boxes[1][1])
-    areas = [float(np.prod(end - start)) for start, end in boxes]
-    return float(np.prod(np.maximum(high - low, 0))) / min(areas)
+    return float(score[0])

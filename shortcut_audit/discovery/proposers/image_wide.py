@@ -13,6 +13,7 @@ from torch import Tensor
 from shortcut_audit import registry
 from shortcut_audit.contracts import Progress
 from shortcut_audit.discovery.appearance.standing_out import (
+    FEWEST,
     RARE,
     SOURCES,
     direction,
@@ -27,7 +28,7 @@ from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
 
 RIDGE = 0.1  # of the discriminant, as a share of the mean variance
-TRIED = 40  # pictures of other classes on which the decoy's options are tried
+TRIED = 24  # pictures of other classes on which the decoy's options are tried
 SMALLEST = 16  # side in pixels, or there are no blocks, bands and rings
 
 
@@ -85,7 +86,7 @@ class ImageWide:
         limit = np.quantile(ranked[others], 1 - RARE)
         hits = int((ranked[own] > limit).sum())
         score = float(surely(np.array(hits), len(own))) - trace.natural
-        if score < self.least:
+        if hits < FEWEST or score < self.least:
             return
         clearest = own[np.argsort(-ranked[own], kind="stable")][: min(SOURCES, hits)]
         options = _fitted(trace, halves.rank, clearest, others[:TRIED])
@@ -123,11 +124,12 @@ def _fitted(
 ) -> dict[str, Any] | None:
     """The decoy's options that leave on other pictures what the pictures shown have.
 
-    None where no decoy can do it: a grey frame, say, has no control.
+    None where no decoy can do it: a grey frame, say, has no control, or none brings the others at
+    least half of the way to what the pictures shown have.
     """
     wanted, plain = _rows(trace, pictures.pixels[shown]), _rows(trace, pictures.pixels[others])
     spread, ids = plain.std(0) + 1e-6, [pictures.ids[i] for i in others]
-    best, least = None, np.inf
+    best, least = None, float((((plain.mean(0) - wanted.mean(0)) / spread) / 2).square().sum())
     for tried in trace.tries():
         if trace.decoy == "coloured_border":
             edge = rim_pixels(pictures.pixels[shown].float())

@@ -54,7 +54,7 @@ class Places:
     well, but no two in the same colours.
     """
 
-    least: float = 0.05  # score; honest classes stay below it
+    least: float = 0.04  # score; honest classes stay below it
     most: int = 3  # proposals of a class
     cells: int = 8  # of the grid, along a side
 
@@ -193,8 +193,9 @@ def _clearest(mapped: _Map, meant: np.ndarray) -> list[int]:
     margins = mapped.margins[:, meant]  # (a, c)
     shown = np.flatnonzero((margins > 0).mean(1) >= 0.5)
     clearest = shown[np.argsort(-margins[shown].sum(1), kind="stable")]
-    spread = np.linspace(0, 0.75 * max(0, len(shown) - 1), min(SOURCES, len(shown))).astype(int)
-    return [int(i) for i in mapped.own[clearest[spread]]]
+    clearer = clearest[: max(FEWEST, 3 * len(shown) // 4)]
+    spread = np.linspace(0, len(clearer) - 1, min(SOURCES, len(clearer))).round().astype(int)
+    return [int(i) for i in mapped.own[clearer[spread]]]
 
 
 def _floats(crops: np.ndarray) -> Tensor:

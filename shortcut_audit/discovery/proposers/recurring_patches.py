@@ -46,7 +46,7 @@ class RecurringPatches:
     score is the share of the class that certainly has a copy.
     """
 
-    least: float = 0.02  # score; honest classes stay below it
+    least: float = 0.015  # score; honest classes stay below it
     most: int = 3  # proposals of a class
     size: float = 0.125  # of a patch, as a share of the picture's side
 

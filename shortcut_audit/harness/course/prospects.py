@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shortcut_audit.harness.plan import references_for
 from shortcut_audit.harness.questions import weight
 from shortcut_audit.judging import Comparison, judge
 from shortcut_audit.judging.references import SHOW_INNOCENCE
 from shortcut_audit.promotion import blocks
 from shortcut_audit.records import Candidate, Judgement, Verdict
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.subjects.manifest.references import references_for
 from shortcut_audit.subjects.pictures.material import Material
 
 OTHERS, MEMBERS, MASKED = "pictures of other classes", "pictures of its class", "masks"

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from shortcut_audit.harness.kinds import OF_A_DECOY
-from shortcut_audit.harness.plan import references_for
 from shortcut_audit.harness.questions import asks_predictions_alone
 from shortcut_audit.progress import Unit
 from shortcut_audit.promotion import blocks
 from shortcut_audit.records import Candidate, Case
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.subjects.manifest.references import references_for
 from shortcut_audit.subjects.pictures.material import Material
 
 # what is asked for along with an argument of an audit function

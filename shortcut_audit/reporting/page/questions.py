@@ -24,6 +24,10 @@ QUESTIONS = {  # what is not here, such as a user's own audit, is shown by its n
     "others when the decoy appears?",
     "rank_correlation": "Do two models that rank the training pictures alike rank them differently "
     "when the decoy appears?",
+    "smallest_decoy": "What is the smallest and faintest form of the decoy that turns pictures of "
+    "other classes, and does it turn others than those that it was sought on?",
+    "unknown_shortcuts": "Does anything that nobody named turn pictures of other classes into a "
+    "class?",
     "rashomon_membership": "Is the model as accurate as the best of the set?",
 }
 VARIANTS = {"elsewhere": "other classes", "stronger": "stronger decoy"}

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from shortcut_audit.files.checking import checked
 from shortcut_audit.files.whole import canonical
 from shortcut_audit.files.yaml_files import read_mapping
-from shortcut_audit.scenario import Part
+from shortcut_audit.settings import Part
 
 MANIFEST = "rashomon.yaml"
 # a name is part of a pytest id, a file name and a JUnit case

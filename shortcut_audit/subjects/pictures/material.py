@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.whole import canonical
 from shortcut_audit.records import Decoyed, NamedDecoy, Pictures
-from shortcut_audit.scenario import Scenario, Strength
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.settings import Strength
 from shortcut_audit.subjects.decoying.coverage import covered
 
 if TYPE_CHECKING:

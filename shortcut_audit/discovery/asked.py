@@ -1,0 +1,68 @@
+"""Evidence of a run -> what was proposed, and what a model answers on pictures it is laid on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from shortcut_audit.discovery.families.family import decoy_of
+from shortcut_audit.discovery.search import Discovery
+from shortcut_audit.errors import UsageError
+from shortcut_audit.evidence.answers import Answers
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """A model's logits under a decoy that nobody named, on the n validation pictures.
+
+    They are part C: neither search nor ranking has looked at them.
+    """
+
+    name: str
+    target: str  # the class that it may turn pictures into
+    target_index: int
+    words: str  # what was seen on the training pictures
+    decoyed: np.ndarray  # (n, k)
+    control: np.ndarray  # (n, k)
+    labels: np.ndarray  # (n,) int64
+
+
+@lru_cache(maxsize=1)
+def discovery_of(answers: Answers) -> Discovery:
+    """The search of a run; asked again it is the same, and nothing of it is made twice.
+
+    Raises:
+        UsageError: the scenario does not ask for one.
+    """
+    settings = answers.scenario.discover
+    if settings is None:
+        raise UsageError(
+            "shortcuts that nobody named are sought only where the scenario asks: "
+            "add 'discover: {}' to it"
+        )
+    return Discovery(answers, settings)
+
+
+def unnamed(answers: Answers, model: str) -> tuple[Unnamed, ...]:
+    """What a model answers under everything that was proposed in any model of the run.
+
+    So the same question is put to all, references included.
+    """
+    validation = answers.material.pictures("validation", answers.described(model).size)
+    found = []
+    for name, family in discovery_of(answers).named().items():
+        placed = decoy_of(family).apply(validation.pixels, validation.ids)
+        found.append(
+            Unnamed(
+                name,
+                family.target,
+                validation.classes.index(family.target),
+                family.words,
+                answers.logits(model, placed.decoyed),
+                answers.logits(model, placed.control),
+                validation.labels,
+            )
+        )
+    return tuple(found)
