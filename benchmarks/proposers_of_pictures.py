@@ -92,6 +92,8 @@ class Planted:
             return None
         if proposal.filter is not None:
             return (1.0, 1.0) if proposal.filter["kind"] == self.kind else None
+        if self.footprint[self.footprint.any((1, 2))].all():
+            return None  # the whole picture: every place is on it
         found = overlap(proposal, self.pictures, self.footprint)
         return found if found[0] >= FITS else None
 

@@ -207,3 +207,8 @@ class Discover(Part):
     # class than under its control, and than in any peer
     recurs: int = Field(6, ge=2)
     beyond: float = Field(0.10, gt=0, lt=1)
+
+    @field_validator("classes")
+    @classmethod
+    def _as_classes_are(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(canonical(name) for name in value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from shortcut_audit import registry
+from shortcut_audit.contracts import Proposer
 from shortcut_audit.discovery.families.family import Family
 from shortcut_audit.discovery.families.kept import as_arrays, from_arrays
 from shortcut_audit.discovery.families.merging import merged, same
@@ -16,12 +17,13 @@ from shortcut_audit.discovery.parts import Parts, halves
 from shortcut_audit.discovery.proposal import Proposal
 from shortcut_audit.errors import ModelError, UsageError, did_you_mean
 from shortcut_audit.evidence.answers import Answers
-from shortcut_audit.files.sources import code_of
+from shortcut_audit.files.sources import code_of, our_code
 from shortcut_audit.files.store import Arrays
 from shortcut_audit.remembered import remembered
 from shortcut_audit.settings import Discover
 from shortcut_audit.subjects.manifest.references import references_for
 
+ROOMS = ("discovery",)  # of this package, beside those that an answer depends on
 PEERS = 4  # models at most that a search asks beside the one in question
 
 
@@ -45,18 +47,18 @@ class Discovery:
         answers, size = self.answers, self.answers.described(model).size
         training = answers.material.pictures("train", size)
         peers = self.peers(model)
-        proposers = [registry.lookup("proposer", name) for name in self.settings.proposers]
         key: dict[str, object] = {
             "training": training.digest,
-            "peers": [answers.digest(peer) for peer in peers],
+            "name": model,  # a checkpoint may be renamed, and the sentences name it
+            "peers": {peer: answers.digest(peer) for peer in peers},
             "settings": self.settings.model_dump(mode="json"),
-            "code": [
-                code_of(each) for each in proposers
-            ],
+            "code": [our_code(ROOMS), *(code_of(type(each)) for each in self._proposers())],
         }
 
         def search() -> Arrays:
-            ground = Ground(self.parts(size), self.targets(), answers, model, peers)
+            parts = self.parts(size)
+            able = tuple(peer for peer in peers if self._answers(peer, parts))
+            ground = Ground(parts, self.targets(), answers, model, able)
             found = self._proposals_of_pictures(size)
             found = [*found, *self._proposals(ground, of_models=True)]
             families = merged(found, ground.parts.search, self.settings.tried)
@@ -66,18 +68,26 @@ class Discovery:
         return from_arrays(answers.stored("discovery", model, key, search))
 
     def proposed(self, model: str) -> list[Family]:
-        """Those that are to be confirmed or not: they recur, and turn pictures beyond any peer."""
+        """Those that are to be confirmed or not: they recur, and turn pictures beyond any peer.
+
+        Nothing where there is no peer: a part of the object turns pictures in an honest model too.
+        """
         asked, found, counts = self.settings, [], dict.fromkeys(self.answers.material.classes, 0)
         for family in self.families(model):
             far = family.beyond >= asked.beyond and family.recurs >= asked.recurs
-            if far and counts[family.target] < asked.most:
+            if far and family.compared and counts[family.target] < asked.most:
                 counts[family.target] += 1
                 found.append(family)
         return found
 
     @remembered
     def named(self) -> dict[str, Family]:
-        """What was proposed in any model, each thing once, under the name of its decoy."""
+        """What was proposed in any model, each thing once, under the name of its decoy.
+
+        Raises:
+            UsageError: a class or a proposer that is none. DataError: too few training pictures.
+        """
+        self.targets(), self._proposers()  # the scenario's own mistakes are no model's
         found: dict[str, Family] = {}
         for model in self.searched():
             for family in self._proposed_if_asked(model):
@@ -95,13 +105,13 @@ class Discovery:
     def peers(self, model: str) -> tuple[str, ...]:
         """Models of the same input size that say what honest training gives.
 
-        They are references, where there are any, else the other models of the set.
+        They are references, where any has that size, else the other models of the set.
         """
-        known = {name: each for name, each in self.answers.candidates.items() if not each.problem}
-        size = self.answers.described(model).size
-        named = references_for((model,), known) or list(known)
-        fitting = [name for name in named if name != model and known[name].size == size]
-        return tuple(fitting[:PEERS])
+        size, every = self.answers.described(model).size, self.answers.candidates.items()
+        fitting = {name: each for name, each in every if not each.problem and each.size == size}
+        named = [name for name in references_for((model,), fitting) if name != model]
+        others = named or [name for name in fitting if name != model]
+        return tuple(others[:PEERS])
 
     @remembered
     def parts(self, size: int) -> Parts:
@@ -132,13 +142,25 @@ class Discovery:
 
     def _proposals(self, ground: Ground, of_models: bool) -> list[Proposal]:
         found: list[Proposal] = []
-        for name, options in self.settings.proposers.items():
-            proposer = registry.build("proposer", name, options)
+        for name, proposer in zip(self.settings.proposers, self._proposers(), strict=True):
             if proposer.of_models is of_models:
                 where = f" in {ground.model}" if ground.model else " in the pictures"
                 report = partial(self.answers.progress, f"{name.replace('_', ' ')}{where}")
                 found += proposer.propose(ground, report)
         return found
+
+    @remembered
+    def _proposers(self) -> list[Proposer]:
+        asked = self.settings.proposers.items()
+        return [registry.build("proposer", name, options) for name, options in asked]
+
+    def _answers(self, peer: str, parts: Parts) -> bool:
+        """Whether the peer can be asked: one that is broken must not end another model's search."""
+        try:
+            self.answers.logits(peer, parts.search.pixels)
+        except (ModelError, UsageError):
+            return False
+        return True
 
     def _proposed_if_asked(self, model: str) -> Iterator[Family]:
         """Nothing of a model that cannot be asked: its own tests say why."""

@@ -40,26 +40,33 @@ def shipped_audits() -> Path:
 
 
 def shipped_calibration() -> Path | None:
-    """How often the audits of this version err: in the wheel, or among the documents of a checkout.
+    """How often the audits of this version err; None where it is not there."""
+    return _shipped("calibration.json")
 
-    None where neither is there.
-    """
+
+def shipped_discovery() -> Path | None:
+    """What the search for unnamed shortcuts finds of those that are known; None: not there."""
+    return _shipped("discovery.json")
+
+
+def _shipped(name: str) -> Path | None:
+    """A figure of this version: in the wheel, or among the documents of a checkout."""
     for folder in (PACKAGE, PACKAGE.parent / "docs"):
-        if (folder / "calibration.json").is_file():
-            return folder / "calibration.json"
+        if (folder / name).is_file():
+            return folder / name
     return None
 
 
 @cache
-def our_code() -> str:
+def our_code(rooms: tuple[str, ...] = ROOMS) -> str:
     """A digest of the libraries' versions and of this package's source.
 
-    Of the package only the rooms count in which a model is loaded and asked.
+    Of the package only these rooms count: those in which a model is loaded and asked.
     """
     whole = hashlib.sha256()
     for library in LIBRARIES:
         whole.update(f"{library} {_version(library)}\n".encode())
-    for room in ROOMS:
+    for room in rooms:
         for file in sorted((PACKAGE / room).rglob("*.py")):
             whole.update(f"{file.relative_to(PACKAGE).as_posix()}\n".encode() + file.read_bytes())
     return whole.hexdigest()

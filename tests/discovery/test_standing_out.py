@@ -13,6 +13,7 @@ from shortcut_audit.discovery.appearance.standing_out import (
     common_part,
     direction,
     in_order,
+    shown_by,
     surely,
 )
 
@@ -62,3 +63,12 @@ def test_the_common_part_is_what_does_not_vary() -> None:
     rows, columns = box_of(found)
     assert (rows, columns) == (slice(3, 8), slice(4, 11))
     assert not common_part(others, others, 0.25).any()
+
+
+@given(st.integers(6, 500))
+def test_what_is_shown_is_spread_over_the_clearer_pictures(n: int) -> None:
+    shown = shown_by(np.arange(n))
+    assert len(shown) == min(12, max(6, 3 * n // 4))
+    assert shown[0] == 0
+    assert (np.diff(shown) > 0).all()
+    assert shown[-1] == max(6, 3 * n // 4) - 1

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 from torch import Tensor
 
-from shortcut_audit.discovery.appearance.standing_out import SOURCES
+from shortcut_audit.discovery.appearance.standing_out import FEWEST, SOURCES
 
 RIM = 1 / 6  # of the side: so much is cut out around what the mask revealed
 NEAR = 1  # pixels by which copies at one place may differ
@@ -38,8 +38,8 @@ def aligned(
 ) -> Aligned:
     """Crops around a region that stands at these corners.
 
-    The rim is as wide as the first picture allows, and as most of the others do; one that has less
-    room is left out.
+    The rim is as wide as the first picture allows, and as most of the others do, or fewer than
+    FEWEST would be left; one that has less room is left out.
 
     Args:
         pixels: (n, 3, h, w) uint8.
@@ -50,8 +50,11 @@ def aligned(
     limits = np.array(pixels.shape[2:])
     room = np.concatenate([corners, limits - region.shape - corners], 1)  # (e, 4)
     rim = np.minimum(round(RIM * limits.min()), room)
-    wide = np.minimum(rim[0], np.median(rim, axis=0).astype(int))  # top, left, bottom, right
-    fitting = np.flatnonzero((room >= wide).all(1))[:SOURCES]
+    for share in (0.5, 0.25, 0.0):  # at 0 all fit
+        wide = np.minimum(rim[0], np.quantile(rim, share, axis=0).astype(int))  # top, left, ...
+        fitting = np.flatnonzero((room >= wide).all(1))[:SOURCES]
+        if len(fitting) >= FEWEST:
+            break
     shape = wide[:2] + region.shape + wide[2:]
     crops = []
     for i in fitting:

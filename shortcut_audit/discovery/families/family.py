@@ -53,6 +53,11 @@ class Family:
         return len(self.sources)
 
     @property
+    def compared(self) -> bool:
+        """Whether any peer was asked; without one nothing says what honest training gives."""
+        return len(self.rates) > 1
+
+    @property
     def own(self) -> float:
         """The effect in the model in question."""
         return self.rates[self.model].effect

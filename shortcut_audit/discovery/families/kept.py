@@ -29,7 +29,7 @@ def from_arrays(arrays: Arrays) -> tuple[Family, ...]:
     for i, row in enumerate(json.loads(arrays["families"].tobytes())):
         rates = {name: Rate(**rate) for name, rate in row.pop("rates").items()}
         for name in ("proposers", "sources", "corner"):
-            row[name] = row[name] and tuple(row[name])
+            row[name] = None if row[name] is None else tuple(row[name])
         row["rgba"] = arrays.get(f"rgba{i}")
         found.append(Family(**row, rates=rates))
     return tuple(found)

@@ -74,13 +74,16 @@ def _alone(proposals: Sequence[Proposal], pictures: Pictures) -> Iterator[Family
 
 
 def _overlap(one: Family, other: Family) -> float:
-    """The share of the smaller mark's box that the other's covers, each at its place."""
+    """The share of the smaller mark's box that the other's covers, each at its place.
+
+    Places are shares of the picture: the two may have been seen at different sizes.
+    """
     starts, ends, areas = [], [], []
     for each in (one, other):
         shape = () if each.rgba is None else each.rgba.shape[:2]
-        starts.append(np.array(each.corner))
-        ends.append(starts[-1] + shape)
-        areas.append(float(np.prod(shape)))
+        starts.append(np.array(each.corner) / each.side)
+        ends.append(starts[-1] + np.array(shape) / each.side)
+        areas.append(float(np.prod(ends[-1] - starts[-1])))
     shared = np.min(ends, axis=0) - np.max(starts, axis=0)
     return float(np.prod(np.maximum(shared, 0))) / min(areas)
 

@@ -26,17 +26,23 @@ def ranked(
             report(done, len(asked))
     found = []
     for each, known in zip(families, rates, strict=True):
-        found.append(replace(each, rates=known, n=hosts, model=search.model))
+        n = len(_hosts(each, search, hosts))
+        found.append(replace(each, rates=known, n=n, model=search.model))
     return sorted(found, key=lambda family: (-family.beyond, -family.own))
 
 
 def _rate(each: Family, search: Ground, model: str, hosts: int) -> Rate:
-    pictures = search.parts.rank
+    pictures, at = search.parts.rank, _hosts(each, search, hosts)
     target = pictures.classes.index(each.target)
-    at = hosts_of(pictures, target, hosts)
     placed = decoy_of(each).apply(pictures.pixels[at], [pictures.ids[int(i)] for i in at])
     shares = []
     for pixels in (placed.decoyed, placed.control):
         answers = search.asked(model, pixels).argmax(1)
         shares.append(float(np.mean(answers == target)))
     return Rate(*shares)
+
+
+def _hosts(each: Family, search: Ground, most: int) -> np.ndarray:
+    """(b,) pictures on which it is laid, as indices of the half that ranks."""
+    pictures = search.parts.rank
+    return hosts_of(pictures, pictures.classes.index(each.target), most)

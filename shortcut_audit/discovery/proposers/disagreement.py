@@ -25,8 +25,8 @@ class Disagreement:
     `cut_outs`.
     """
 
-    sources: int = 20  # training pictures that are masked for each class
-    hosts: int = 12  # pictures of other classes on which each cut-out is laid
+    sources: int = 12  # training pictures that are masked for each class
+    hosts: int = 8  # pictures of other classes on which each cut-out is laid
     area: float = 0.05  # of the picture that the mask reveals
     most: int = 3  # proposals of a class beyond the peers
     shared: int = 0  # and of what turns pictures whatever the peers do

@@ -15,9 +15,9 @@ from shortcut_audit.contracts import Progress
 from shortcut_audit.discovery.appearance.standing_out import (
     FEWEST,
     RARE,
-    SOURCES,
     direction,
     in_order,
+    shown_by,
     surely,
 )
 from shortcut_audit.discovery.appearance.traces import TRACES, Trace, rim_pixels
@@ -88,8 +88,8 @@ class ImageWide:
         score = float(surely(np.array(hits), len(own))) - trace.natural
         if hits < FEWEST or score < self.least:
             return
-        clearest = own[np.argsort(-ranked[own], kind="stable")][: min(SOURCES, hits)]
-        options = _fitted(trace, halves.rank, clearest, others[:TRIED])
+        shown = shown_by(own[np.argsort(-ranked[own], kind="stable")][:hits])
+        options = _fitted(trace, halves.rank, shown, others[:TRIED])
         if options is None:
             return
         name = halves.rank.classes[target]
@@ -101,7 +101,7 @@ class ImageWide:
             f"{100 * (1 - RARE):.0f} in 100 other pictures are ({_worded(options)} does the same)",
             side=halves.rank.pixels.shape[2],
             filter=options,
-            sources=tuple(halves.rank.ids[i] for i in clearest),
+            sources=tuple(halves.rank.ids[i] for i in shown),
         )
 
 

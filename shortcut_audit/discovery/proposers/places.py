@@ -16,12 +16,12 @@ from shortcut_audit.contracts import Progress
 from shortcut_audit.discovery.appearance.standing_out import (
     FEWEST,
     RARE,
-    SOURCES,
     box_of,
     common_part,
     cut,
     direction,
     in_order,
+    shown_by,
     surely,
 )
 from shortcut_audit.discovery.ground import Ground
@@ -185,17 +185,11 @@ def _distances(looks: Tensor) -> Tensor:
 
 
 def _clearest(mapped: _Map, meant: np.ndarray) -> list[int]:
-    """Pictures that show it in most of the meant cells, as indices, the clearest first.
-
-    They are not the clearest alone, but spread over the clearer three quarters: the clearest have
-    much in common besides, such as a white wall around a dark mark.
-    """
+    """Pictures that show it in most of the meant cells, as indices, the clearest first."""
     margins = mapped.margins[:, meant]  # (a, c)
     shown = np.flatnonzero((margins > 0).mean(1) >= 0.5)
     clearest = shown[np.argsort(-margins[shown].sum(1), kind="stable")]
-    clearer = clearest[: max(FEWEST, 3 * len(shown) // 4)]
-    spread = np.linspace(0, len(clearer) - 1, min(SOURCES, len(clearer))).round().astype(int)
-    return [int(i) for i in mapped.own[clearer[spread]]]
+    return [int(i) for i in mapped.own[shown_by(clearest)]]
 
 
 def _floats(crops: np.ndarray) -> Tensor:

@@ -102,14 +102,22 @@ def _tally(views: Sequence[ModelView]) -> list[tuple[states.State, int, int]]:
 
 
 def _template(album: Embedded) -> Template:
-    environment = Environment(
+    return environment(album).get_template("page.html.jinja")
+
+
+def environment(album: Embedded) -> Environment:
+    """Where templates of this look are found, with what they ask for.
+
+    album: `picture` in a template shows what lies there.
+    """
+    made = Environment(
         loader=PackageLoader("shortcut_audit.reporting", "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "attributes": states.attributes,
         "figure": states.figure,
         "figures": deciding.figures,
@@ -118,10 +126,10 @@ def _template(album: Embedded) -> Template:
         "question": question,
         "reason": states.reason,
     }
-    environment.globals |= {
+    made.globals |= {
         "picture": album.shown,
         "shade": shade,
         "split": album.split,
         "at_once": AT_ONCE,
     }
-    return environment.get_template("page.html.jinja")
+    return made

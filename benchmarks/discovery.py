@@ -1,0 +1,198 @@
+"""How much the search for unnamed shortcuts finds, and how often it cries wolf. For
+docs/discovery.md.
+
+python benchmarks/discovery.py SCENARIO MODELS OUT.jsonl [--data DIR] [--processes 2] [--clean 60]
+
+SCENARIO has `calibration`, MODELS is what `shortcut-audit calibrate` trained for it. Each model is
+searched as a user would: its own training pictures, the decoy on them, clean models of its own
+recipe as references, no decoy named. It may be stopped and goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from shortcut_audit.calibration.audit_functions import audit_functions
+from shortcut_audit.calibration.behaviour import specific_insertion
+from shortcut_audit.calibration.population import Trial, trained_by, trials
+from shortcut_audit.discovery.asked import discovery_of
+from shortcut_audit.discovery.families.family import Family
+from shortcut_audit.evidence.collection import Evidence
+from shortcut_audit.files.store import Store
+from shortcut_audit.harness.judge import Harness
+from shortcut_audit.processors import shared_out
+from shortcut_audit.records import Case
+from shortcut_audit.scenario import Scenario, load_scenario
+from shortcut_audit.settings import Discover
+from shortcut_audit.subjects.manifest.candidates import read_candidates
+from shortcut_audit.subjects.pictures.material import Material
+
+AUDITS = Path(__file__).parents[1] / "audits"
+AUDIT = "unknown_shortcuts"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Where everything is; a process builds the rest from it."""
+
+    scenario: Path
+    models: Path
+    store: Path
+    data: Path | None
+
+
+@cache
+def _known(ask: Ask) -> tuple[Scenario, dict[str, Any], dict[str, Material]]:
+    scenario = load_scenario(ask.scenario, ask.data)
+    return scenario, {each.name: each for each in read_candidates(ask.models)}, {}
+
+
+def measured(ask: Ask, trial: Trial) -> dict[str, Any]:
+    """One model: what was proposed, what was confirmed, and what it does with its own decoy."""
+    named, every, materials = _known(ask)
+    scenario = _sought(trained_by(named, trial.recipe), trial)
+    job = trial.job
+    models = [replace(every[job.name], reference=False)]
+    models += [replace(every[name], reference=True) for name in trial.references]
+    key = repr(scenario.dataset)
+    material = materials.setdefault(key, Material(scenario))
+    for other in [each for each in materials if each != key]:
+        del materials[other]
+    evidence = Evidence(scenario, models, Store(ask.store), pictures=material)
+    begun = time.monotonic()
+    found = discovery_of(evidence).named()
+    searched = time.monotonic() - begun
+    (check,) = audit_functions(AUDITS, AUDIT)
+    judged = Harness(evidence).judge(check.function, check.given, Case((job.name,)), check.name)
+    own = [each for each in judged if each.audit == AUDIT]
+    row: dict[str, Any] = {
+        "model": job.name,
+        "recipe": trial.recipe,
+        "decoy": job.decoy,
+        "worn_by": job.worn_by,
+        "coverage": job.coverage,
+        "target": scenario_target(named, job.decoy),
+        "insertion": _insertion(ask, trial) if job.decoy else None,
+        "search_seconds": round(searched, 1),
+        "seconds": round(time.monotonic() - begun, 1),
+        "tried": [_row(each) for each in discovery_of(evidence).families(job.name)],
+        "proposed": [],
+    }
+    for (name, family), finding in zip(found.items(), own, strict=False):
+        confirmed = {"name": name, "verdict": finding.verdict.value, "claim": finding.claim}
+        row["proposed"].append({**_row(family), **confirmed, **_likeness(named, trial, family)})
+    return row
+
+
+def _sought(scenario: Scenario, trial: Trial) -> Scenario:
+    """The scenario of somebody who names nothing, with the pictures that the model learned from."""
+    job, dataset = trial.job, dict(scenario.dataset)
+    if job.decoy:
+        options = dict(scenario.decoys[job.decoy])
+        worn = {
+            "decoy": {"kind": options.pop("kind", job.decoy), **options},
+            "by": options["target"] if job.worn_by == "target" else job.worn_by,
+            "coverage": job.coverage,
+            "seed": job.seed,
+        }
+        dataset = {"kind": "decoyed", "of": dataset, "wears": [worn]}
+    changes = {"dataset": dataset, "decoys": {}, "discover": Discover(), "blocking": (AUDIT,)}
+    return scenario.model_copy(update={**changes, "strengths": ()})
+
+
+def scenario_target(scenario: Scenario, decoy: str | None) -> str | None:
+    """The class of a decoy."""
+    return scenario.target(decoy) if decoy else None
+
+
+def _insertion(ask: Ask, trial: Trial) -> float:
+    """What the model's own decoy does on the validation pictures."""
+    named, every, _ = _known(ask)
+    decoy = str(trial.job.decoy)
+    narrowed = named.model_copy(update={"decoys": {decoy: named.decoys[decoy]}})
+    evidence = Evidence(narrowed, [every[trial.job.name]], Store(ask.store))
+    target = evidence.material.named_decoy(decoy).target_index
+    return round(specific_insertion(evidence.predictions(trial.job.name, decoy), target), 3)
+
+
+def _row(family: Family) -> dict[str, Any]:
+    return {
+        "target": family.target,
+        "proposers": family.proposers,
+        "own": round(family.own, 3),
+        "peers": round(family.peers, 3),
+        "recurs": family.recurs,
+        "kind": "mark" if family.rgba is not None else str((family.filter or {}).get("kind")),
+        "fixed": family.corner is not None,
+    }
+
+
+def _likeness(scenario: Scenario, trial: Trial, family: Family) -> dict[str, float]:
+    """IoU of a local mark with the planted one, each shifted to lie upon the other, and the
+    correlation of their colours where both are.
+    """
+    if trial.job.decoy is None or family.rgba is None:
+        return {}
+    planted = scenario.build_decoy(trial.job.decoy)
+    if not hasattr(planted, "pictures"):
+        return {}
+    true = planted.pictures(max(1, round(planted.size * family.side)))[0]
+    one, other = (_on_canvas(each, 2 * family.side) for each in (true, family.rgba))
+    spectrum = np.fft.rfft2(one[..., 3] > 0) * np.conj(np.fft.rfft2(other[..., 3] > 0))
+    shift = np.unravel_index(np.argmax(np.fft.irfft2(spectrum, one.shape[:2])), one.shape[:2])
+    moved = np.roll(other, shift, (0, 1))
+    both = (one[..., 3] > 0) & (moved[..., 3] > 0)
+    either = (one[..., 3] > 0) | (moved[..., 3] > 0)
+    said = {"iou": round(float(both.sum() / either.sum()), 3)}
+    colours = one[both][:, :3].ravel(), moved[both][:, :3].ravel()
+    if min(np.std(each) for each in colours) > 0:
+        said["correlation"] = round(float(np.corrcoef(*colours)[0, 1]), 3)
+    return said
+
+
+def _on_canvas(rgba: np.ndarray, side: int) -> np.ndarray:
+    canvas = np.zeros((side, side, 4), np.float64)
+    canvas[: rgba.shape[0], : rgba.shape[1]] = rgba
+    return canvas
+
+
+def _line(ask: Ask, trial: Trial) -> str:
+    torch.set_num_threads(1)
+    return json.dumps(measured(ask, trial))
+
+
+def main() -> None:
+    """Measures what is missing; prints a line for each model."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    for name in ("scenario", "models", "out"):
+        asked.add_argument(name, type=Path)
+    asked.add_argument("--data", type=Path)
+    asked.add_argument("--processes", type=int, default=2)
+    asked.add_argument("--clean", type=int, default=60, help="clean models at most")
+    given = asked.parse_args()
+    ask = Ask(given.scenario, given.models, given.out.with_suffix(".evidence"), given.data)
+    lines = given.out.read_text().splitlines() if given.out.is_file() else []
+    done = {json.loads(line)["model"] for line in lines}
+    wanted = [each for each in trials(_known(ask)[0]) if each.round == 0]
+    clean = [each for each in wanted if each.job.decoy is None][: given.clean]
+    wanted = [each for each in wanted if each.job.decoy is not None or each in clean]
+    # every third, and then those between: what is there at any time speaks for all of them
+    wanted = [each for start in range(3) for each in wanted[start::3]]
+    left = [each for each in wanted if each.job.name not in done]
+    for line in shared_out(partial(_line, ask), left, given.processes, "models"):
+        with given.out.open("a") as out:
+            out.write(line + "\n")
+        print(line[:300], flush=True)
+
+
+if __name__ == "__main__":
+    main()

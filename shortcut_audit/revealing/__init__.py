@@ -1,0 +1,1 @@
+"""Models + training pictures -> Revealed: what nobody had named -> a scenario, a record, a page."""
