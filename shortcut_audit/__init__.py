@@ -23,6 +23,7 @@ The rooms, in the order in which they may import each other; the flow is from to
     gate          verdict.json + checkpoint -> may it be promoted?
     attesting     verdict.json + checkpoint -> statements, for others to sign
     starting      a folder -> the files of a first audit, and a look at the decoys
+    revealing     models -> what nobody had named: searched, confirmed or not, and shown
     plugin, commands, cli    pytest's hooks and the commands, which only delegate
 """
 

@@ -38,6 +38,7 @@ STAGES = (
     ("reporting",),
     ("harness",),
     ("calibration", "study", "gate", "starting"),
+    ("revealing",),
     ("attesting",),
     ("plugin", "commands"),
     ("cli",),

@@ -15,6 +15,7 @@ ORDER = (  # in which `--help` lists them: as a newcomer needs them
     "init",
     "decoys",
     "audits",
+    "discover",
     "gate",
     "report",
     "attest",

@@ -24,6 +24,7 @@ from shortcut_audit.settings import Discover
 from shortcut_audit.subjects.manifest.references import references_for
 
 ROOMS = ("discovery",)  # of this package, beside those that an answer depends on
+ALIKE = 0.5  # of the pictures: what turns so many is proposed, whatever it does in peers
 PEERS = 4  # models at most that a search asks beside the one in question
 
 
@@ -70,14 +71,18 @@ class Discovery:
     def proposed(self, model: str) -> list[Family]:
         """Those that are to be confirmed or not: they recur, and turn pictures beyond any peer.
 
-        Nothing where there is no peer: a part of the object turns pictures in an honest model too.
+        So is what turns most of them in the peers as well, one of each class: it may be a part of
+        the object, or a shortcut that all share. Nothing where there is no peer: a part of the
+        object turns pictures in an honest model too.
         """
-        asked, found, counts = self.settings, [], dict.fromkeys(self.answers.material.classes, 0)
-        for family in self.families(model):
-            far = family.beyond >= asked.beyond and family.recurs >= asked.recurs
-            if far and family.compared and counts[family.target] < asked.most:
-                counts[family.target] += 1
-                found.append(family)
+        asked, found = self.settings, []
+        families = [each for each in self.families(model) if each.compared]
+        recurring = [each for each in families if each.recurs >= asked.recurs]
+        for target in self.answers.material.classes:
+            of_class = [each for each in recurring if each.target == target]
+            far = [each for each in of_class if each.beyond >= asked.beyond]
+            alike = [each for each in of_class if each not in far and each.own >= ALIKE]
+            found += [*far[: asked.most], *sorted(alike, key=lambda each: -each.own)[:1]]
         return found
 
     @remembered

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from shortcut_audit.calibration.audit_functions import audit_functions
 from shortcut_audit.discovery.asked import discovery_of
 from shortcut_audit.discovery.families.family import Family
 from shortcut_audit.discovery.families.merging import same
 from shortcut_audit.discovery.search import Discovery
-from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
+from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.files.sources import shipped_audits
 from shortcut_audit.harness.judge import Harness
@@ -76,13 +76,15 @@ def _things(
     things = []
     for at, (name, family) in enumerate(named.items()):
         of_it = {model: each[at] for model, each in findings.items()}
-        proposed = [
-            model
-            for model in found
-            if any(same(each, family) for each in discovery.proposed(model))
-        ]
-        things.append(Thing(name, family, tuple(proposed), _answers(evidence, of_it)))
+        proposed = tuple(_proposed_in(found, discovery, family))
+        things.append(Thing(name, family, proposed, _answers(evidence, of_it)))
     return things
+
+
+def _proposed_in(models: Iterable[str], discovery: Discovery, family: Family) -> Iterator[str]:
+    for model in models:
+        if any(same(each, family) for each in discovery.proposed(model)):
+            yield model
 
 
 def _findings(evidence: Evidence, notes: dict[str, str]) -> dict[str, list[Finding]]:
@@ -104,9 +106,7 @@ def _answers(evidence: Evidence, findings: dict[str, Finding]) -> dict[str, Answ
     answers = {}
     for model, finding in findings.items():
         against = references_for((model,), evidence.candidates) or list(findings)
-        peers = [
-            findings[name].judgement for name in against if name != model and name in findings
-        ]
+        peers = [findings[name].judgement for name in against if name != model and name in findings]
         most = max((peer.observed for peer in peers), default=None)
         answers[model] = Answer(finding, state_of(finding.judgement, peers), most)
     return answers

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from shortcut_audit.discovery.parts import LEAST, halves
 from shortcut_audit.errors import DataError
 from shortcut_audit.records import Pictures
+from shortcut_audit.subjects.decoying.coverage import covered
 from shortcut_audit.subjects.pictures.record import pictures
 
 COUNTS = st.lists(st.integers(LEAST, 30), min_size=2, max_size=4)
@@ -68,6 +69,17 @@ def test_pixels_labels_and_objects_stay_with_their_picture() -> None:
         assert torch.equal(half.pixels, given_ones.pixels[at])
         assert torch.equal(half.objects, given_ones.objects[at])
         assert half.labels.tolist() == given_ones.labels[at].tolist()
+
+
+@pytest.mark.parametrize("coverage", [0.1, 0.25, 0.5])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_decoy_on_a_share_of_a_class_is_in_both_halves(coverage: float, seed: int) -> None:
+    """Who wears a decoy is drawn by identity as well, and must not be drawn alike."""
+    given_ones = some([400, 20])
+    own = [one for one, label in zip(given_ones.ids, given_ones.labels, strict=True) if label == 0]
+    wear = {one for one, worn in zip(own, covered(own, coverage, seed), strict=True) if worn}
+    searched = len(wear & set(halves(given_ones).search.ids))
+    assert 0.3 * len(wear) < searched < 0.7 * len(wear)
 
 
 @pytest.mark.parametrize("few", [0, 1, LEAST - 1])

@@ -62,7 +62,8 @@ def shown_by(ordered: np.ndarray) -> np.ndarray:
     """
     clearer = ordered[: max(FEWEST, 3 * len(ordered) // 4)]
     spread = np.linspace(0, len(clearer) - 1, min(SOURCES, len(clearer))).round().astype(int)
-    return clearer[spread]
+    shown: np.ndarray = clearer[spread]
+    return shown
 
 
 def direction(own: Tensor, others: Tensor, ridge: float) -> Tensor:

@@ -15,6 +15,7 @@ from shortcut_audit.discovery.proposal import Proposal
 from shortcut_audit.records import Pictures
 
 SAME = 0.7  # correlation from which two marks are the same thing
+OUTSIDE = 0.25  # of the smaller one's sides, that may lie outside of the larger one
 OVERLAP = 0.5  # of the smaller of two marks that always have one place
 
 
@@ -89,12 +90,16 @@ def _overlap(one: Family, other: Family) -> float:
 
 
 def _likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """How well the smaller mark (c, d, 4) is found in the larger one, in [-1, 1]."""
+    """How well the smaller mark (c, d, 4) is found in the larger one, in [-1, 1].
+
+    A part of it may lie outside: two masks seldom reveal the same part of a mark.
+    """
     small, large = sorted((one, other), key=lambda rgba: rgba[..., 3].size)
-    shape = np.maximum(small.shape[:2], large.shape[:2])
+    down, right = (round(OUTSIDE * length) for length in small.shape[:2])
+    shape = np.maximum(small.shape[:2], large.shape[:2]) + (2 * down, 2 * right)
     on_grey = np.full((*shape, 3), 128, np.uint8)
     shown = np.where(large[..., 3:] > 0, large[..., :3], 128)
-    on_grey[: large.shape[0], : large.shape[1]] = shown
+    on_grey[down : down + large.shape[0], right : right + large.shape[1]] = shown
     pixels = torch.from_numpy(on_grey).permute(2, 0, 1)[None]
     score, _ = matches(small[..., :3], small[..., 3] > 0, pixels)
     return float(score[0])

@@ -1,0 +1,63 @@
+"""`shortcut-audit discover`: searches, confirms, and writes what it found.
+
+It may be stopped at any time; what is finished is kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from shortcut_audit.evidence.collection import Evidence
+from shortcut_audit.files.store import Store
+from shortcut_audit.progress import shown_as_lines
+from shortcut_audit.revealing.gallery import write_gallery
+from shortcut_audit.revealing.record import write_record
+from shortcut_audit.revealing.revealed import Revealed
+from shortcut_audit.revealing.scenario_file import write_scenario
+from shortcut_audit.revealing.searching import reveal
+from shortcut_audit.scenario import Scenario
+from shortcut_audit.settings import Discover
+from shortcut_audit.subjects.loading.device import chosen_device
+from shortcut_audit.subjects.manifest.candidates import read_candidates
+from shortcut_audit.training.train import progress_bar, writing
+
+
+def discover(
+    scenario: Scenario, models: Path, out: Path, device: str = "auto", trust_code: bool = False
+) -> tuple[Revealed, list[Path]]:
+    """Searches the models of a folder; returns what was found and the files that say so.
+
+    Raises:
+        UsageError: no models, a class that there is not, or `out` cannot be written to.
+        DataError: the data set has no training pictures, or too few.
+    """
+    candidates = read_candidates(models)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    store, on = Store(out / "evidence"), str(chosen_device(device))
+    evidence = Evidence(scenario, candidates, store, on, trust_code)
+    with progress_bar(len(candidates), "model", progress=True) as bar:
+        evidence.progress = shown_as_lines(bar.set_postfix_str)
+
+        def searched(model: str) -> None:
+            bar.update()
+            tqdm.write(f"searched: {model}", file=sys.stderr)
+
+        revealed = reveal(evidence, searched)
+        with writing(out):
+            written = [write_gallery(revealed, evidence, out)]
+            written += write_scenario(revealed, scenario, out)
+            written.append(write_record(revealed, out))
+    return revealed, written
+
+
+def asked_for(scenario: Scenario, classes: Sequence[str] | None) -> Scenario:
+    """The scenario with a search in it, into these classes where some are named."""
+    settings = scenario.discover or Discover()
+    if classes:
+        settings = settings.model_copy(update={"classes": tuple(classes)})
+    return scenario.model_copy(update={"discover": settings})
