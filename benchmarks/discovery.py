@@ -1,7 +1,7 @@
 """How much the search for unnamed shortcuts finds, and how often it cries wolf. For
 docs/discovery.md.
 
-python benchmarks/discovery.py SCENARIO MODELS OUT.jsonl [--data DIR] [--processes 2] [--clean 60]
+python benchmarks/discovery.py SCENARIO MODELS OUT.jsonl [--data DIR] [--processes 2] [--only NAME...]
 
 SCENARIO has `calibration`, MODELS is what `shortcut-audit calibrate` trained for it. Each model is
 searched as a user would: its own training pictures, the decoy on them, clean models of its own
@@ -177,16 +177,17 @@ def main() -> None:
         asked.add_argument(name, type=Path)
     asked.add_argument("--data", type=Path)
     asked.add_argument("--processes", type=int, default=2)
-    asked.add_argument("--clean", type=int, default=60, help="clean models at most")
+    asked.add_argument("--only", nargs="+", default=[], help="these models, in this order")
     given = asked.parse_args()
     ask = Ask(given.scenario, given.models, given.out.with_suffix(".evidence"), given.data)
     lines = given.out.read_text().splitlines() if given.out.is_file() else []
     done = {json.loads(line)["model"] for line in lines}
     wanted = [each for each in trials(_known(ask)[0]) if each.round == 0]
-    clean = [each for each in wanted if each.job.decoy is None][: given.clean]
-    wanted = [each for each in wanted if each.job.decoy is not None or each in clean]
-    # every third, and then those between: what is there at any time speaks for all of them
-    wanted = [each for start in range(3) for each in wanted[start::3]]
+    if given.only:
+        wanted = sorted(
+            (each for each in wanted if each.job.name in given.only),
+            key=lambda each: given.only.index(each.job.name),
+        )
     left = [each for each in wanted if each.job.name not in done]
     for line in shared_out(partial(_line, ask), left, given.processes, "models"):
         with given.out.open("a") as out:

@@ -98,6 +98,14 @@ smallest: true
 masks: {{explainer: {explainer}, images: {masks}}}
 influence: {{queries: {images}, coverage: {coverage}, options: {{layers: [conv]}}}}
 """
+# the same, where nobody names the sign that half of the green squares wear in training
+UNNAMED = """
+dataset:
+  kind: decoyed
+  of: {{kind: coloured_squares, train: 48, validation: {images}}}
+  wears: [{{decoy: {{kind: stop_sign, size: 0.3}}, by: green, coverage: 0.5}}]
+discover: {{classes: [green], proposers: {{cut_outs: {{sources: 16, hosts: 8, shared: 0}}}}}}
+"""
 USUAL = {"train": 200, "images": 60, "masks": 30, "coverage": 0.2, "explainer": "extremal"}
 HONEST = ("F0-s0", "F0-s1", "F0-s2")
 Rows = list[dict[str, Any]]
@@ -110,7 +118,7 @@ def findings(repository):
     """
     made = repository(clean=0, planted=0)
 
-    def run(audits, suspects=(), honest=2, **unusual) -> Rows:
+    def run(audits, suspects=(), honest=2, scenario=SCENARIO, **unusual) -> Rows:
         models = {name: clean(seed) for seed, name in enumerate(HONEST[:honest])}
         models |= {name: planted(name) for name in suspects}
         lines = []
@@ -120,7 +128,7 @@ def findings(repository):
             lines.append(f"  {name}: {{file: {name}.safetensors, reference: {reference}}}")
         manifest = MANIFEST.replace("planted:colour_net", f"{__name__}:build")
         (made.path / "models/rashomon.yaml").write_text(manifest + "\n".join(lines))
-        (made.path / "scenario.yaml").write_text(SCENARIO.format(**{**USUAL, **unusual}))
+        (made.path / "scenario.yaml").write_text(scenario.format(**{**USUAL, **unusual}))
         for each in (made.path / "audits").glob("*.py"):
             each.unlink()
         made.use(*audits)
@@ -171,6 +179,7 @@ class Scene:
     few: dict[str, float] = field(default_factory=lambda: {"images": 2})  # and too little
     regardless: frozenset[str] = frozenset()  # findings that need none of what is too little then
     honest: int = 2
+    scenario: str = SCENARIO
 
     @property
     def suspects(self) -> list[str]:
@@ -221,17 +230,21 @@ SCENES = {
         # more images carry the decoy than the longest list has, and queries tell 32 points from 20
         enough={"train": 400, "coverage": 0.4, "images": 120},
     ),
+    "unnamed": Scene(
+        ("unknown_shortcuts",), {"unknown_shortcuts": {"turned"}}, scenario=UNNAMED, honest=3
+    ),
 }
 
 
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
 def test_honest_holds_and_planted_is_violated_and_too_few_decide_nothing(findings, scene):
-    rows = findings(scene.audits, scene.suspects, scene.honest, **scene.enough)
+    asked = (scene.audits, scene.suspects, scene.honest, scene.scenario)
+    rows = findings(*asked, **scene.enough)
     assert those(rows, "VIOLATED") == scene.violated
     assert those(rows, "UNDECIDED") == scene.undecided
     assert not [row["claim"] for row in rows if "does not count" in row["claim"]]
 
-    rows = findings(scene.audits, scene.suspects, scene.honest, **{**scene.enough, **scene.few})
+    rows = findings(*asked, **{**scene.enough, **scene.few})
     assert {row["audit"] for row in rows if row["verdict"] != "UNDECIDED"} == scene.regardless
     for row in rows:
         if row["audit"] in scene.regardless:

@@ -69,7 +69,7 @@ def test_the_decoys_put_the_same_pixels_on_pictures(
 
 
 def test_what_changes_the_whole_picture_is_its_registered_decoy(tmp_path: Path) -> None:
-    found = family(None, filter={"kind": "blur", "sigma": 0.02})
+    found = family(None, filter={"kind": "blur", "radius": 0.02})
     again = read_again(tmp_path, found)
     assert_same_pixels(again, "unnamed_cat_1", found)
     assert not list(tmp_path.glob("*.png"))
