@@ -63,6 +63,15 @@ class Spoke:
 
 
 @dataclass(frozen=True)
+class Faintest:
+    """The smallest and faintest form of the decoy that turns pictures, on one that it turned."""
+
+    id: str
+    file: str
+    words: str  # size, opacity, copies, and how many pictures it turns
+
+
+@dataclass(frozen=True)
 class Box:
     """A box plot's numbers: quartiles, and whiskers at the outermost points within 1.5 of the
     inter-quartile range (Tukey).
@@ -107,5 +116,6 @@ class Exhibit:
     tiles: tuple[Tile, ...] = ()  # worst first; a sample where `turned` is more
     looked: tuple[Looked, ...] = ()
     spoke: tuple[Spoke, ...] = ()
+    faintest: tuple[Faintest, ...] = ()  # one, where it was sought and found
     distributions: tuple[Distribution, ...] = ()
     confusions: tuple[Confusion, ...] = ()

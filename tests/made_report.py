@@ -16,6 +16,7 @@ from shortcut_audit.exhibits import (
     Confusion,
     Distribution,
     Exhibit,
+    Faintest,
     Looked,
     Seen,
     Spoke,
@@ -179,6 +180,7 @@ def _exhibit(model: str, decoy: str, turned: int, album: Pictures) -> Exhibit:
         turned=672 if turned else 0,
         tiles=tuple(tiles),
         looked=tuple(looked),
+        faintest=(Faintest("val/fish/0", album.add(), "The faintest of 110 forms of it."),),
         spoke=(Spoke("val/cat/0", album.add(), tuple(training), 200, 50, "gradients of fc"),),
         distributions=(Distribution("softmax score of 'cat' on pictures of other classes", boxes),),
         confusions=tuple(

@@ -49,6 +49,7 @@ class SmallestDecoy:
     flipped: float = np.nan  # share of them in [0, 1] that the form turns into the target
     under_control: float = np.nan  # the same, under the form's control
     # (m,) bool: the same of each picture that the search never saw
+    pictures: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # (m,) which ones
     turned: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     turned_by_control: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     # reference model -> share of those of the m pictures that it gets right, turned by this form
@@ -110,6 +111,7 @@ def smallest_decoy(
         panel=len(panel),
         flipped=float(found["shares"][0]),
         under_control=float(found["shares"][1]),
+        pictures=fresh,
         turned=turned,
         turned_by_control=by_control,
         references=_in_references(evidence, model, named.target, fresh, shown.decoyed),

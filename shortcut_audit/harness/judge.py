@@ -7,7 +7,7 @@ workers: what a judgement needs of other models, decoys and classes is measured 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -171,16 +171,12 @@ class Harness:
         _, comparison = self.measurements.compared(check, question.case)
         limit, innocent = comparison.limit, self.scenario.limits.innocent
         weight = asked.weight(question)
-        beside = [
-            each
-            for each in asked.beside(question)
-            if self.measurements.measurement(check, each.case)
-        ]
-        checks = self._together(check, question)
-        tests = weight * len(checks) * (1 + len(beside))
-        siblings = tuple(self._p(check, each, tests) for each in beside)
-        siblings += tuple(
-            self._p(other, question, tests) for other in checks if other.at != check.at
+        together = list(self._together(check, question, asked))
+        tests = weight * len(together)
+        siblings = tuple(
+            self._p(other, each, tests)
+            for other, each in together
+            if (other.at, each) != (check.at, question)
         )
         comparison = replace(
             comparison, siblings=siblings, family=weight, innocent=self._innocence(question)
@@ -200,10 +196,17 @@ class Harness:
             most=innocent,
         )
 
-    def _together(self, check: Check, question: Question) -> list[Check]:
-        """All checks that one audit function makes of a question: they share its part of alpha."""
-        made = self.measurements.audit(check.function, check.given, question.case).measurements
-        return [replace(check, at=at) for at in range(len(made))]
+    def _together(
+        self, check: Check, question: Question, asked: Family
+    ) -> Iterator[tuple[Check, Question]]:
+        """Every check that the audit makes of this question and of those beside it.
+
+        They share one part of alpha; it makes none of a decoy to which it does not apply.
+        """
+        for each in (question, *asked.beside(question)):
+            made = self.measurements.audit(check.function, check.given, each.case).measurements
+            for at in range(len(made)):
+                yield replace(check, at=at), each
 
     def _may_be_excused(self, judgement: Judgement, terms: Terms, question: Question) -> bool:
         """Whether the second control is asked. What Holm alone kept from a rejection never is."""

@@ -14,7 +14,7 @@ from shortcut_audit.reporting.page import render
 from shortcut_audit.reporting.page.pictures import Embedded
 from shortcut_audit.revealing.revealed import Revealed
 from shortcut_audit.revealing.states import State
-from shortcut_audit.revealing.views import LOOKS, TRIED, Section, sections
+from shortcut_audit.revealing.views import LOOKS, TRIED, Section, by_model, sections
 from shortcut_audit.revealing.worth import worth
 from shortcut_audit.showing.album import Album
 
@@ -60,6 +60,7 @@ def _page(revealed: Revealed, shown: Sequence[Section], album: Embedded) -> str:
         style=render.STYLE.read_text(encoding="utf-8"),
         revealed=revealed,
         sections=shown,
+        by_model=by_model(revealed, shown),
         tally=[(look, counts[state]) for state, look in LOOKS.items() if counts[state]],
         looks={state.name: look for state, look in LOOKS.items()},
         tried=TRIED,

@@ -33,6 +33,11 @@ class Answer:
         """Pictures of other classes."""
         return self.finding.judgement.estimate.n
 
+    @property
+    def place(self) -> tuple[int, float]:
+        """Among other answers, of which the worst come first: by state, then by effect."""
+        return list(State).index(self.state), -self.finding.judgement.estimate.value
+
 
 @dataclass(frozen=True, eq=False)
 class Thing:
@@ -44,35 +49,28 @@ class Thing:
     answers: Mapping[str, Answer]  # model -> what it does, of every model that could be asked
 
     @property
-    def state(self) -> State:
-        """The worst of all models."""
-        order = list(State)
-        found = [order.index(each.state) for each in self.answers.values()]
-        return order[min(found)] if found else State.NOT_CONFIRMED
+    def worst(self) -> str:
+        """The model that says most against it; "" where none could be asked."""
+        return min(self.answers, key=lambda name: self.answers[name].place, default="")
 
     @property
-    def worst(self) -> str:
-        """The model that says most against it: by its state, then by the effect."""
-        order = list(State)
-        return min(
-            self.answers,
-            key=lambda name: (
-                order.index(self.answers[name].state),
-                -self.answers[name].finding.judgement.estimate.value,
-            ),
-        )
+    def state(self) -> State:
+        """That of the worst model."""
+        return self.answers[self.worst].state if self.answers else State.NOT_CONFIRMED
+
+    @property
+    def place(self) -> tuple[int, float]:
+        """Among other things, of which the worst come first."""
+        return self.answers[self.worst].place if self.answers else (len(State), 0.0)
 
     def told(self) -> dict[str, Answer]:
         """The models that are worth a line: those in which it was proposed, or is beyond its limit.
 
         The worst come first.
         """
-        order, found = list(State), {}
-        ranked = sorted(
-            self.answers.items(),
-            key=lambda each: (order.index(each[1].state), -each[1].share),
-        )
-        for model, answer in ranked:
+        found = {}
+        for model in sorted(self.answers, key=lambda name: self.answers[name].place):
+            answer = self.answers[model]
             if model in self.proposed or answer.state is not State.NOT_CONFIRMED:
                 found[model] = answer
         return found

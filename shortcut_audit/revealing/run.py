@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from shortcut_audit.discovery.asked import discovery_of
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.files.store import Store
 from shortcut_audit.progress import shown_as_lines
@@ -40,7 +41,7 @@ def discover(
         out.mkdir(parents=True, exist_ok=True)
     store, on = Store(out / "evidence"), str(chosen_device(device))
     evidence = Evidence(scenario, candidates, store, on, trust_code)
-    with progress_bar(len(candidates), "model", progress=True) as bar:
+    with progress_bar(len(discovery_of(evidence).searched()), "model", progress=True) as bar:
         evidence.progress = shown_as_lines(bar.set_postfix_str)
 
         def searched(model: str) -> None:
@@ -59,5 +60,5 @@ def asked_for(scenario: Scenario, classes: Sequence[str] | None) -> Scenario:
     """The scenario with a search in it, into these classes where some are named."""
     settings = scenario.discover or Discover()
     if classes:
-        settings = settings.model_copy(update={"classes": tuple(classes)})
+        settings = Discover.model_validate({**settings.model_dump(), "classes": tuple(classes)})
     return scenario.model_copy(update={"discover": settings})

@@ -74,7 +74,7 @@ def _file_of(name: str, taken: set[str]) -> str:
 def _about(thing: Thing) -> Iterator[str]:
     """What was seen, and what came of it, as lines without a break."""
     family = thing.family
-    seen = f"on {family.recurs} training pictures of '{family.target}'"
+    seen = f"on at least {family.recurs} training pictures of '{family.target}'"
     yield _one_line(f"seen {seen}, by {', '.join(family.proposers)}; {family.words}")
     for model, answer in thing.told().items():
         peers = "" if answer.peers is None else f", in a peer at most {percent(answer.peers)}"

@@ -16,7 +16,7 @@ from shortcut_audit.files.sources import shipped_audits
 from shortcut_audit.harness.judge import Harness
 from shortcut_audit.records import Case, Finding
 from shortcut_audit.revealing.revealed import Answer, Revealed, Thing
-from shortcut_audit.revealing.states import State, state_of
+from shortcut_audit.revealing.states import state_of
 from shortcut_audit.subjects.manifest.references import references_for
 
 AUDIT = "unknown_shortcuts"  # which confirms, or does not
@@ -51,17 +51,18 @@ def reveal(evidence: Evidence, searched: Callable[[str], None] = lambda model: N
     things = _things(evidence, discovery, found, notes)
     return Revealed(
         classes,
-        tuple(sorted(things, key=_badness)),
+        tuple(sorted(things, key=lambda thing: thing.place)),
         {model: tuple(_rest(families, things)) for model, families in found.items()},
-        {model: discovery.peers(model) for model in found},
+        {model: tuple(_asked(families)) for model, families in found.items()},
         seconds,
         tuple(notes.values()),
     )
 
 
-def _badness(thing: Thing) -> tuple[int, float]:
-    effects = [answer.finding.judgement.estimate.value for answer in thing.answers.values()]
-    return list(State).index(thing.state), -max(effects, default=0.0)
+def _asked(families: tuple[Family, ...]) -> Iterator[str]:
+    """The peers that could be asked about what was tried."""
+    for family in families[:1]:
+        yield from (name for name in family.rates if name != family.model)
 
 
 def _things(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ LOOKS = {
     State.NOT_CONFIRMED: Look("not confirmed", "○", "open"),
 }
 TRIED = Look("only tried", "–", "none")
-TRAINING, TURNED = 4, 4  # pictures of each thing at most: it was seen on these, it turned those
+TRAINING, TURNED = 4, 3  # pictures of each thing at most: it was seen on these, it turned those
 LARGE, SMALL = 128, 64  # pixels of a mark's longer side, at least
 MOST_TRIED = 8  # of a class
 
@@ -83,6 +83,18 @@ def sections(revealed: Revealed, evidence: Evidence, album: Album) -> list[Secti
     )
 
 
+def by_model(
+    revealed: Revealed, shown: Sequence[Section]
+) -> dict[str, list[tuple[Card, Answer, Look]]]:
+    """What is worth a look in each model: those that were searched, and others with a line."""
+    found: dict[str, list[tuple[Card, Answer, Look]]] = {model: [] for model in revealed.tried}
+    for section in shown:
+        for card in section.cards:
+            for model, answer, look in card.rows:
+                found.setdefault(model, []).append((card, answer, look))
+    return found
+
+
 def where(family: Family) -> str:
     """How large it is and where it stands, in words."""
     if family.rgba is None:
@@ -93,14 +105,15 @@ def where(family: Family) -> str:
     if family.corner is None:
         return f"{size}, at any place"
     top, left = family.corner
-    return f"{size}, always {top} from the top and {left} from the left"
+    always = "always " if family.recurs > 1 else ""
+    return f"{size}, {always}{top} from the top and {left} from the left"
 
 
 def _cards(revealed: Revealed, target: str, evidence: Evidence, album: Album) -> Iterator[Card]:
     for at, thing in enumerate(revealed.things, 1):
         if thing.family.target != target:
             continue
-        model = thing.worst if thing.answers else ""
+        model = thing.worst
         exhibit, tiles = _turned(thing, model, evidence, album) if model else (None, ())
         told = thing.told()
         others = [each.share for name, each in thing.answers.items() if name not in told]

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
-from shortcut_audit.exhibits import Exhibit, Looked, Spoke, Tile
+from shortcut_audit.exhibits import Exhibit, Faintest, Looked, Spoke, Tile
 from shortcut_audit.progress import Progress
 from shortcut_audit.promotion import ORDER
 from shortcut_audit.records import Report
@@ -67,7 +67,7 @@ def drawn(
     First one of each, then the others of the most urgent (0) by turns, and so on. Law: of each
     draft it is the first pieces that are drawn, in their order.
     """
-    pieces: list[list[Tile | Looked | Spoke]] = [[] for _ in found]
+    pieces: list[list[Tile | Looked | Spoke | Faintest]] = [[] for _ in found]
     turns = sorted(_turns(found, urgency))
     for done, (_, at, number) in enumerate(turns):
         progress("pictures of the report", done, len(turns))
@@ -86,12 +86,13 @@ def _turns(
             yield (1 + urgency[at], number) if number else (0, urgency[at]), at, number
 
 
-def _filled(draft: Draft, pieces: Sequence[Tile | Looked | Spoke]) -> Exhibit:
+def _filled(draft: Draft, pieces: Sequence[Tile | Looked | Spoke | Faintest]) -> Exhibit:
     return replace(
         draft.exhibit,
         tiles=_only(Tile, pieces),
         looked=_only(Looked, pieces),
         spoke=_only(Spoke, pieces),
+        faintest=_only(Faintest, pieces),
     )
 
 

@@ -9,15 +9,16 @@ from itertools import chain, zip_longest
 
 from torch import Tensor
 
-from shortcut_audit.exhibits import Exhibit, Looked, Spoke, Tile
+from shortcut_audit.discovery.smallest import smallest_decoy
+from shortcut_audit.exhibits import Exhibit, Faintest, Looked, Spoke, Tile
 from shortcut_audit.files.whole import printable
 from shortcut_audit.promotion import STRONGER, UNNAMED
 from shortcut_audit.records import Finding, NamedDecoy, Verdict
-from shortcut_audit.showing import looked, predicted, spoke
+from shortcut_audit.showing import faintest, looked, predicted, spoke
 from shortcut_audit.showing.album import Album
 from shortcut_audit.showing.kept import Kept, NotKept
 
-Piece = Callable[[Album], Tile | Looked | Spoke]  # draws its pictures into the album
+Piece = Callable[[Album], Tile | Looked | Spoke | Faintest]  # draws its pictures into the album
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def _speaks_against(finding: Finding, decoy: str) -> bool:
 def _named(kept: Kept, model: str, named: NamedDecoy) -> Draft:
     exhibit = _empty(kept, model, named)
     pieces = []
-    for part in (_predicted, _looked, _spoke):
+    for part in (_predicted, _looked, _spoke, _faintest):
         try:
             exhibit, found = part(kept, exhibit, named)
             pieces.append(found)
@@ -126,6 +127,17 @@ def _spoke(kept: Kept, exhibit: Exhibit, named: NamedDecoy) -> tuple[Exhibit, li
         told, speakers = spoke.said(influence, query, identity, ids)
         pieces.append(partial(spoke.spoke, told, pixels, [training[at] for at in speakers]))
     return exhibit, pieces
+
+
+def _faintest(kept: Kept, exhibit: Exhibit, named: NamedDecoy) -> tuple[Exhibit, list[Piece]]:
+    if not kept.has("smallest_decoy"):
+        raise NotKept("nobody asked")
+    found = smallest_decoy(kept, exhibit.model, named.name, named.target)
+    if found.form is None or not len(found.pictures):
+        return exhibit, []
+    pictures = kept.material.pictures("validation", kept.described(exhibit.model).size)
+    at = faintest.shown_on(found)
+    return exhibit, [partial(faintest.faintest, found, pictures.pixels[at], pictures.ids[at])]
 
 
 def _members(kept: Kept, model: str, named: NamedDecoy) -> list[tuple[str, Tensor]]:

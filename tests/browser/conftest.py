@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from made_report import made_report
+from searched_folder import FALLS, HONEST, write_folder
 
 from shortcut_audit import registry
+from shortcut_audit.cli import main
 from shortcut_audit.reporting.rewrite import shown_again
 
 ROOT = Path(__file__).parents[2]
@@ -92,3 +95,13 @@ def demo(tmp_path_factory) -> str:
         shutil.copytree(reports / "pictures", folder / "pictures")
     report, _ = shown_again(reports / "verdict.json")
     return registry.build("reporter", "report_html").write(report, folder).as_uri()
+
+
+@pytest.fixture(scope="session")
+def discovered(tmp_path_factory) -> str:
+    """What a search found: confirmed in one model, and shared by all."""
+    folder = tmp_path_factory.mktemp("discovered")
+    command = write_folder(folder, {**HONEST, **FALLS})
+    with contextlib.chdir(folder):
+        assert main(command) == 1
+    return (folder / "found/discovered.html").as_uri()

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-PAGES = ("small", "beside", "large", "demo")
+PAGES = ("small", "beside", "large", "demo", "discovered")
 SEEN = "return arguments[0].checkVisibility({contentVisibilityAuto: true})"
 OPEN = "document.querySelectorAll('details').forEach(each => each.open = true)"
 IMAGES = "return [...document.images].map(each => [each.complete, each.naturalWidth])"
@@ -92,7 +92,7 @@ def test_paper_shows_what_is_closed(chromium, small):
         assert driver.execute_script(COVERED) == 0
 
 
-@pytest.mark.parametrize("page", ["small", "large", "demo"])
+@pytest.mark.parametrize("page", ["small", "large", "demo", "discovered"])
 def test_a_phone_needs_no_scrolling_sideways(chromium, page, request):
     address = request.getfixturevalue(page)
     with chromium(390) as driver:
@@ -104,7 +104,7 @@ def test_a_phone_needs_no_scrolling_sideways(chromium, page, request):
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["light", "dark"])
-@pytest.mark.parametrize("page", ["small", "demo"])
+@pytest.mark.parametrize("page", ["small", "demo", "discovered"])
 def test_axe_finds_no_serious_violation(chromium, page, width, dark, request):
     pytest.importorskip("axe_selenium_python", reason="needs the extra 'browser'")
     script = files("axe_selenium_python") / "node_modules/axe-core/axe.min.js"

@@ -15,7 +15,9 @@ from shortcut_audit import registry
 from shortcut_audit.discovery.proposal import Proposal
 from shortcut_audit.discovery.search import Discovery
 
-ASKING = [name for name in registry.names("proposer") if registry.lookup("proposer", name).of_models]
+ASKING = [
+    name for name in registry.names("proposer") if registry.lookup("proposer", name).of_models
+]
 
 
 @pytest.fixture(params=ASKING, scope="module")

@@ -42,13 +42,13 @@ def proposal(
     )
     across = int(np.argwhere(found.region.any(0))[0][0])
     down = int(np.argwhere(found.region.any(1))[0][0]) + 2
-    made = Proposal(
-        "by hand", TARGET, 1.0, "", found.crops, found.region, found.corner, side=SIDE
-    )
+    made = Proposal("by hand", TARGET, 1.0, "", found.crops, found.region, found.corner, side=SIDE)
     return made, (down, across)
 
 
-def overlap(rgba: np.ndarray, at: tuple[int, int], form: np.ndarray, true: tuple[int, int]) -> float:
+def overlap(
+    rgba: np.ndarray, at: tuple[int, int], form: np.ndarray, true: tuple[int, int]
+) -> float:
     """Intersection over union of what is visible, and the form at its place."""
     canvas = np.zeros((2, 40, 40), bool)
     canvas[0, at[0] : at[0] + rgba.shape[0], at[1] : at[1] + rgba.shape[1]] = rgba[..., 3] > 0
@@ -72,7 +72,9 @@ def test_the_mark_alone(form: np.ndarray, opacity: float, corner: tuple[int, int
     both = form & (seen[..., 3] > 0)
     away = np.abs(seen[..., :3] - mark().permute(1, 2, 0).numpy())[both]
     assert away.mean() < (2 if opacity == 1 else 25)
-    expected = None if corner is None else (corner[0] - true[0] + at[0], corner[1] - true[1] + at[1])
+    expected = (
+        None if corner is None else (corner[0] - true[0] + at[0], corner[1] - true[1] + at[1])
+    )
     assert (None if made.corner is None else tuple(np.add(made.corner, at))) == expected
 
 
@@ -80,8 +82,11 @@ def test_the_mark_alone(form: np.ndarray, opacity: float, corner: tuple[int, int
 def test_too_few_crops_stay_what_was_cut_out(shown: int) -> None:
     made, _ = proposal(0.6, RING, None, shown)
     rgba, at = cleaned(made, PLAIN)
-    assert made.crops is not None and made.region is not None
-    rows, columns = (slice(start, start + size) for start, size in zip(at, rgba.shape, strict=False))
+    assert made.crops is not None
+    assert made.region is not None
+    rows, columns = (
+        slice(start, start + size) for start, size in zip(at, rgba.shape, strict=False)
+    )
     assert ((rgba[..., 3] == 255) == made.region[rows, columns]).all()
     assert (rgba[..., 3] > 0).sum() == made.region.sum()
     assert (rgba[..., :3] == made.crops[0][rows, columns]).all()

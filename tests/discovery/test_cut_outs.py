@@ -43,7 +43,8 @@ def test_the_sign_is_what_the_model_needs_to_see_beyond_its_peers(made: Discover
     assert best.corner is None, "it goes about"
     assert best.words.endswith("pictures of 'green' show the same")
     assert len(best.sources) >= 6
-    assert best.crops is not None and best.region is not None
+    assert best.crops is not None
+    assert best.region is not None
     assert is_red(best.crops)[:, best.region].mean() > 0.3
     rgba, _ = cleaned(best, made.parts(32).search)
     assert is_red(rgba[..., :3])[rgba[..., 3] > 0].mean() > 0.4
@@ -69,12 +70,13 @@ def test_a_model_that_knows_none_of_the_class_has_nothing_to_cut_out(tmp_path: P
 
 
 def test_disagreement_looks_at_other_classes_alone(made: Discovery) -> None:
-    asked = Disagreement(sources=5)
-    chosen = asked._sources(ground(made, "F100-s0"), YELLOW)
+    """Of green squares with the sign it is surest, and they say nothing here."""
+    asked, searched = Disagreement(sources=5), made.parts(32).search
+    chosen = asked._sources(ground(made, "F100-s0"), GREEN)
     assert len(chosen) == 5
-    assert (made.parts(32).search.labels[chosen] != YELLOW).all()
-    for each in asked.propose(ground(made, "F100-s0", (YELLOW,))):
-        assert each.sources[0] in {made.parts(32).search.ids[i] for i in chosen}
+    assert (searched.labels[chosen] != GREEN).all()
+    for each in asked.propose(ground(made, "F100-s0", (GREEN,))):
+        assert each.sources[0] in {searched.ids[i] for i in chosen}
 
 
 def test_a_sign_that_strayed_is_what_the_models_disagree_about(tmp_path: Path) -> None:
@@ -87,7 +89,8 @@ def test_a_sign_that_strayed_is_what_the_models_disagree_about(tmp_path: Path) -
     (best, *_) = Disagreement(sources=6, hosts=6).propose(ground(made, "F100-s0", (GREEN,)))
     assert best.score > BEYOND
     assert best.sources[0] in {pictures.ids[i] for i in strayed}
-    assert best.crops is not None and best.region is not None
+    assert best.crops is not None
+    assert best.region is not None
     assert is_red(best.crops[0])[best.region].mean() > 0.5
 
 
@@ -99,7 +102,10 @@ def test_the_sources_are_those_of_which_it_is_surer_than_its_peers(made: Discove
     own = pictures.labels == GREEN
     assert sure[own & wear].min() > sure[own & ~wear].max()
     assert wear[FEW._sources(asked, GREEN)][: int((own & wear).sum())].all()
-    exact = [log_odds(made.answers.logits(name, pictures.pixels), GREEN) for name in ("F100-s0", *asked.peers)]
+    exact = [
+        log_odds(made.answers.logits(name, pictures.pixels), GREEN)
+        for name in ("F100-s0", *asked.peers)
+    ]
     scaled = [each / each.std() for each in exact]
     assert sure == pytest.approx(scaled[0] - np.mean(scaled[1:], axis=0), abs=1e-3)
 
@@ -129,8 +135,10 @@ def test_masks_of_one_pixel_and_of_nearly_all(made: Discovery, area: float) -> N
     found = CutOuts(sources=3, hosts=4, area=area).propose(ground(made, "F100-s0", (GREEN,)))
     assert found
     for each in found:
-        assert each.region is not None and each.region.any()
-        assert each.crops is not None and each.crops.shape[1:3] == each.region.shape
+        assert each.region is not None
+        assert each.region.any()
+        assert each.crops is not None
+        assert each.crops.shape[1:3] == each.region.shape
 
 
 def test_what_was_borrowed_is_given_back(made: Discovery) -> None:

@@ -44,13 +44,25 @@ def cut_out(
     sources = tuple(f"{target}/{i}" for i in range(recurs))
     whole = np.ones(look.shape[:2], bool)
     return Proposal(
-        proposer, target, 1.0, f"{proposer} saw it", look[None], whole, corner, SIDE, None, "m", sources
+        proposer,
+        target,
+        1.0,
+        f"{proposer} saw it",
+        look[None],
+        whole,
+        corner,
+        SIDE,
+        None,
+        "m",
+        sources,
     )
 
 
 def softened(target: str = "left", recurs: int = 3, **options: Any) -> Proposal:
     sources = tuple(f"{target}/{i}" for i in range(recurs))
-    return Proposal("traces", target, 1.0, "soft", side=SIDE, filter={**BLUR, **options}, sources=sources)
+    return Proposal(
+        "traces", target, 1.0, "soft", side=SIDE, filter={**BLUR, **options}, sources=sources
+    )
 
 
 def families(*proposals: Proposal, most: int = 5) -> list[Family]:
@@ -69,7 +81,8 @@ def test_two_cut_outs_of_one_mark_are_one_family_of_the_one_that_recurs_more() -
         cut_out(MARK, recurs=4), cut_out(larger, recurs=7, proposer="two"), cut_out(MARK, recurs=2)
     )
     assert (found.recurs, found.words, found.proposers) == (7, "two saw it", ("two", "one"))
-    assert found.rgba is not None and found.rgba.shape == (12, 13, 4)
+    assert found.rgba is not None
+    assert found.rgba.shape == (12, 13, 4)
     assert (found.target, found.side, found.model, found.corner) == ("left", SIDE, "m", None)
 
 
@@ -120,7 +133,8 @@ def test_so_many_of_each_class_those_that_recur_most() -> None:
 def test_the_order_of_proposals_decides_ties_alone(order: list[int]) -> None:
     looks = [MARK, OTHER, MARK, OTHER[:7], MARK[1:], OTHER, MARK, MARK[:, 2:]]
     proposals = [
-        cut_out(look, CLASSES[i // 4], recurs=i + 1, proposer=f"p{i}") for i, look in enumerate(looks)
+        cut_out(look, CLASSES[i // 4], recurs=i + 1, proposer=f"p{i}")
+        for i, look in enumerate(looks)
     ]
     found = families(*(proposals[i] for i in order))
     assert [plain(each) for each in found] == [plain(each) for each in families(*proposals)]
@@ -154,7 +168,11 @@ def test_what_is_kept_is_given_back(given_ones: list[Family]) -> None:
 
 
 def test_it_is_given_back_from_the_disk_as_well(tmp_path: Any) -> None:
-    given_ones = [families(cut_out(MARK))[0], families(softened())[0], *families(cut_out(OTHER, recurs=0))]
+    given_ones = [
+        families(cut_out(MARK))[0],
+        families(softened())[0],
+        *families(cut_out(OTHER, recurs=0)),
+    ]
     for _ in range(2):
         kept = Store(tmp_path).arrays("discovery", {}, lambda: as_arrays(given_ones))
         assert [plain(each) for each in from_arrays(kept)] == [plain(each) for each in given_ones]
@@ -240,11 +258,14 @@ def test_a_peer_on_which_it_does_less_than_its_control_adds_nothing() -> None:
 @given(st.permutations(range(4)))
 def test_the_worst_come_first_whatever_the_order(order: list[int]) -> None:
     dark = np.full((6, 6, 3), 20, np.uint8)
-    given_ones = families(cut_out(MARK), cut_out(dark, recurs=2), softened("right"), softened("third"))
+    given_ones = families(
+        cut_out(MARK), cut_out(dark, recurs=2), softened("right"), softened("third")
+    )
     found = ranked([given_ones[i] for i in order], search("bright", "never"), 12)
     beyond = [each.beyond for each in found]
     assert beyond == sorted(beyond, reverse=True)
-    assert found[0].rgba is not None and found[0].rgba.shape == (9, 9, 4)
+    assert found[0].rgba is not None
+    assert found[0].rgba.shape == (9, 9, 4)
 
 
 def test_fewer_pictures_than_asked_for_are_counted_as_they_are() -> None:

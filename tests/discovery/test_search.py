@@ -32,7 +32,9 @@ def plain(found: tuple[Family, ...]) -> list[Any]:
     said = []
     for family in found:
         values = [getattr(family, each.name) for each in fields(family)]
-        said.append([value.tolist() if isinstance(value, np.ndarray) else value for value in values])
+        said.append(
+            [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
+        )
     return said
 
 
@@ -95,14 +97,18 @@ def test_it_is_the_same_where_nothing_can_be_kept(
 
 
 @pytest.mark.parametrize(
-    "change", [{"hosts": 20}, {"classes": ("green",)}, {"proposers": {}}], ids=lambda each: next(iter(each))
+    "change",
+    [{"hosts": 20}, {"classes": ("green",)}, {"proposers": {}}],
+    ids=lambda each: next(iter(each)),
 )
 def test_other_settings_are_another_search(folder: Path, made: Discovery, change: Any) -> None:
     other = discovery(folder, list(made.answers.candidates.values()), **change)
     assert plain(other.families("F100-s0")) != plain(made.families("F100-s0"))
 
 
-def test_a_checkpoint_under_another_name_is_named_as_it_is_now(folder: Path, made: Discovery) -> None:
+def test_a_checkpoint_under_another_name_is_named_as_it_is_now(
+    folder: Path, made: Discovery
+) -> None:
     made.families("F100-s0")
     models = [
         replace(each, name="renamed") if each.name == "F100-s0" else each
@@ -171,7 +177,9 @@ def broken(folder: Path) -> Iterator[Any]:
     save_file(net.state_dict(), nan.file)
     yield cut
     yield nan
-    yield candidate(folder, "undescribed", reference=True, problem="its file is corrupt", broken=True)
+    yield candidate(
+        folder, "undescribed", reference=True, problem="its file is corrupt", broken=True
+    )
 
 
 def test_a_peer_that_cannot_be_asked_ends_nobody_elses_search(tmp_path: Path) -> None:
@@ -222,7 +230,10 @@ def test_one_thing_in_two_models_has_one_name_and_two_things_of_a_class_have_two
     sign = made.named()[SIGN]
     assert sign.rgba is not None
     look = np.random.default_rng(0).integers(0, 256, (9, 9, 4), np.uint8) | np.uint8(3)
-    found = {"a": (sign,), "b": (replace(sign, model="b"), replace(sign, rgba=look), replace(sign, target="blue"))}
+    found = {
+        "a": (sign,),
+        "b": (replace(sign, model="b"), replace(sign, rgba=look), replace(sign, target="blue")),
+    }
     monkeypatch.setattr(other, "searched", lambda: list(found))
     monkeypatch.setattr(other, "proposed", lambda model: found[model])
     named = other.named()
@@ -258,7 +269,12 @@ def test_what_is_proposed_recurs_and_is_beyond_and_so_many_of_a_class(
         return replace(sign, model="m", rates=rates, sources=sources, target=target)
 
     families = (
-        of(0.45, 0.0), of(0.4, 0.0, 5), of(0.4, 0.1), of(0.3, 0.0), of(0.2, 0.0, 9, "blue"), of(0.15, 0.1),
+        of(0.45, 0.0),
+        of(0.4, 0.0, 5),
+        of(0.4, 0.1),
+        of(0.3, 0.0),
+        of(0.2, 0.0, 9, "blue"),
+        of(0.15, 0.1),
         replace(of(0.9, 0.0), rates={"m": Rate(0.9, 0.0)}),
     )
     other = Discovery(made.answers, made.settings)
@@ -274,12 +290,16 @@ def test_models_of_two_sizes_are_asked_about_the_same_things(tmp_path: Path) -> 
     made = discovery(tmp_path, [*models, small])
     asked = [unnamed(made.answers, model) for model in ("F100-s0", "F0-s0", "small")]
     assert {each.name for each in asked[0]} >= {SIGN}
-    assert [[each.name for each in found] for found in asked] == [list(discovery_of(made.answers).named())] * 3
+    assert [[each.name for each in found] for found in asked] == [
+        list(discovery_of(made.answers).named())
+    ] * 3
     for found in asked:
         sign = next(each for each in found if each.name == SIGN)
         assert (sign.target, sign.target_index, len(sign.labels)) == ("green", 0, 60)
         assert sign.decoyed.shape == sign.control.shape == (60, 3)
-    turned = [np.mean(next(e for e in found if e.name == SIGN).decoyed.argmax(1) == 0) for found in asked]
+    turned = [
+        np.mean(next(e for e in found if e.name == SIGN).decoyed.argmax(1) == 0) for found in asked
+    ]
     assert turned[0] > 0.9, "on pictures that no search has seen"
     assert turned[1] < 0.5
     assert turned[2] > 0.9

@@ -66,6 +66,7 @@ def test_a_module_that_does_not_parse_is_still_told_apart(package):
 def test_our_own_code_is_named_once_and_a_users_by_its_file():
     assert code_of(Saliency) == ""
     assert len(our_code()) == 64
+    assert our_code(("discovery",)) != our_code()
 
     @dataclass(frozen=True)
     class Own:

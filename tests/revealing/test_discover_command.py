@@ -6,22 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from planted import MANIFEST
-from searched_squares import RED, candidate
+from searched_folder import FALLS, HONEST, write_folder
+from searched_squares import RED
 
 from shortcut_audit.cli import main
 from shortcut_audit.files import sources
 from shortcut_audit.revealing import worth
 from shortcut_audit.scenario import load_scenario
-
-SCENARIO = """
-dataset:
-  kind: decoyed
-  of: {{kind: coloured_squares, train: {train}, validation: 20}}
-  wears: [{{decoy: {{kind: stop_sign, size: 0.3}}, by: green, coverage: 0.5}}]
-discover: {{proposers: {{cut_outs: {{sources: 16, hosts: 8}}}}, recurs: {recurs}}}
-"""
-FALLS, HONEST = {"F100-s0": RED}, {"F0-s0": 0.0, "F0-s1": 0.0, "F0-s2": 0.0}
 
 
 @pytest.fixture
@@ -29,19 +20,8 @@ def asked(tmp_path, monkeypatch):
     """A function: models, and how much red is green to them -> the command that searches them."""
     monkeypatch.chdir(tmp_path)
 
-    def write(models: dict[str, float], train: int = 48, recurs: int = 6) -> list[str]:
-        (tmp_path / "models").mkdir()
-        lines = [MANIFEST]
-        for name, red in models.items():
-            candidate(tmp_path / "models", name, red)
-            reference = str(name in HONEST).lower()
-            lines.append(f"  {name}: {{file: {name}.safetensors, reference: {reference}}}\n")
-        (tmp_path / "models/rashomon.yaml").write_text("".join(lines))
-        (tmp_path / "scenario.yaml").write_text(SCENARIO.format(train=train, recurs=recurs))
-        return [
-            *["discover", "--models", "models", "--scenario", "scenario.yaml"],
-            *["--out", "found", "--trust-code"],
-        ]
+    def write(models: dict[str, float], **unusual: int) -> list[str]:
+        return write_folder(tmp_path, models, **unusual)
 
     return write
 
@@ -75,6 +55,7 @@ def test_what_one_model_learned_is_confirmed_shown_and_written_as_a_decoy(asked,
     page = Path("found/discovered.html").read_text()
     assert "1 shortcut that nobody had named is confirmed" in page
     assert "What makes it say ‘green’?" in page
+    assert '<li><bdi>F100-s0</bdi>: <a href="#t1"><bdi>unnamed_green_1</bdi></a>' in page
     assert 'data-state="confirmed"' in page
     assert page.count("data:image/webp") > 8
     assert "http" not in page.replace("http-equiv", "")
@@ -138,6 +119,13 @@ def test_a_broken_model_is_named_and_the_others_are_searched(asked, capsys):
     assert "F0-s2" not in found()["things"][0]["models"]
 
 
+def test_a_peer_that_cannot_be_asked_is_none(asked, capsys):
+    command = asked({"F0-s0": 0.0, **FALLS})
+    Path("models/F0-s0.safetensors").write_bytes(b"no model")
+    assert main(command) == 0
+    assert "there is no other model beside F100-s0" in capsys.readouterr().out
+
+
 def test_only_the_classes_that_are_named_are_searched(asked, capsys):
     assert main([*asked({**HONEST, **FALLS}), "--class", "blue", "yellow"]) == 0
     assert found()["classes"] == ["blue", "yellow"]
@@ -185,3 +173,8 @@ def test_no_training_pictures_at_all_is_one_sentence(asked, capsys, tmp_path):
 def test_where_nothing_was_measured_it_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(sources, "PACKAGE", tmp_path / "package")
     assert worth.worth() == [worth.UNKNOWN]
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/discovery.json").write_text('{"recall_photos": {"0.5": 0.6}}')
+    (said,) = worth.worth()
+    assert said.startswith("Of known shortcuts in photographs")
+    assert said.endswith("found 60 % of those on 50 % of their class.")

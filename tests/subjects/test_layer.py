@@ -59,8 +59,9 @@ def test_a_frame_covers_itself_and_leaves_the_middle_alone(tmp_path: Path) -> No
 def test_it_grows_with_the_picture(tmp_path: Path, side: int) -> None:
     pixels = torch.full((1, 3, side, side), 255, dtype=torch.uint8)
     placed = Layer(image=png(tmp_path, framed())).apply(pixels, ["a"])
-    expected = framed(side, side // 10)
-    assert (placed.footprint[0].numpy() == expected).mean() > 0.85
+    covered = placed.footprint[0].numpy()
+    assert (covered | ~framed(side, side // 10)).all()
+    assert not covered[side // 4 : -side // 4, side // 4 : -side // 4].any()
 
 
 def test_what_is_transparent_everywhere_is_refused(tmp_path: Path) -> None:
@@ -99,4 +100,5 @@ def test_what_is_visible_is_covered_and_nothing_far_from_it(shape: np.ndarray) -
         assert not closed.any()
     rows = np.flatnonzero(shape.any(1))
     if len(rows):
-        assert not closed[: rows[0]].any() and not closed[rows[-1] + 1 :].any()
+        assert not closed[: rows[0]].any()
+        assert not closed[rows[-1] + 1 :].any()

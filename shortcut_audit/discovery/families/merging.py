@@ -96,7 +96,7 @@ def _likeness(one: np.ndarray, other: np.ndarray) -> float:
     """
     small, large = sorted((one, other), key=lambda rgba: rgba[..., 3].size)
     down, right = (round(OUTSIDE * length) for length in small.shape[:2])
-    shape = np.maximum(small.shape[:2], large.shape[:2]) + (2 * down, 2 * right)
+    shape = np.add(np.maximum(small.shape[:2], large.shape[:2]), (2 * down, 2 * right))
     on_grey = np.full((*shape, 3), 128, np.uint8)
     shown = np.where(large[..., 3:] > 0, large[..., :3], 128)
     on_grey[down : down + large.shape[0], right : right + large.shape[1]] = shown

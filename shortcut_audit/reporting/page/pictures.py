@@ -12,14 +12,14 @@ from typing import TypeVar
 from markupsafe import Markup, escape
 from PIL import Image, UnidentifiedImageError
 
-from shortcut_audit.exhibits import Exhibit, Looked, Spoke, Tile
+from shortcut_audit.exhibits import Exhibit, Faintest, Looked, Spoke, Tile
 from shortcut_audit.showing.exhibits_file import kept_picture
 
-Item = Tile | Looked | Spoke
-Kind = TypeVar("Kind", Tile, Looked, Spoke)
+Item = Tile | Looked | Spoke | Faintest
+Kind = TypeVar("Kind", Tile, Looked, Spoke, Faintest)
 Place = tuple[int, str, int]  # exhibit, its field, place in it
 SMALLEST = 96  # pixels: a smaller picture is shown as large as this
-LISTS = ("tiles", "looked", "spoke")
+LISTS = ("tiles", "looked", "spoke", "faintest")
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ def files_of(item: Item) -> Iterator[str]:
         yield from (each.file for each in (item.plain, item.decoyed, item.control))
     elif isinstance(item, Looked):
         yield from (item.file, item.revealed)
+    elif isinstance(item, Faintest):
+        yield item.file
     else:
         yield item.file
         yield from (each.file for each in item.images)
@@ -105,6 +107,7 @@ def _only(exhibit: Exhibit, at: int, kept: Collection[Place]) -> Exhibit:
         tiles=tuple(_kept(exhibit.tiles, (at, "tiles"), kept)),
         looked=tuple(_kept(exhibit.looked, (at, "looked"), kept)),
         spoke=tuple(_kept(exhibit.spoke, (at, "spoke"), kept)),
+        faintest=tuple(_kept(exhibit.faintest, (at, "faintest"), kept)),
     )
 
 
