@@ -207,6 +207,8 @@ class Discover(Part):
     # class than under its control, and than in any peer
     recurs: int = Field(6, ge=2)
     beyond: float = Field(0.10, gt=0, lt=1)
+    # whether what turns half of other pictures in the model and in its peers is asked about as well
+    shared: bool = False
 
     @field_validator("classes")
     @classmethod

@@ -71,9 +71,9 @@ class Discovery:
     def proposed(self, model: str) -> list[Family]:
         """Those that are to be confirmed or not: they recur, and turn pictures beyond any peer.
 
-        So is what turns most of them in the peers as well, one of each class: it may be a part of
-        the object, or a shortcut that all share. Nothing where there is no peer: a part of the
-        object turns pictures in an honest model too.
+        Where the settings ask for what is shared, so is what turns most of them in the peers as
+        well, one of each class: it may be a part of the object, or a shortcut that all learned.
+        Nothing where there is no peer: a part of the object turns pictures in an honest model too.
         """
         asked, found = self.settings, []
         families = [each for each in self.families(model) if each.compared]
@@ -82,7 +82,8 @@ class Discovery:
             of_class = [each for each in recurring if each.target == target]
             far = [each for each in of_class if each.beyond >= asked.beyond]
             alike = [each for each in of_class if each not in far and each.own >= ALIKE]
-            found += [*far[: asked.most], *sorted(alike, key=lambda each: -each.own)[:1]]
+            most = sorted(alike, key=lambda each: -each.own)[: int(asked.shared)]
+            found += [*far[: asked.most], *most]
         return found
 
     @remembered

@@ -199,14 +199,16 @@ class Harness:
     def _together(
         self, check: Check, question: Question, asked: Family
     ) -> Iterator[tuple[Check, Question]]:
-        """Every check that the audit makes of this question and of those beside it.
+        """Every check that shares one part of alpha with this one, itself among them.
 
-        They share one part of alpha; it makes none of a decoy to which it does not apply.
+        They are of the questions beside it; and, of an audit that is about no named decoy, all the
+        checks that it makes, each of which is about another thing.
         """
         for each in (question, *asked.beside(question)):
             made = self.measurements.audit(check.function, check.given, each.case).measurements
             for at in range(len(made)):
-                yield replace(check, at=at), each
+                if at == check.at or each.case.decoy is None:
+                    yield replace(check, at=at), each
 
     def _may_be_excused(self, judgement: Judgement, terms: Terms, question: Question) -> bool:
         """Whether the second control is asked. What Holm alone kept from a rejection never is."""

@@ -97,8 +97,9 @@ def family(function: Callable[..., Any], audit: str, case: Case, evidence: Evide
             others += _questions(
                 Case(case.models, decoy, evidence.target(decoy, case.models)), evidence, swept
             )
+    shares = blocks(scenario, audit) and audit.partition("@")[0] in scenario.deciding
     return Family(
-        own, tuple(others), max(1, len(scenario.deciding)) if deciding else 1, deciding, swept
+        own, tuple(others), max(1, len(scenario.deciding)) if shares else 1, deciding, swept
     )
 
 

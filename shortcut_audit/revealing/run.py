@@ -58,7 +58,8 @@ def discover(
 
 def asked_for(scenario: Scenario, classes: Sequence[str] | None) -> Scenario:
     """The scenario with a search in it, into these classes where some are named."""
-    settings = scenario.discover or Discover()
+    asked = (scenario.discover or Discover()).model_dump() | {"shared": True}
     if classes:
-        settings = Discover.model_validate({**settings.model_dump(), "classes": tuple(classes)})
+        asked |= {"classes": tuple(classes)}
+    settings = Discover.model_validate(asked)
     return scenario.model_copy(update={"discover": settings})

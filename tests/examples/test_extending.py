@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from planted import write_models
@@ -52,6 +53,17 @@ def test_the_page_runs(pytester):
     result.stdout.no_fnmatch_line("*NOT AUDITED*")
     result.stdout.no_fnmatch_line("*Error*")
     assert "of 3 promoted" in (pytester.path / "reports/one-line.txt").read_text()
+
+
+def test_the_proposer_on_the_page_proposes_what_is_darker(extensions):
+    scope: dict = {}
+    exec("\n".join(block for block in BLOCKS if "def test_" not in block), scope)
+    pictures = scope["Greys"]().load("train", 32)
+    search = SimpleNamespace(parts=SimpleNamespace(rank=pictures), targets=(0, 1))
+    means = [float(pictures.pixels[pictures.labels == at].float().mean()) for at in (0, 1)]
+    (found,) = scope["DarkPictures"](least=0.01).propose(search)
+    assert found.target == pictures.classes[int(means[1] < means[0])]
+    assert scope["DarkPictures"](least=0.99).propose(search) == []
 
 
 def test_the_data_set_on_the_page_keeps_the_contract(extensions):

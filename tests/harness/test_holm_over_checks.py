@@ -88,24 +88,27 @@ def by_hand(ps: list[float]) -> list[float]:
     return found
 
 
+AUDITS = 2  # that block, and share alpha
 CLEAN = dict.fromkeys(REFERENCES, (0, 0, 0, 0))
 
 
 @pytest.mark.parametrize("counts", [(20,), (20, 15), (15, 20, 22), (12, 30, 19, 15)])
 def test_the_checks_of_a_model_share_alpha_by_holm(counts: tuple[int, ...]) -> None:
     made = harness({"m": counts}, {})
-    ps = raw(counts, len(counts))
-    assert adjusted(made, checks, Case(("m",))) == pytest.approx(by_hand(ps))
+    ps = raw(counts, AUDITS * len(counts))
+    expected = [min(1.0, AUDITS * p) for p in by_hand(ps)]
+    assert adjusted(made, checks, Case(("m",))) == pytest.approx(expected)
     assert min(ps) < 0.05
 
 
-def test_one_check_alone_is_as_it_was() -> None:
+def test_one_check_alone_shares_alpha_with_the_other_blocking_audit() -> None:
     made = harness({"m": (20,), **CLEAN}, {})
-    assert adjusted(made, checks, Case(("m",))) == pytest.approx(raw((20,), 1, (0.0,) * 24))
+    (p,) = raw((20,), AUDITS, (0.0,) * 24)
+    assert adjusted(made, checks, Case(("m",))) == pytest.approx([AUDITS * p])
 
 
 def test_more_checks_never_make_a_violation() -> None:
-    """25 of 100 beyond clean models of 5, 8 and 2: p is 0.014, and 0.13 among nine."""
+    """25 of 100 beyond clean models of 5, 8 and 2: p is 0.028, and 0.26 among nine."""
     case, said = Case(("m",)), []
     for more in ((), (4,) * 8):
         models = {"m": (25, *more), "r0": (5, *more), "r1": (8, *more), "r2": (2, *more)}
@@ -115,7 +118,7 @@ def test_more_checks_never_make_a_violation() -> None:
             made._answer(Check(checks, {}, "mine", 0), Question(case, NAMED), asked).judgement
         )
     assert [each.verdict for each in said] == [Verdict.VIOLATED, Verdict.UNDECIDED]
-    assert said[1].p_adjusted == pytest.approx(0.13, abs=0.02)
+    assert said[1].p_adjusted == pytest.approx(0.26, abs=0.02)
 
 
 def test_references_are_compared_check_by_check() -> None:
@@ -125,18 +128,20 @@ def test_references_are_compared_check_by_check() -> None:
 
 
 def test_siblings_know_how_many_tests_share_alpha() -> None:
-    """Ranks among 24 references leave room for one test, 1 / 25, and not for two."""
+    """Ranks among 24 references leave room for one test, 1 / 25, and not for four."""
     made = harness({"m": (30, 25), **{name: (i % 5, 20) for i, name in enumerate(REFERENCES)}}, {})
     spread = tuple((i % 5) / N for i in range(24))
-    ps = [raw((30,), 2, spread)[0], raw((25,), 2, (0.2,) * 24)[0]]
-    assert adjusted(made, checks, Case(("m",))) == pytest.approx(by_hand(ps))
+    tests = 2 * AUDITS
+    ps = [raw((30,), tests, spread)[0], raw((25,), tests, (0.2,) * 24)[0]]
+    expected = [min(1.0, AUDITS * p) for p in by_hand(ps)]
+    assert adjusted(made, checks, Case(("m",))) == pytest.approx(expected)
     assert raw((30,), 1, spread)[0] == 1 / 25 != ps[0]
 
 
 @pytest.mark.parametrize("audits", [1, 2])
-def test_checks_of_several_decoys_all_share_the_audits_part(audits: int) -> None:
-    """Two checks of each of three decoys, one of which the audit does not apply to, are four tests,
-    and one more where a decoy has three.
+def test_the_same_check_of_several_decoys_shares_the_audits_part(audits: int) -> None:
+    """The first checks of two decoys are two tests, and so are the second; the audit does not apply
+    to a third decoy.
     """
     counts = {"sign": (22, 19), "tag": (18, 16, 21), "none": ()}
     made = harness({"m": ()}, counts)
@@ -144,11 +149,12 @@ def test_checks_of_several_decoys_all_share_the_audits_part(audits: int) -> None
         made.evidence.scenario = made.scenario = made.scenario.model_copy(
             update={"blocking": ("mine",)}
         )
-    tests = [*counts["sign"], *counts["tag"]]
-    ps = raw(tuple(tests), audits * len(tests))
-    expected = [min(1.0, audits * p) for p in by_hand(ps)]
-    for decoy, part in (("sign", expected[:2]), ("tag", expected[2:])):
-        assert adjusted(made, of_a_decoy, Case(("m",), decoy, "cat")) == pytest.approx(part)
+    found = [adjusted(made, of_a_decoy, Case(("m",), decoy, "cat")) for decoy in ("sign", "tag")]
+    for at in range(2):
+        together = (counts["sign"][at], counts["tag"][at])
+        expected = [min(1.0, audits * p) for p in by_hand(raw(together, audits * 2))]
+        assert [each[at] for each in found] == pytest.approx(expected)
+    assert found[1][2] == pytest.approx(min(1.0, audits * raw((21,), audits)[0]))
 
 
 def test_it_is_a_shipped_audit_that_makes_several() -> None:

@@ -194,7 +194,7 @@ def filled(shape: np.ndarray) -> np.ndarray:
 
 
 def without_small_gaps(shape: np.ndarray) -> np.ndarray:
-    """The shape (a, b) bool with gaps closed that are up to a tenth of its longer side.
+    """The shape (a, b) bool with gaps closed that are up to about a tenth of its longer side.
 
     So letters become a block, and a frame around the picture stays a frame.
     """
