@@ -9,7 +9,7 @@ from marked_pictures import mark, noise
 
 from shortcut_audit.discovery.appearance.aligned import aligned
 from shortcut_audit.discovery.appearance.standing_out import FEWEST
-from shortcut_audit.discovery.families.cleaning import cleaned
+from shortcut_audit.discovery.families.cleaning import are_copies, cleaned
 from shortcut_audit.discovery.families.mark import mark_of
 from shortcut_audit.discovery.proposal import Proposal
 
@@ -61,6 +61,7 @@ def overlap(
 @pytest.mark.parametrize("form", [np.ones((9, 9), bool), RING], ids=["square", "ring"])
 def test_the_mark_alone(form: np.ndarray, opacity: float, corner: tuple[int, int] | None) -> None:
     made, true = proposal(opacity, form, corner)
+    assert are_copies(made, PLAIN)
     rgba, at = cleaned(made, PLAIN)
     assert rgba.dtype == np.uint8
     assert overlap(rgba, at, form, true) > 0.85
@@ -96,7 +97,9 @@ def test_crops_with_nothing_in_common_stay_what_was_cut_out() -> None:
     pixels = PLAIN.pixels[:12].permute(0, 2, 3, 1).numpy()[:, 4:16, 4:16]
     region = np.zeros((12, 12), bool)
     region[3:8, 2:9] = True
-    rgba, at = cleaned(Proposal("by hand", TARGET, 1.0, "", pixels, region, side=SIDE), PLAIN)
+    made = Proposal("by hand", TARGET, 1.0, "", pixels, region, side=SIDE)
+    assert not are_copies(made, PLAIN)
+    rgba, at = cleaned(made, PLAIN)
     assert (rgba.shape, at) == ((5, 7, 4), (3, 2))
     assert (rgba[..., 3] == 255).all()
     assert (rgba[..., :3] == pixels[0, 3:8, 2:9]).all()

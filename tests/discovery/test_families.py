@@ -86,6 +86,16 @@ def test_two_cut_outs_of_one_mark_are_one_family_of_the_one_that_recurs_more() -
     assert (found.target, found.side, found.model, found.corner) == ("left", SIDE, "m", None)
 
 
+def test_what_only_resembles_the_others_does_not_recur() -> None:
+    rng = np.random.default_rng(2)
+    unlike = rng.integers(0, 256, (8, 9, 9, 3), np.uint8)
+    (found,) = families(replace(cut_out(MARK, recurs=8), crops=unlike))
+    assert found.recurs == 1
+    alike = np.repeat(MARK[None], 8, 0)
+    (found,) = families(replace(cut_out(MARK, recurs=8), crops=alike))
+    assert found.recurs == 8
+
+
 def test_two_marks_or_two_classes_are_never_one_family() -> None:
     assert len(families(cut_out(MARK), cut_out(OTHER))) == 2
     found = families(cut_out(MARK), cut_out(MARK, "right"), cut_out(MARK, "third"))

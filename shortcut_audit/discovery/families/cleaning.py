@@ -30,9 +30,7 @@ def cleaned(proposal: Proposal, pictures: Pictures) -> tuple[np.ndarray, tuple[i
     Returns:
         (c, d, 4) uint8 RGBA, whose alpha is the opacity as seen, and its (top, left) in the crops.
     """
-    crops, region = proposal.crops, proposal.region
-    assert crops is not None, "an image-wide proposal has nothing to clean"
-    assert region is not None, "crops come with their region"
+    crops, region = _cut_out(proposal)
     mark, colour, opacity = region, crops[0].astype(float), 1.0
     if len(crops) >= FEWEST:
         others = _others(proposal, pictures, crops.shape[1:3])
@@ -45,6 +43,24 @@ def cleaned(proposal: Proposal, pictures: Pictures) -> tuple[np.ndarray, tuple[i
     rgba[..., :3] = colour.round().clip(0, 255)
     rgba[..., 3] = np.where(mark, round(255 * opacity), 0)
     return rgba[rows, columns], (rows.start, columns.start)
+
+
+def are_copies(proposal: Proposal, pictures: Pictures) -> bool:
+    """Whether the crops have in common what the proposer meant, as far as so many can tell.
+
+    Else they only resemble each other: a red petal on white resembles a stop sign.
+    """
+    crops, region = _cut_out(proposal)
+    if len(crops) < FEWEST:
+        return True
+    return _common(crops, _others(proposal, pictures, crops.shape[1:3]), region) is not None
+
+
+def _cut_out(proposal: Proposal) -> tuple[np.ndarray, np.ndarray]:
+    """The crops of a local proposal and what of them is meant."""
+    assert proposal.crops is not None, "an image-wide proposal has nothing to clean"
+    assert proposal.region is not None, "crops come with their region"
+    return proposal.crops, proposal.region
 
 
 def _others(proposal: Proposal, pictures: Pictures, shape: tuple[int, ...]) -> np.ndarray:

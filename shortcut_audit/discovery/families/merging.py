@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from shortcut_audit.discovery.appearance.matching import matches
-from shortcut_audit.discovery.families.cleaning import cleaned
+from shortcut_audit.discovery.families.cleaning import are_copies, cleaned
 from shortcut_audit.discovery.families.family import Family
 from shortcut_audit.discovery.proposal import Proposal
 from shortcut_audit.records import Pictures
@@ -70,7 +70,8 @@ def _alone(proposals: Sequence[Proposal], pictures: Pictures) -> Iterator[Family
         if each.filter is None:
             rgba, (down, across) = cleaned(each, pictures)
             corner = each.corner and (each.corner[0] + down, each.corner[1] + across)
-            family = replace(family, rgba=rgba, corner=corner)
+            shown = each.sources if are_copies(each, pictures) else each.sources[:1]
+            family = replace(family, rgba=rgba, corner=corner, sources=shown)
         yield family
 
 
