@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from shortcut_audit.calibration.audit_functions import audit_functions
 from shortcut_audit.calibration.behaviour import specific_insertion
@@ -165,6 +166,33 @@ def _on_canvas(rgba: np.ndarray, side: int) -> np.ndarray:
     return canvas
 
 
+def sheet(ask: Ask, wanted: list[Trial], out: Path) -> None:
+    """The planted mark above, and what was found of it below, for each model; from what is kept."""
+    tiles = []
+    for trial in wanted:
+        named, every, _ = _known(ask)
+        decoy, job = named.build_decoy(str(trial.job.decoy)), trial.job
+        models = [replace(every[job.name], reference=False)]
+        models += [replace(every[name], reference=True) for name in trial.references]
+        scenario = _sought(trained_by(named, trial.recipe), trial)
+        found = discovery_of(Evidence(scenario, models, Store(ask.store))).named().values()
+        local = [each for each in found if each.target == decoy.target and each.rgba is not None]
+        if local and hasattr(decoy, "pictures"):
+            true = decoy.pictures(max(1, round(decoy.size * local[0].side)))[0]
+            tiles.append(np.concatenate([_tile(true), _tile(np.asarray(local[0].rgba))]))
+    Image.fromarray(np.concatenate(tiles, axis=1)).save(out)
+
+
+def _tile(rgba: np.ndarray) -> np.ndarray:
+    """A mark on a grey square, as large as fits into 96 pixels."""
+    times = 96 / max(rgba.shape[:2])
+    shape = [max(1, round(times * length)) for length in rgba.shape[1::-1]]
+    mark = Image.fromarray(rgba.astype(np.uint8)).resize(shape, Image.Resampling.NEAREST)
+    square = Image.new("RGBA", (104, 104), (150, 150, 150, 255))
+    square.alpha_composite(mark, ((104 - shape[0]) // 2, (104 - shape[1]) // 2))
+    return np.array(square.convert("RGB"))
+
+
 def _line(ask: Ask, trial: Trial) -> str:
     torch.set_num_threads(1)
     return json.dumps(measured(ask, trial))
@@ -177,6 +205,7 @@ def main() -> None:
         asked.add_argument(name, type=Path)
     asked.add_argument("--data", type=Path)
     asked.add_argument("--processes", type=int, default=2)
+    asked.add_argument("--sheet", type=Path, help="a PNG of planted and found marks, and no more")
     asked.add_argument("--only", nargs="+", default=[], help="these models, in this order")
     given = asked.parse_args()
     ask = Ask(given.scenario, given.models, given.out.with_suffix(".evidence"), given.data)
@@ -188,6 +217,9 @@ def main() -> None:
             (each for each in wanted if each.job.name in given.only),
             key=lambda each: given.only.index(each.job.name),
         )
+    if given.sheet:
+        sheet(ask, [each for each in wanted if each.job.name in done], given.sheet)
+        return
     left = [each for each in wanted if each.job.name not in done]
     for line in shared_out(partial(_line, ask), left, given.processes, "models"):
         with given.out.open("a") as out:

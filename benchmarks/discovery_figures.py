@@ -53,6 +53,16 @@ def recall(rows: Sequence[Row]) -> dict[str, float]:
     return {key: round(found / n, 3) for key, (found, n) in counts(rows).items()}
 
 
+def recall_of_marks(rows: Sequence[Row]) -> dict[str, float]:
+    """The same, where a mark is confirmed that covers half of the planted one (IoU)."""
+    said = {}
+    for coverage, (_, n) in counts(rows).items():
+        at = [row for row in rows if str(row["coverage"]) == coverage]
+        alike = [row for row in at if any(each.get("iou", 0) >= 0.5 for each in hits(row))]
+        said[coverage] = round(len(alike) / n, 3)
+    return said
+
+
 def counts(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
     """Coverage -> models in which it was confirmed, and models."""
     known: dict[str, tuple[int, int]] = {}
@@ -93,22 +103,23 @@ def upper(k: int, n: int) -> float:
 def figures(drawings: list[Row], photos: list[Row]) -> dict[str, Any]:
     """Everything that the document says, but for the time and the command."""
     both = [*drawings, *photos]
-    marks = {"drawings": learned(drawings), "photos": learned(photos)}
+    marks = {"drawings": learned(drawings), "photographs": learned(photos)}
     k, n = false_confirmed(both)
     held_out = [row for row in marks["drawings"] if row["decoy"] not in TUNING]
     likenesses = []
-    for row in (*marks["drawings"], *marks["photos"]):
+    for row in (*marks["drawings"], *marks["photographs"]):
         likenesses += [each["iou"] for each in hits(row)[:1] if "iou" in each]
     others = [
         row for row in both if row["decoy"] and any(e not in hits(row) for e in _confirmed(row))
     ]
     return {
         "recall": recall(marks["drawings"]),
-        "recall_photos": recall(marks["photos"]),
+        "recall_photos": recall(marks["photographs"]),
+        "recall_iou_half": recall_of_marks([*marks["drawings"], *marks["photographs"]]),
         "recall_held_out_decoys": recall(held_out),
         "recall_image_wide": recall(learned(drawings, wide=True)),
         "models_learned": {name: counts(rows) for name, rows in marks.items()},
-        "by_proposer": by_proposer([*marks["drawings"], *marks["photos"]]),
+        "by_proposer": by_proposer([*marks["drawings"], *marks["photographs"]]),
         "false_confirmed": k,
         "clean_runs": n,
         "false_confirmed_rate_at_most": upper(k, n) if n else None,

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shortcut_audit import registry
 from shortcut_audit.contracts import Dataset, Decoy
@@ -65,6 +65,15 @@ class Scenario(Part):
     folder: Path = Path()
     data: Path | None = None
     digest: str = ""
+
+    @field_validator("blocking")
+    @classmethod
+    def _can_block(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "smallest_decoy" in value:
+            raise ValueError(
+                "smallest_decoy cannot block: half of clean models have a smallest form as well"
+            )
+        return value
 
     @model_validator(mode="after")
     def _names_fit(self) -> Scenario:

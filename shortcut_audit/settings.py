@@ -193,19 +193,22 @@ class Discover(Part):
 
     classes: tuple[str, ...] = ()  # into which pictures may be turned; (): all of them
     # who proposes, each with its options
-    proposers: dict[str, dict[str, Any]] = {
-        "cut_outs": {},
-        "places": {},
-        "recurring_patches": {},
-        "image_wide": {},
-        "disagreement": {},
-    }
+    proposers: dict[str, dict[str, Any]] = Field(
+        {
+            "cut_outs": {},
+            "places": {},
+            "recurring_patches": {},
+            "image_wide": {},
+            "disagreement": {},
+        },
+        min_length=1,
+    )
     hosts: int = Field(80, ge=10)  # pictures of other classes on which each candidate is tried
     tried: int = Field(5, ge=1)  # candidates of each class and model
     most: int = Field(2, ge=1)  # of them, those that are proposed
     # what is proposed recurs in so many training pictures, and turns so many more pictures into its
     # class than under its control, and than in any peer
-    recurs: int = Field(6, ge=2)
+    recurs: int = Field(6, ge=2, le=12)  # of 12 that are kept
     beyond: float = Field(0.10, gt=0, lt=1)
     # whether what turns half of other pictures in the model and in its peers is asked about as well
     shared: bool = False

@@ -18,6 +18,7 @@ from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.whole import canonical, sha256
 from shortcut_audit.records import ABOVE_CHANCE, Candidate, Finding, Verdict
 
+SOUGHT = "unknown_shortcuts"  # an audit whose findings are about what a search comes upon
 DIGEST = re.compile(r"[0-9a-f]{12,64}")  # of a checkpoint, or how it begins; never a name
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -145,6 +146,11 @@ def misplaced(
         if each.decoy is not None and each.decoy not in decoys:
             hint = did_you_mean(each.decoy, decoys)
             yield f"the waiver of {each.named} is of a decoy that there is not{hint}"
+        elif each.audit == SOUGHT and not DIGEST.fullmatch(each.model):
+            yield (
+                f"the waiver of {each.named} would waive whatever a later search finds in another "
+                "checkpoint of that name: name the checkpoint by its SHA-256"
+            )
         elif each.model and not able & {each.audit, each.audit.partition("@")[0]}:
             hint = did_you_mean(each.audit, able)
             yield f"the waiver of {each.named} waives nothing: {each.audit} does not block{hint}"

@@ -108,3 +108,10 @@ def test_the_sets_for_discovery_name_no_decoy_and_wear_some(name: str) -> None:
     assert scenario.decoys == {}
     assert "cat" in [worn.by for worn in scenario.build_dataset().wears]
     assert all(group.decoy is None for group in scenario.training.models)
+
+
+def test_what_says_how_little_is_enough_cannot_block(tmp_path):
+    file = tmp_path / "scenario.yaml"
+    file.write_text("dataset: {kind: demo}\nblocking: [decoy_insertion, smallest_decoy]\n")
+    with pytest.raises(UsageError, match="smallest_decoy cannot block"):
+        load_scenario(file)

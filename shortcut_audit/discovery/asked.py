@@ -21,7 +21,7 @@ class Unnamed:
     """
 
     name: str
-    target: str  # the class that it may turn pictures into
+    target: str  # the class that it may turn pictures into, as the text of a claim writes it
     target_index: int
     words: str  # what was seen on the training pictures
     decoyed: np.ndarray  # (n, k)
@@ -49,15 +49,19 @@ def unnamed(answers: Answers, model: str) -> tuple[Unnamed, ...]:
     """What a model answers under everything that was proposed in any model of the run.
 
     So the same question is put to all, references included.
+
+    Raises:
+        ModelError, UsageError: nothing can be said of this model; see `Discovery.check`.
     """
+    discovery_of(answers).check(model)
     validation = answers.material.pictures("validation", answers.described(model).size)
     found = []
     for name, family in discovery_of(answers).named().items():
         placed = decoy_of(family).apply(validation.pixels, validation.ids)
         found.append(
             Unnamed(
-                name,
-                family.target,
+                name.replace("{", "{{").replace("}", "}}"),
+                family.target.replace("{", "{{").replace("}", "}}"),
                 validation.classes.index(family.target),
                 family.words,
                 answers.logits(model, placed.decoyed),

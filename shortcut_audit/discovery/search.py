@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 from shortcut_audit import registry
 from shortcut_audit.contracts import Proposer
@@ -25,6 +26,7 @@ from shortcut_audit.subjects.manifest.references import references_for
 
 ROOMS = ("discovery",)  # of this package, beside those that an answer depends on
 ALIKE = 0.5  # of the pictures: what turns so many is proposed, whatever it does in peers
+FEWEST_PEERS = 2  # models, or nothing is said of the one in question
 PEERS = 4  # models at most that a search asks beside the one in question
 
 
@@ -37,6 +39,7 @@ class Discovery:
 
     answers: Answers
     settings: Discover
+    _failed: dict[str, ModelError | UsageError] = field(default_factory=dict, init=False)
 
     @remembered
     def families(self, model: str) -> tuple[Family, ...]:
@@ -58,7 +61,7 @@ class Discovery:
 
         def search() -> Arrays:
             parts = self.parts(size)
-            able = tuple(peer for peer in peers if self._answers(peer, parts))
+            able = self._able(model, parts)
             ground = Ground(parts, self.targets(), answers, model, able)
             found = self._proposals_of_pictures(size)
             found = [*found, *self._proposals(ground, of_models=True)]
@@ -96,11 +99,32 @@ class Discovery:
         self.targets(), self._proposers()  # the scenario's own mistakes are no model's
         found: dict[str, Family] = {}
         for model in self.searched():
-            for family in self._proposed_if_asked(model):
+            for family in self._proposed_if_searched(model):
                 if not any(same(family, known) for known in found.values()):
                     count = sum(known.target == family.target for known in found.values())
                     found[f"unnamed_{family.target}_{count + 1}"] = family
         return found
+
+    def check(self, model: str) -> None:
+        """Makes sure that the run's searches say something of this model.
+
+        Raises:
+            ModelError, UsageError: its search failed, or all did, so that nothing was looked for;
+                or it has fewer than two peers, and nothing tells a shortcut from a part.
+        """
+        self.named()
+        if model in self._failed:
+            raise self._failed[model]
+        if self._failed and len(self._failed) == len(self.searched()):
+            raise next(iter(self._failed.values()))
+        size, count = self.answers.described(model).size, len(self.peers(model))
+        searched = model in self.searched() and not self.settings.shared
+        if searched and count < FEWEST_PEERS:
+            raise UsageError(
+                f"shortcuts in {model} cannot be told from parts of the object: "
+                f"{count or 'no'} other model{'' if count == 1 else 's'} of {size} pixels "
+                f"can be compared with it; add {FEWEST_PEERS} or more of the same training"
+            )
 
     def searched(self) -> list[str]:
         """The models that are searched: those that are no references, or all where none is left."""
@@ -116,13 +140,12 @@ class Discovery:
         size, every = self.answers.described(model).size, self.answers.candidates.items()
         fitting = {name: each for name, each in every if not each.problem and each.size == size}
         named = [name for name in references_for((model,), fitting) if name != model]
-        others = named or [name for name in fitting if name != model]
-        return tuple(others[:PEERS])
+        return tuple(named or [name for name in fitting if name != model])
 
     @remembered
     def parts(self, size: int) -> Parts:
         """The training pictures in two halves."""
-        return halves(self.answers.material.pictures("train", size))
+        return halves(self.answers.material.pictures("train", size), self.targets())
 
     def targets(self) -> tuple[int, ...]:
         """The classes in question, as labels.
@@ -160,6 +183,11 @@ class Discovery:
         asked = self.settings.proposers.items()
         return [registry.build("proposer", name, options) for name, options in asked]
 
+    def _able(self, model: str, parts: Parts) -> tuple[str, ...]:
+        """The first peers that can be asked, PEERS at most."""
+        fitting = (peer for peer in self.peers(model) if self._answers(peer, parts))
+        return tuple(islice(fitting, PEERS))
+
     def _answers(self, peer: str, parts: Parts) -> bool:
         """Whether the peer can be asked: one that is broken must not end another model's search."""
         try:
@@ -168,9 +196,9 @@ class Discovery:
             return False
         return True
 
-    def _proposed_if_asked(self, model: str) -> Iterator[Family]:
-        """Nothing of a model that cannot be asked: its own tests say why."""
+    def _proposed_if_searched(self, model: str) -> Iterator[Family]:
+        """Nothing of a model whose search failed: `check` says why."""
         try:
             yield from self.proposed(model)
-        except (ModelError, UsageError):
-            return
+        except (ModelError, UsageError) as error:
+            self._failed[model] = error

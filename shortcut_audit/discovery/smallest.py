@@ -13,7 +13,7 @@ from shortcut_audit.discovery.forms import EXAMPLES, Forms, faintest
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.answers import pixel_digest
 from shortcut_audit.evidence.collection import Evidence
-from shortcut_audit.files.sources import code_of
+from shortcut_audit.files.sources import code_of, our_code
 from shortcut_audit.files.store import Arrays
 from shortcut_audit.records import Decoyed
 from shortcut_audit.subjects.decoying.coverage import covered
@@ -234,6 +234,7 @@ def _searched(trial: Trial, forms: Forms, decoy: str) -> Arrays:
         "target": trial.target,
         "forms": recipe,
         "settings": [EXAMPLES, HALF, SMALL],
+        "code": our_code(("discovery",)),
     }
     return evidence.stored("smallest_decoy", model, key, search)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from scipy import ndimage
 from torch import Tensor
 
@@ -20,6 +22,7 @@ from shortcut_audit.discovery.proposal import Proposal
 from shortcut_audit.evidence.masks.area import mask_of_area
 from shortcut_audit.records import Pictures
 
+Share = Annotated[float, Field(gt=0, lt=1)]
 GROWN = 1 / 32  # of the side: by so much a cut-out is wider than what the mask reveals
 COPY = 0.75  # correlation from which another picture shows the same thing
 SEARCHED = 150  # pictures of the class in which each cut-out is looked for

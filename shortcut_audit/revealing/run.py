@@ -14,7 +14,7 @@ from tqdm import tqdm
 from shortcut_audit.discovery.asked import discovery_of
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.files.store import Store
-from shortcut_audit.progress import shown_as_lines
+from shortcut_audit.progress import Progress, shown_as_lines
 from shortcut_audit.revealing.gallery import write_gallery
 from shortcut_audit.revealing.record import write_record
 from shortcut_audit.revealing.revealed import Revealed
@@ -42,7 +42,7 @@ def discover(
     store, on = Store(out / "evidence"), str(chosen_device(device))
     evidence = Evidence(scenario, candidates, store, on, trust_code)
     with progress_bar(len(discovery_of(evidence).searched()), "model", progress=True) as bar:
-        evidence.progress = shown_as_lines(bar.set_postfix_str)
+        evidence.progress = _spoken(shown_as_lines(bar.set_postfix_str))
 
         def searched(model: str) -> None:
             bar.update()
@@ -56,10 +56,23 @@ def discover(
     return revealed, written
 
 
+def _spoken(shown: Progress) -> Progress:
+    """The same progress, and a line for each step where no terminal draws the bar."""
+    before = [""]
+
+    def said(what: str, done: int, total: int) -> None:
+        if what != before[0] and not sys.stderr.isatty():
+            tqdm.write(what, file=sys.stderr)
+        before[0] = what
+        shown(what, done, total)
+
+    return said
+
+
 def asked_for(scenario: Scenario, classes: Sequence[str] | None) -> Scenario:
     """The scenario with a search in it, into these classes where some are named."""
     asked = (scenario.discover or Discover()).model_dump() | {"shared": True}
     if classes:
-        asked |= {"classes": tuple(classes)}
+        asked |= {"classes": tuple(dict.fromkeys(classes))}
     settings = Discover.model_validate(asked)
     return scenario.model_copy(update={"discover": settings})

@@ -23,6 +23,7 @@ NAME = "discovered.yaml"
 # what a later audit of the discovered decoys takes over; training, waivers and the like are about
 # the decoys that somebody had named
 TAKEN_OVER = ("limits", "rashomon", "masks", "influence", "blocking")
+SEEKING = ("unknown_shortcuts", "smallest_decoy")  # audits that the file does not switch on
 
 
 def write_scenario(revealed: Revealed, scenario: Scenario, folder: Path) -> list[Path]:
@@ -99,7 +100,9 @@ def _text(scenario: Scenario, folder: Path, decoys: list[str]) -> Iterator[str]:
     yield "strengths: []"
     named = scenario.model_fields_set & {*TAKEN_OVER}
     kept = scenario.model_dump(mode="json", include=named, exclude_unset=True)
-    if kept:
+    if "blocking" in kept:
+        kept["blocking"] = [audit for audit in kept["blocking"] if audit not in SEEKING]
+    if kept := {key: value for key, value in kept.items() if value != []}:
         yield dumped(kept).rstrip()
 
 

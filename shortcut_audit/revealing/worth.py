@@ -26,7 +26,13 @@ def _said(measured: Mapping[str, Any]) -> Iterator[str]:
         rates = measured.get(key) or {}
         found = []
         for coverage, rate in sorted(rates.items(), key=lambda each: -float(each[0])):
-            found.append(f"{percent(rate)} of those on {percent(float(coverage))} of their class")
+            hits, of = (measured.get("models_learned", {}).get(pictures) or {}).get(
+                coverage, ("", "")
+            )
+            counted = f" ({hits} of {of} models)" if of else ""
+            found.append(
+                f"{percent(rate)}{counted} of those on {percent(float(coverage))} of their class"
+            )
         if found:
             yield (
                 f"Of known shortcuts in {pictures} that models had learned, this search and its "

@@ -110,6 +110,15 @@ def test_marks_of_one_place_are_the_same_where_they_lie_upon_each_other() -> Non
     assert same(at[0, 0], families(cut_out(MARK))[0]), "one of them is anywhere: they look alike"
 
 
+def test_a_frame_is_not_what_it_surrounds() -> None:
+    frame = np.zeros((SIDE, SIDE), bool)
+    frame[:3] = frame[-3:] = frame[:, :3] = frame[:, -3:] = True
+    around = replace(cut_out(np.full((SIDE, SIDE, 3), 200, np.uint8), corner=(0, 0)), region=frame)
+    (outer,), (inner,) = families(around), families(cut_out(MARK, corner=(10, 10)))
+    assert not same(outer, inner)
+    assert same(outer, families(cut_out(MARK, corner=(0, 0)))[0]), "45 of its 81 pixels"
+
+
 def test_places_are_compared_across_sizes_of_pictures() -> None:
     small = families(cut_out(MARK, corner=(10, 10)))[0]
     large = replace(small, side=2 * SIDE)

@@ -63,7 +63,8 @@ def test_which_half_follows_from_the_identity_alone(counts: list[int], seed: int
 def test_pixels_labels_and_objects_stay_with_their_picture() -> None:
     given_ones = some([9, 12], unlabelled=3, seed=4, objects=True)
     assert given_ones.objects is not None
-    for half in (halves(given_ones).search, halves(given_ones).rank):
+    parts = halves(given_ones, ())
+    for half in (parts.search, parts.rank):
         assert half.objects is not None
         at = [given_ones.ids.index(identity) for identity in half.ids]
         assert torch.equal(half.pixels, given_ones.pixels[at])
@@ -84,9 +85,11 @@ def test_a_decoy_on_a_share_of_a_class_is_in_both_halves(coverage: float, seed: 
 
 @pytest.mark.parametrize("few", [0, 1, LEAST - 1])
 def test_a_class_with_too_few_says_how_many_there_are(few: int) -> None:
+    halves(some([20, few, 20]), (0, 2))  # it only lends pictures
     with pytest.raises(DataError) as caught:
-        halves(some([20, few, 20]))
+        halves(some([20, few, 20]), (0, 1))
     assert str(caught.value) == (
         f"class 'class 1' has {few} training pictures, and shortcuts are sought in {LEAST} or "
-        "more: name the data set's training split"
+        "more: name the data set's training split, give the class more, or leave it out with "
+        "'discover: {classes: [...]}'"
     )

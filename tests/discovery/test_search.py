@@ -98,7 +98,7 @@ def test_it_is_the_same_where_nothing_can_be_kept(
 
 @pytest.mark.parametrize(
     "change",
-    [{"hosts": 20}, {"classes": ("green",)}, {"proposers": {}}],
+    [{"hosts": 20}, {"classes": ("green",)}, {"proposers": {"places": {}}}],
     ids=lambda each: next(iter(each)),
 )
 def test_other_settings_are_another_search(folder: Path, made: Discovery, change: Any) -> None:
@@ -162,7 +162,8 @@ def test_too_few_training_pictures_are_said(tmp_path: Path) -> None:
         made.named()
     assert str(caught.value) == (
         f"class 'green' has 1 training pictures, and shortcuts are sought in {LEAST} or more: "
-        "name the data set's training split"
+        "name the data set's training split, give the class more, or leave it out with "
+        "'discover: {classes: [...]}'"
     )
 
 
@@ -213,9 +214,10 @@ def test_who_is_searched_and_who_is_asked_beside_it(tmp_path: Path) -> None:
     described = candidate(tmp_path, "bad", reference=True, problem="it is corrupt")
     made = discovery(tmp_path, [described, *references, *others, large])
     assert made.searched() == ["m0", "m1", "large"]
-    assert made.peers("m0") == ("r0", "r1", "r2", "r3")
-    assert len(made.peers("m0")) == PEERS
-    assert made.peers("r1") == ("r0", "r2", "r3", "r4")
+    assert made.peers("m0") == ("r0", "r1", "r2", "r3", "r4", "r5")
+    assert made._able("m0", made.parts(32)) == ("r0", "r1", "r2", "r3")
+    assert len(made._able("m0", made.parts(32))) == PEERS
+    assert made.peers("r1") == ("r0", "r2", "r3", "r4", "r5")
     assert made.peers("large") == (), "nobody else takes its size"
     larger = replace(others[0], name="larger", size=48)
     assert discovery(tmp_path, [*references, large, larger]).peers("large") == ("larger",)
@@ -287,7 +289,7 @@ def test_what_is_proposed_recurs_and_is_beyond_and_so_many_of_a_class(
 def test_models_of_two_sizes_are_asked_about_the_same_things(tmp_path: Path) -> None:
     models = one_that_falls(tmp_path)
     small = replace(models[-1], name="small", size=24)
-    made = discovery(tmp_path, [*models, small])
+    made = discovery(tmp_path, [*models, small], shared=True)  # one alone of its size
     asked = [unnamed(made.answers, model) for model in ("F100-s0", "F0-s0", "small")]
     assert {each.name for each in asked[0]} >= {SIGN}
     assert [[each.name for each in found] for found in asked] == [

@@ -37,7 +37,8 @@ def run(repository: Any) -> Any:
 
     def audited(clean: int = 3, planted: int = 1, audits: Any = (), **unusual: Any) -> Any:
         made = repository(clean=clean, planted=planted)
-        (made.path / "scenario.yaml").write_text(SCENARIO.format(**{**USUAL, **unusual}))
+        scenario = unusual.pop("scenario", SCENARIO)
+        (made.path / "scenario.yaml").write_text(scenario.format(**{**USUAL, **unusual}))
         for each in (made.path / "audits").glob("*.py"):
             each.unlink()
         made.use("unknown_shortcuts", *audits)
@@ -98,3 +99,69 @@ def test_a_typo_is_said_in_each_test_and_is_no_pass(run: Any, unusual: Any, said
     made.result.stdout.fnmatch_lines([f"*{said}*"])
     made.result.stdout.no_fnmatch_line("*Traceback*")
     assert set(made.verdicts().values()) == {"undecided"}
+
+
+BOTH = {"decoys": HARMLESS, "audits": ["decoy_insertion"]}
+BLOCKS = "decoy_insertion, unknown_shortcuts"
+BROKEN = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+from shortcut_audit import UsageError, register
+
+
+@register("proposer")
+@dataclass(frozen=True)
+class Breaks:
+    of_models: ClassVar[bool] = True
+
+    def propose(self, search, report=None):
+        raise UsageError("the camera's table is missing")
+"""
+
+
+def test_a_search_that_failed_is_no_finding_of_nothing(repository: Any) -> None:
+    made = repository(clean=3, planted=1)
+    asked = {**USUAL, "decoys": HARMLESS, "blocking": BLOCKS, "proposer": "breaks: {}"}
+    (made.path / "scenario.yaml").write_text(SCENARIO.format(**asked))
+    with (made.path / "conftest.py").open("a") as file:
+        file.write(BROKEN)
+    for each in (made.path / "audits").glob("*.py"):
+        each.unlink()
+    made.use("unknown_shortcuts", "decoy_insertion")
+    made.result = made.audit()
+    assert "promote" not in made.verdicts().values()
+    made.result.stdout.fnmatch_lines(["*the camera's table is missing*"])
+
+
+@pytest.mark.parametrize("clean", [0, 1])
+def test_a_model_with_fewer_than_two_peers_is_undecided_and_told_what_to_add(
+    run: Any, clean: int
+) -> None:
+    made = run(clean=clean, planted=1, **BOTH, blocking=BLOCKS)
+    assert made.verdicts()["F100-s0"] == "undecided"
+    made.result.stdout.fnmatch_lines(
+        [f"*{clean or 'no'} other model* of 32 pixels can be compared with it; add 2 or more*"]
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ["recurs: 13, proposers: {cut_outs: {}}", "proposers: {}", "proposers: {cut_outs: {area: 5}}"],
+)
+def test_settings_under_which_nothing_can_be_found_are_refused(run: Any, settings: str) -> None:
+    doubled = settings.replace("{", "{{").replace("}", "}}")
+    scenario = SCENARIO.replace("proposers: {{{proposer}}}", doubled)
+    made = run(planted=0, **BOTH, blocking=BLOCKS, scenario=scenario)
+    assert made.result.ret != 0
+    verdict = made.path / "reports/verdict.json"
+    assert not verdict.exists() or "promote" not in made.verdicts().values()
+
+
+def test_too_few_training_pictures_are_said_and_are_no_pass(run: Any) -> None:
+    scenario = SCENARIO.replace("train: 32", "train: 10")
+    made = run(**BOTH, blocking=BLOCKS, scenario=scenario)
+    assert "promote" not in made.verdicts().values()
+    made.result.stdout.fnmatch_lines(
+        ["*class 'green' has 10 training pictures, and shortcuts are sought in 16 or more*"]
+    )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from PIL import Image
 
 from shortcut_audit.discovery.appearance.matching import matches
 from shortcut_audit.discovery.families.cleaning import are_copies, cleaned
@@ -76,18 +77,22 @@ def _alone(proposals: Sequence[Proposal], pictures: Pictures) -> Iterator[Family
 
 
 def _overlap(one: Family, other: Family) -> float:
-    """The share of the smaller mark's box that the other's covers, each at its place.
+    """The share of the smaller mark that the other covers, each at its place.
 
     Places are shares of the picture: the two may have been seen at different sizes.
     """
-    starts, ends, areas = [], [], []
-    for each in (one, other):
-        shape = () if each.rgba is None else each.rgba.shape[:2]
-        starts.append(np.array(each.corner) / each.side)
-        ends.append(starts[-1] + np.array(shape) / each.side)
-        areas.append(float(np.prod(ends[-1] - starts[-1])))
-    shared = np.min(ends, axis=0) - np.max(starts, axis=0)
-    return float(np.prod(np.maximum(shared, 0))) / min(areas)
+    shown = [_at_its_place(each, max(one.side, other.side)) for each in (one, other)]
+    return float((shown[0] & shown[1]).sum() / max(1, min(each.sum() for each in shown)))
+
+
+def _at_its_place(family: Family, side: int) -> np.ndarray:
+    """(side, side) bool: where the mark is on a picture of this side."""
+    whole = np.zeros((family.side, family.side), np.uint8)
+    if family.corner is not None and family.rgba is not None:
+        (top, left), (height, width) = family.corner, family.rgba.shape[:2]
+        whole[top : top + height, left : left + width] = family.rgba[..., 3]
+    grown = Image.fromarray(whole).resize((side, side), Image.Resampling.NEAREST)
+    return np.array(grown) > 0
 
 
 def _likeness(one: np.ndarray, other: np.ndarray) -> float:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from pydantic import NonNegativeInt, PositiveInt
 
 from shortcut_audit.contracts import Progress
 from shortcut_audit.discovery.ground import Ground
 from shortcut_audit.discovery.proposal import Proposal
-from shortcut_audit.discovery.transplants import Transplants, surer_than_peers
+from shortcut_audit.discovery.transplants import Share, Transplants, surer_than_peers
 from shortcut_audit.registry import register
 
 
@@ -27,11 +28,11 @@ class CutOuts:
     standard deviations of the model's own log-odds.
     """
 
-    sources: int = 60  # training pictures that are masked for each class
-    hosts: int = 12  # pictures of other classes on which each cut-out is laid
-    area: float = 0.05  # of the picture that the mask reveals
-    most: int = 8  # proposals of a class beyond the peers
-    shared: int = 3  # and of what turns pictures whatever the peers do
+    sources: PositiveInt = 60  # training pictures that are masked for each class
+    hosts: PositiveInt = 12  # pictures of other classes on which each cut-out is laid
+    area: Share = 0.05  # of the picture that the mask reveals
+    most: PositiveInt = 8  # proposals of a class beyond the peers
+    shared: NonNegativeInt = 3  # and of what turns pictures whatever the peers do
 
     of_models: ClassVar[bool] = True
 
