@@ -69,9 +69,8 @@ class Rashomon(Part):
 class Strength(Part):
     """How else a decoy is tried than it is named: a pass should not hang on a guessed size.
 
-    size: times the decoy's own. opacity: None is the decoy's own. covers: it is made no larger
-        than would cover this share of
-    the picture, because whatever covers half of a picture turns it.
+    size: times the decoy's own. opacity: None is the decoy's own. covers: it is made no larger than
+    would cover this share of the picture, because whatever covers half of a picture turns it.
     """
 
     size: float = Field(1.0, gt=0)

@@ -59,7 +59,8 @@ def test_the_proposer_on_the_page_proposes_what_is_darker(extensions):
     scope: dict = {}
     exec("\n".join(block for block in BLOCKS if "def test_" not in block), scope)
     pictures = scope["Greys"]().load("train", 32)
-    search = SimpleNamespace(parts=SimpleNamespace(rank=pictures), targets=(0, 1))
+    parts = SimpleNamespace(search=pictures, rank=pictures)
+    search = SimpleNamespace(parts=parts, targets=(0, 1))
     means = [float(pictures.pixels[pictures.labels == at].float().mean()) for at in (0, 1)]
     (found,) = scope["DarkPictures"](least=0.01).propose(search)
     assert found.target == pictures.classes[int(means[1] < means[0])]
