@@ -119,7 +119,7 @@ def test_a_filter_is_a_decoy_of_the_registry(found: Any) -> None:
             registry.build("decoy", each.filter["kind"], options)
 
 
-@pytest.mark.parametrize("each", [8, 80], ids=["few", "many"])
+@pytest.mark.parametrize("each", [16, 80], ids=["few", "many"])
 def test_nothing_is_proposed_on_noise(proposer: Any, each: int) -> None:
     assert list(proposer.propose(ground(noise(each, each)))) == []
 

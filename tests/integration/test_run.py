@@ -59,7 +59,8 @@ def test_every_shipped_audit_runs_and_finds_the_planted_shortcut(repository):
     made.use(*SHIPPED)
     made.audit()
     functions = set(re.findall(r"^def test_(\w+)", "\n".join(SHIPPED.values()), re.M))
-    assert asked(made) == functions | {"above_chance"}
+    off = {"unknown_shortcuts", "smallest_decoy"}  # unless the scenario switches them on
+    assert asked(made) == functions - off | {"above_chance"}
     findings = {row["audit"]: row for row in made.verdict()["models"]["F100-s0"]["findings"]}
     for audit in ("decoy_insertion", "decoy_only", "mask_localisation", "influence_precision@50"):
         assert findings[audit]["verdict"] == "VIOLATED", findings[audit]["claim"]

@@ -76,7 +76,7 @@ def test_every_registered_decoy_is_shown_or_named_and_the_bytes_are_the_same(
     shown = said[0].partition(" decoys: ")[2].rstrip(")").split(", ")
     missing = [line.split(": ")[1] for line in said[1:]]
     assert sorted([*shown, *missing]) == registry.names("decoy")
-    assert missing == ["coco_cutout", "overlay"]
+    assert missing == ["coco_cutout", "layer", "overlay"]
 
 
 def test_one_picture_is_enough(tmp_path, scenario):
