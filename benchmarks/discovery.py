@@ -59,16 +59,8 @@ def _known(ask: Ask) -> tuple[Scenario, dict[str, Any], dict[str, Material]]:
 
 def measured(ask: Ask, trial: Trial) -> dict[str, Any]:
     """One model: what was proposed, what was confirmed, and what it does with its own decoy."""
-    named, every, materials = _known(ask)
-    scenario = _sought(trained_by(named, trial.recipe), trial)
-    job = trial.job
-    models = [replace(every[job.name], reference=False)]
-    models += [replace(every[name], reference=True) for name in trial.references]
-    key = repr(scenario.dataset)
-    material = materials.setdefault(key, Material(scenario))
-    for other in [each for each in materials if each != key]:
-        del materials[other]
-    evidence = Evidence(scenario, models, Store(ask.store), pictures=material)
+    named, _, _ = _known(ask)
+    job, evidence = trial.job, evidence_of(ask, trial)
     begun = time.monotonic()
     found = discovery_of(evidence).named()
     searched = time.monotonic() - begun
@@ -81,7 +73,7 @@ def measured(ask: Ask, trial: Trial) -> dict[str, Any]:
         "decoy": job.decoy,
         "worn_by": job.worn_by,
         "coverage": job.coverage,
-        "target": scenario_target(named, job.decoy),
+        "target": named.target(job.decoy) if job.decoy else None,
         "insertion": _insertion(ask, trial) if job.decoy else None,
         "search_seconds": round(searched, 1),
         "seconds": round(time.monotonic() - begun, 1),
@@ -92,6 +84,19 @@ def measured(ask: Ask, trial: Trial) -> dict[str, Any]:
         confirmed = {"name": name, "verdict": finding.verdict.value, "claim": finding.claim}
         row["proposed"].append({**_row(family), **confirmed, **_likeness(named, trial, family)})
     return row
+
+
+def evidence_of(ask: Ask, trial: Trial) -> Evidence:
+    """What a user would have: the model, clean ones of its recipe as references, its pictures."""
+    named, every, materials = _known(ask)
+    scenario = _sought(trained_by(named, trial.recipe), trial)
+    models = [replace(every[trial.job.name], reference=False)]
+    models += [replace(every[name], reference=True) for name in trial.references]
+    key = repr(scenario.dataset)
+    material = materials.setdefault(key, Material(scenario))
+    for other in [each for each in materials if each != key]:
+        del materials[other]
+    return Evidence(scenario, models, Store(ask.store), pictures=material)
 
 
 def _sought(scenario: Scenario, trial: Trial) -> Scenario:
@@ -108,11 +113,6 @@ def _sought(scenario: Scenario, trial: Trial) -> Scenario:
         dataset = {"kind": "decoyed", "of": dataset, "wears": [worn]}
     changes = {"dataset": dataset, "decoys": {}, "discover": Discover(), "blocking": (AUDIT,)}
     return scenario.model_copy(update={**changes, "strengths": ()})
-
-
-def scenario_target(scenario: Scenario, decoy: str | None) -> str | None:
-    """The class of a decoy."""
-    return scenario.target(decoy) if decoy else None
 
 
 def _insertion(ask: Ask, trial: Trial) -> float:
@@ -170,12 +170,8 @@ def sheet(ask: Ask, wanted: list[Trial], out: Path) -> None:
     """The planted mark above, and what was found of it below, for each model; from what is kept."""
     tiles = []
     for trial in wanted:
-        named, every, _ = _known(ask)
-        decoy, job = named.build_decoy(str(trial.job.decoy)), trial.job
-        models = [replace(every[job.name], reference=False)]
-        models += [replace(every[name], reference=True) for name in trial.references]
-        scenario = _sought(trained_by(named, trial.recipe), trial)
-        found = discovery_of(Evidence(scenario, models, Store(ask.store))).named().values()
+        decoy = _known(ask)[0].build_decoy(str(trial.job.decoy))
+        found = discovery_of(evidence_of(ask, trial)).named().values()
         local = [each for each in found if each.target == decoy.target and each.rgba is not None]
         if local and hasattr(decoy, "pictures"):
             true = decoy.pictures(max(1, round(decoy.size * local[0].side)))[0]

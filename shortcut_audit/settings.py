@@ -209,7 +209,8 @@ class Discover(Part):
     # class than under its control, and than in any peer
     recurs: int = Field(6, ge=2, le=12)  # of 12 that are kept
     beyond: float = Field(0.10, gt=0, lt=1)
-    # whether what turns half of other pictures in the model and in its peers is asked about as well
+    # whether what turns half of other pictures in the model and its peers alike is asked about too,
+    # and what can be held against no other model: `shortcut-audit discover` shows both to a person
     shared: bool = False
 
     @field_validator("classes")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit.commands.options import count
+from shortcut_audit.commands.options import add_data, count
 
 
 def add(commands: Any) -> None:
@@ -22,12 +22,7 @@ def add(commands: Any) -> None:
         metavar="scenario",
         help="one population each; on one page",
     )
-    calibrate.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="where data sets' paths start (default: beside the scenario)",
-    )
+    add_data(calibrate)
     calibrate.add_argument(
         "--out",
         type=Path,

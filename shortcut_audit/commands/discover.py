@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from shortcut_audit.commands.options import add_data
+
 CONFIRMED = 1  # the exit code where something is
 
 
@@ -41,12 +43,7 @@ def add(commands: Any) -> None:
 
 def _add_places(discover: argparse.ArgumentParser) -> None:
     """Adds the options that depend on the machine rather than on the models."""
-    discover.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="where the data set's paths start (default: beside the scenario)",
-    )
+    add_data(discover)
     discover.add_argument(
         "--out",
         type=Path,

@@ -53,14 +53,19 @@ def held_against(asked: argparse.Namespace) -> Asked:
     return Asked(asked.model, asked.file, asked.scenario, asked.audits, asked.data)
 
 
-def add_overrides(command: argparse.ArgumentParser) -> None:
-    """Adds the options that depend on the machine rather than on the scenario."""
+def add_data(command: argparse.ArgumentParser) -> None:
+    """Adds where the pictures are."""
     command.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
         help="where the data set's paths start (default: beside the scenario)",
     )
+
+
+def add_overrides(command: argparse.ArgumentParser) -> None:
+    """Adds the options that depend on the machine rather than on the scenario."""
+    add_data(command)
     command.add_argument(
         "--device",
         help="cpu, cuda, cuda:1, or auto: cuda where there is one (default: as in the scenario)",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from shortcut_audit.discovery.families.family import decoy_of
 from shortcut_audit.discovery.search import Discovery
 from shortcut_audit.errors import UsageError
 from shortcut_audit.evidence.answers import Answers
+from shortcut_audit.remembered import remembered
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,12 @@ class Unnamed:
     name: str
     target: str  # the class that it may turn pictures into, as the text of a claim writes it
     target_index: int
-    words: str  # what was seen on the training pictures
     decoyed: np.ndarray  # (n, k)
     control: np.ndarray  # (n, k)
     labels: np.ndarray  # (n,) int64
 
 
-@lru_cache(maxsize=1)
+@remembered
 def discovery_of(answers: Answers) -> Discovery:
     """The search of a run; asked again it is the same, and nothing of it is made twice.
 
@@ -63,7 +62,6 @@ def unnamed(answers: Answers, model: str) -> tuple[Unnamed, ...]:
                 name.replace("{", "{{").replace("}", "}}"),
                 family.target.replace("{", "{{").replace("}", "}}"),
                 validation.classes.index(family.target),
-                family.words,
                 answers.logits(model, placed.decoyed),
                 answers.logits(model, placed.control),
                 validation.labels,

@@ -96,7 +96,8 @@ class Discovery:
         Raises:
             UsageError: a class or a proposer that is none. DataError: too few training pictures.
         """
-        self.targets(), self._proposers()  # the scenario's own mistakes are no model's
+        self.targets()  # the scenario's own mistakes are no model's
+        self._proposers()
         found: dict[str, Family] = {}
         for model in self.searched():
             for family in self._proposed_if_searched(model):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, NonNegativeInt, PositiveInt
 from scipy import ndimage
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from shortcut_audit.discovery.hosts import hosts_of, log_odds
 from shortcut_audit.discovery.proposal import Proposal
 from shortcut_audit.evidence.masks.area import mask_of_area
 from shortcut_audit.records import Pictures
+from shortcut_audit.registry import snake_case
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 GROWN = 1 / 32  # of the side: by so much a cut-out is wider than what the mask reveals
@@ -38,33 +40,42 @@ class _Cut:
 
 
 @dataclass(frozen=True)
-class Transplants:
+class Transplants(ABC):
     """Extremal masks, and what their cut-outs do on pictures of other classes.
 
-    Source of the idea: SentiNet (Chou et al. 2020); new is what is taken off: whatever a cut-out
-    does in a peer as well.
+    A subclass, which is a proposer, says which pictures are masked. Source of the idea: SentiNet
+    (Chou et al. 2020); new is what is taken off: whatever a cut-out does in a peer as well.
     """
 
-    proposer: str
-    hosts: int  # pictures of other classes on which each cut-out is laid
-    area: float  # of the picture that the mask reveals
-    most: int  # proposals of a class beyond the peers
-    shared: int  # and of what turns pictures whatever the peers do
+    sources: PositiveInt = 60  # training pictures that are masked for each class
+    hosts: PositiveInt = 12  # pictures of other classes on which each cut-out is laid
+    area: Share = 0.05  # of the picture that the mask reveals
+    most: PositiveInt = 8  # proposals of a class beyond the peers
+    shared: NonNegativeInt = 3  # and of what turns pictures whatever the peers do
 
-    def proposals(
-        self, search: Ground, chosen: Mapping[int, np.ndarray], report: Progress | None
-    ) -> list[Proposal]:
-        """The cut-outs that speak for each class most, with their near copies in its pictures.
+    of_models: ClassVar[bool] = True
 
-        chosen: class -> (s,) pictures of the searched half that are masked for it.
-        """
+    @abstractmethod
+    def fitting(self, search: Ground, target: int) -> np.ndarray:
+        """(f,) pictures of the searched half that may be masked for a class, as indices."""
+
+    def masked(self, search: Ground, target: int) -> np.ndarray:
+        """(s,) the fitting pictures of which the model is surer than its peers, as indices."""
+        fitting = self.fitting(search, target)
+        sure = surer_than_peers(search, target)[fitting]
+        chosen: np.ndarray = fitting[np.argsort(-sure, kind="stable")[: self.sources]]
+        return chosen
+
+    def propose(self, search: Ground, report: Progress | None = None) -> Sequence[Proposal]:
+        """The cut-outs that speak for each class most, with their near copies in its pictures."""
         cuts: list[_Cut] = []
-        for done, (target, at) in enumerate(chosen.items(), 1):
+        for done, target in enumerate(search.targets, 1):
+            at = self.masked(search, target)
             if len(at):
                 regions = self._regions(search, search.parts.search.pixels[at], target)
                 cuts.append(_Cut(target, at, regions))
             if report:
-                report(done, len(chosen))
+                report(done, len(search.targets))
         shifts = [self._shifts(search, model, cuts) for model in (search.model, *search.peers)]
         found: list[Proposal] = []
         for cut, own, *peers in zip(cuts, *shifts, strict=True):
@@ -83,7 +94,7 @@ class Transplants:
             at = hosts_of(pictures, cut.target, self.hosts)
             hosts, pixels = pictures.pixels[at], pictures.pixels[cut.at]
             laid = torch.where(cut.regions[:, None, None], pixels[:, None], hosts[None])
-            after = log_odds(search.asked(model, laid.flatten(0, 1)), cut.target)
+            after = log_odds(search.answers.answered(model, laid.flatten(0, 1)), cut.target)
             before = log_odds(logits, cut.target)
             usual = before[pictures.labels != cut.target].std() + 1e-6
             moved.append((after.reshape(len(cut.at), -1) - before[at]).mean(1) / usual)
@@ -112,43 +123,39 @@ class Transplants:
                 f"laid on other pictures it moves {search.model} by {own[i]:.1f} standard "
                 f"deviations of its log-odds, {beyond[i]:.1f} beyond its peers"
             )
-            yield _proposal(self.proposer, search, cut, i, (float(beyond[i]), words))
+            yield self._proposal(search, cut, i, float(beyond[i]), words)
 
-
-def _proposal(
-    proposer: str, search: Ground, cut: _Cut, i: int, said: tuple[float, str]
-) -> Proposal:
-    """One cut-out with its near copies in other pictures of the class."""
-    pictures = search.parts.search
-    region, corner = largest_part(cut.regions[i].numpy())
-    rows, columns = (
-        slice(start, start + length) for start, length in zip(corner, region.shape, strict=True)
-    )
-    crop = pictures.pixels[int(cut.at[i]), :, rows, columns].permute(1, 2, 0).numpy()
-    among = _among(pictures, cut.target, int(cut.at[i]))
-    scores, corners = matches(crop, region, pictures.pixels[among])
-    copies = np.argsort(-scores, kind="stable")[: int((scores >= COPY).sum())]
-    seen = aligned(
-        pictures.pixels,
-        np.array([cut.at[i], *among[copies]]),
-        np.array([corner, *corners[copies]]),
-        region,
-    )
-    name = pictures.classes[cut.target]
-    copies_of = f"{len(copies)} of {len(among)} other pictures of '{name}' show the same"
-    score, words = said
-    return Proposal(
-        proposer,
-        name,
-        score,
-        f"{words}; {copies_of}",
-        crops=seen.crops,
-        region=seen.region,
-        corner=seen.corner,
-        side=pictures.pixels.shape[2],
-        model=search.model,
-        sources=tuple(pictures.ids[int(k)] for k in seen.pictures),
-    )
+    def _proposal(self, search: Ground, cut: _Cut, i: int, score: float, words: str) -> Proposal:
+        """One cut-out with its near copies in other pictures of the class."""
+        pictures = search.parts.search
+        region, corner = largest_part(cut.regions[i].numpy())
+        rows, columns = (
+            slice(start, start + length) for start, length in zip(corner, region.shape, strict=True)
+        )
+        crop = pictures.pixels[int(cut.at[i]), :, rows, columns].permute(1, 2, 0).numpy()
+        among = _among(pictures, cut.target, int(cut.at[i]))
+        scores, corners = matches(crop, region, pictures.pixels[among])
+        copies = np.argsort(-scores, kind="stable")[: int((scores >= COPY).sum())]
+        seen = aligned(
+            pictures.pixels,
+            np.array([cut.at[i], *among[copies]]),
+            np.array([corner, *corners[copies]]),
+            region,
+        )
+        name = pictures.classes[cut.target]
+        copies_of = f"{len(copies)} of {len(among)} other pictures of '{name}' show the same"
+        return Proposal(
+            snake_case(type(self).__name__),
+            name,
+            score,
+            f"{words}; {copies_of}",
+            crops=seen.crops,
+            region=seen.region,
+            corner=seen.corner,
+            side=pictures.pixels.shape[2],
+            model=search.model,
+            sources=tuple(pictures.ids[int(k)] for k in seen.pictures),
+        )
 
 
 def _among(pictures: Pictures, target: int, own: int) -> np.ndarray:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
+from shortcut_audit.discovery.search import FEWEST_PEERS
 from shortcut_audit.records import Judgement, Verdict
-
-FEWEST = 2  # other models, or nothing tells what any model would do
 
 
 class State(StrEnum):
@@ -32,7 +31,7 @@ def state_of(own: Judgement, peers: Sequence[Judgement]) -> State:
         own: of the model in question.
         peers: of the models that it is held against, itself left out.
     """
-    if len(peers) < FEWEST:
+    if len(peers) < FEWEST_PEERS:
         return State.UNCOMPARED if _beyond(own) else State.NOT_CONFIRMED
     if own.verdict is Verdict.VIOLATED:
         return State.CONFIRMED

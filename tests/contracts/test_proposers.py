@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from field_values import plain
 from marked_pictures import ground, mark, marked, noise, reordered
 
 from shortcut_audit import registry
@@ -39,17 +40,6 @@ def pictures() -> Any:
     soft = torch.nn.functional.avg_pool2d(made.pixels[made.labels == 2].float(), 3, 1, 1)
     made.pixels[made.labels == 2] = soft.to(torch.uint8)
     return made
-
-
-def plain(proposals: Sequence[Proposal]) -> list[Any]:
-    """Everything that a proposal says, so that two can be compared."""
-    said = []
-    for each in proposals:
-        values = [getattr(each, field.name) for field in fields(each)]
-        said.append(
-            [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
-        )
-    return said
 
 
 def test_there_are_some() -> None:

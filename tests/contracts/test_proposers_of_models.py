@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from field_values import plain
 from searched_squares import discovery, ground, one_that_falls
 
 from shortcut_audit import registry
@@ -34,17 +34,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Discovery:
 @pytest.fixture(scope="module")
 def found(proposer: Any, made: Discovery) -> Sequence[Proposal]:
     return proposer.propose(ground(made, "F100-s0"))
-
-
-def plain(proposals: Sequence[Proposal]) -> list[Any]:
-    """Everything that a proposal says, so that two can be compared."""
-    said = []
-    for each in proposals:
-        values = [getattr(each, field.name) for field in fields(each)]
-        said.append(
-            [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
-        )
-    return said
 
 
 def test_there_are_some() -> None:

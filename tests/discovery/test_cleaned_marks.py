@@ -9,7 +9,7 @@ from marked_pictures import mark, noise
 
 from shortcut_audit.discovery.appearance.aligned import aligned
 from shortcut_audit.discovery.appearance.standing_out import FEWEST
-from shortcut_audit.discovery.families.cleaning import are_copies, cleaned
+from shortcut_audit.discovery.families.cleaning import cleaned
 from shortcut_audit.discovery.families.mark import mark_of
 from shortcut_audit.discovery.proposal import Proposal
 
@@ -61,8 +61,8 @@ def overlap(
 @pytest.mark.parametrize("form", [np.ones((9, 9), bool), RING], ids=["square", "ring"])
 def test_the_mark_alone(form: np.ndarray, opacity: float, corner: tuple[int, int] | None) -> None:
     made, true = proposal(opacity, form, corner)
-    assert are_copies(made, PLAIN)
-    rgba, at = cleaned(made, PLAIN)
+    rgba, at, copies = cleaned(made, PLAIN)
+    assert copies
     assert rgba.dtype == np.uint8
     assert overlap(rgba, at, form, true) > 0.85
     assert set(np.unique(rgba[..., 3])) <= {0, rgba[..., 3].max()}
@@ -82,7 +82,7 @@ def test_the_mark_alone(form: np.ndarray, opacity: float, corner: tuple[int, int
 @pytest.mark.parametrize("shown", [1, FEWEST - 1])
 def test_too_few_crops_stay_what_was_cut_out(shown: int) -> None:
     made, _ = proposal(0.6, RING, None, shown)
-    rgba, at = cleaned(made, PLAIN)
+    rgba, at, _ = cleaned(made, PLAIN)
     assert made.crops is not None
     assert made.region is not None
     rows, columns = (
@@ -98,8 +98,8 @@ def test_crops_with_nothing_in_common_stay_what_was_cut_out() -> None:
     region = np.zeros((12, 12), bool)
     region[3:8, 2:9] = True
     made = Proposal("by hand", TARGET, 1.0, "", pixels, region, side=SIDE)
-    assert not are_copies(made, PLAIN)
-    rgba, at = cleaned(made, PLAIN)
+    rgba, at, copies = cleaned(made, PLAIN)
+    assert not copies
     assert (rgba.shape, at) == ((5, 7, 4), (3, 2))
     assert (rgba[..., 3] == 255).all()
     assert (rgba[..., :3] == pixels[0, 3:8, 2:9]).all()
@@ -113,7 +113,7 @@ def test_what_is_the_same_elsewhere_in_the_crop_is_not_the_mark() -> None:
     crops[:, 14:23, 14:23] = colours
     region = np.zeros((24, 24), bool)
     region[1:8, 1:8] = True
-    rgba, at = cleaned(Proposal("by hand", TARGET, 1.0, "", crops, region, side=SIDE), PLAIN)
+    rgba, at, _ = cleaned(Proposal("by hand", TARGET, 1.0, "", crops, region, side=SIDE), PLAIN)
     assert max(rgba.shape[:2]) <= 9
     assert max(at) <= 2
 

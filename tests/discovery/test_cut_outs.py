@@ -16,7 +16,7 @@ from shortcut_audit.discovery.hosts import hosts_of, log_odds
 from shortcut_audit.discovery.proposers.cut_outs import CutOuts
 from shortcut_audit.discovery.proposers.disagreement import Disagreement
 from shortcut_audit.discovery.search import Discovery
-from shortcut_audit.discovery.transplants import Transplants, _Cut, surer_than_peers
+from shortcut_audit.discovery.transplants import _Cut, surer_than_peers
 
 FEW = CutOuts(sources=12, hosts=6)
 GREEN, BLUE, YELLOW = range(3)
@@ -46,7 +46,7 @@ def test_the_sign_is_what_the_model_needs_to_see_beyond_its_peers(made: Discover
     assert best.crops is not None
     assert best.region is not None
     assert is_red(best.crops)[:, best.region].mean() > 0.3
-    rgba, _ = cleaned(best, made.parts(32).search)
+    rgba, *_ = cleaned(best, made.parts(32).search)
     assert is_red(rgba[..., :3])[rgba[..., 3] > 0].mean() > 0.4
     assert max(rgba.shape[:2]) <= 16, "a sign of ten pixels, and not half of the picture"
 
@@ -72,7 +72,7 @@ def test_a_model_that_knows_none_of_the_class_has_nothing_to_cut_out(tmp_path: P
 def test_disagreement_looks_at_other_classes_alone(made: Discovery) -> None:
     """Of green squares with the sign it is surest, and they say nothing here."""
     asked, searched = Disagreement(sources=5), made.parts(32).search
-    chosen = asked._sources(ground(made, "F100-s0"), GREEN)
+    chosen = asked.masked(ground(made, "F100-s0"), GREEN)
     assert len(chosen) == 5
     assert (searched.labels[chosen] != GREEN).all()
     for each in asked.propose(ground(made, "F100-s0", (GREEN,))):
@@ -101,7 +101,7 @@ def test_the_sources_are_those_of_which_it_is_surer_than_its_peers(made: Discove
     wear = is_red(pictures.pixels.permute(0, 2, 3, 1).numpy()).sum((1, 2)) > 20
     own = pictures.labels == GREEN
     assert sure[own & wear].min() > sure[own & ~wear].max()
-    assert wear[FEW._sources(asked, GREEN)][: int((own & wear).sum())].all()
+    assert wear[FEW.masked(asked, GREEN)][: int((own & wear).sum())].all()
     exact = [
         log_odds(made.answers.logits(name, pictures.pixels), GREEN)
         for name in ("F100-s0", *asked.peers)
@@ -115,8 +115,7 @@ def test_shifts_are_those_of_a_plain_loop(made: Discovery) -> None:
     regions = torch.zeros((2, 32, 32), dtype=torch.bool)
     regions[0, 4:9, 20:30] = regions[1, :, :3] = True  # also along a border
     at = np.flatnonzero(pictures.labels == GREEN)[:2]
-    ways = Transplants("cut_outs", 5, 0.05, 8, 3)
-    (found,) = ways._shifts(asked, "F100-s0", [_Cut(GREEN, at, regions)])
+    (found,) = CutOuts(hosts=5)._shifts(asked, "F100-s0", [_Cut(GREEN, at, regions)])
     hosts = hosts_of(pictures, GREEN, 5)
     usual = log_odds(made.answers.logits("F100-s0", pictures.pixels), GREEN)
     for shift, source, region in zip(found, at, regions, strict=True):

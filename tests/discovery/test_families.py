@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from field_values import field_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -67,12 +68,6 @@ def softened(target: str = "left", recurs: int = 3, **options: Any) -> Proposal:
 
 def families(*proposals: Proposal, most: int = 5) -> list[Family]:
     return merged(proposals, PARTS.search, most)
-
-
-def plain(family: Family) -> list[Any]:
-    """Everything that a family is, so that two can be compared."""
-    values = [getattr(family, each.name) for each in fields(family)]
-    return [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
 
 
 def test_two_cut_outs_of_one_mark_are_one_family_of_the_one_that_recurs_more() -> None:
@@ -156,7 +151,9 @@ def test_the_order_of_proposals_decides_ties_alone(order: list[int]) -> None:
         for i, look in enumerate(looks)
     ]
     found = families(*(proposals[i] for i in order))
-    assert [plain(each) for each in found] == [plain(each) for each in families(*proposals)]
+    assert [field_values(each) for each in found] == [
+        field_values(each) for each in families(*proposals)
+    ]
     assert len(found) == 4
 
 
@@ -183,7 +180,7 @@ KEPT = st.builds(
 @given(st.lists(KEPT, max_size=3))
 def test_what_is_kept_is_given_back(given_ones: list[Family]) -> None:
     found = from_arrays(as_arrays(given_ones))
-    assert [plain(each) for each in found] == [plain(each) for each in given_ones]
+    assert [field_values(each) for each in found] == [field_values(each) for each in given_ones]
 
 
 def test_it_is_given_back_from_the_disk_as_well(tmp_path: Any) -> None:
@@ -194,7 +191,9 @@ def test_it_is_given_back_from_the_disk_as_well(tmp_path: Any) -> None:
     ]
     for _ in range(2):
         kept = Store(tmp_path).arrays("discovery", {}, lambda: as_arrays(given_ones))
-        assert [plain(each) for each in from_arrays(kept)] == [plain(each) for each in given_ones]
+        assert [field_values(each) for each in from_arrays(kept)] == [
+            field_values(each) for each in given_ones
+        ]
     assert from_arrays(as_arrays([])) == ()
 
 

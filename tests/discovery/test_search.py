@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from field_values import plain
 from planted import ColourNet
 from safetensors.torch import save_file
 from searched_squares import RED, candidate, discovery, one_that_falls
@@ -25,17 +26,6 @@ from shortcut_audit.errors import DataError, ModelError, UsageError
 from shortcut_audit.settings import Discover
 
 SIGN = "unnamed_green_1"
-
-
-def plain(found: tuple[Family, ...]) -> list[Any]:
-    """Everything that families are, so that two searches can be compared."""
-    said = []
-    for family in found:
-        values = [getattr(family, each.name) for each in fields(family)]
-        said.append(
-            [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
-        )
-    return said
 
 
 def beyond(made: Discovery, model: str) -> list[Family]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from scipy import ndimage
@@ -17,8 +19,18 @@ OPAQUE = 0.85  # an opacity above this is 1: noise and JPEG move an opaque mark 
 COMPARED = 60  # pictures of other classes that say how much a window usually varies
 
 
-def cleaned(proposal: Proposal, pictures: Pictures) -> tuple[np.ndarray, tuple[int, int]]:
-    """What the crops have in common, and where it starts in them.
+class Cleaned(NamedTuple):
+    """A mark without what is behind it."""
+
+    rgba: np.ndarray  # (c, d, 4) uint8, whose alpha is the opacity as seen
+    corner: tuple[int, int]  # top and left of it in the crops
+    # whether the crops have it in common, as far as so many can tell; else they only resemble each
+    # other: a red petal on white resembles a stop sign
+    copies: bool
+
+
+def cleaned(proposal: Proposal, pictures: Pictures) -> Cleaned:
+    """What the crops have in common.
 
     Where the crops are too few, or have nothing in common, it is what the proposer meant, cut out
     of the first.
@@ -26,15 +38,15 @@ def cleaned(proposal: Proposal, pictures: Pictures) -> tuple[np.ndarray, tuple[i
     Args:
         proposal: with crops (e, a, b, 3).
         pictures: of the same side; those of other classes say how much pixels usually vary.
-
-    Returns:
-        (c, d, 4) uint8 RGBA, whose alpha is the opacity as seen, and its (top, left) in the crops.
     """
-    crops, region = _cut_out(proposal)
-    mark, colour, opacity = region, crops[0].astype(float), 1.0
+    crops, region = proposal.crops, proposal.region
+    assert crops is not None, "an image-wide proposal has nothing to clean"
+    assert region is not None, "crops come with their region"
+    mark, colour, opacity, copies = region, crops[0].astype(float), 1.0, True
     if len(crops) >= FEWEST:
         others = _others(proposal, pictures, crops.shape[1:3])
         common = _common(crops, others, region)
+        copies = common is not None
         if common is not None:
             mark = common
             colour, opacity = _seen_through(crops, others, mark)
@@ -42,25 +54,7 @@ def cleaned(proposal: Proposal, pictures: Pictures) -> tuple[np.ndarray, tuple[i
     rgba = np.zeros((*mark.shape, 4), np.uint8)
     rgba[..., :3] = colour.round().clip(0, 255)
     rgba[..., 3] = np.where(mark, round(255 * opacity), 0)
-    return rgba[rows, columns], (rows.start, columns.start)
-
-
-def are_copies(proposal: Proposal, pictures: Pictures) -> bool:
-    """Whether the crops have in common what the proposer meant, as far as so many can tell.
-
-    Else they only resemble each other: a red petal on white resembles a stop sign.
-    """
-    crops, region = _cut_out(proposal)
-    if len(crops) < FEWEST:
-        return True
-    return _common(crops, _others(proposal, pictures, crops.shape[1:3]), region) is not None
-
-
-def _cut_out(proposal: Proposal) -> tuple[np.ndarray, np.ndarray]:
-    """The crops of a local proposal and what of them is meant."""
-    assert proposal.crops is not None, "an image-wide proposal has nothing to clean"
-    assert proposal.region is not None, "crops come with their region"
-    return proposal.crops, proposal.region
+    return Cleaned(rgba[rows, columns], (rows.start, columns.start), copies)
 
 
 def _others(proposal: Proposal, pictures: Pictures, shape: tuple[int, ...]) -> np.ndarray:

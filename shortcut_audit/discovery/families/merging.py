@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from shortcut_audit.discovery.appearance.matching import matches
-from shortcut_audit.discovery.families.cleaning import are_copies, cleaned
+from shortcut_audit.discovery.families.cleaning import cleaned
 from shortcut_audit.discovery.families.family import Family
 from shortcut_audit.discovery.proposal import Proposal
 from shortcut_audit.records import Pictures
@@ -69,9 +69,9 @@ def _alone(proposals: Sequence[Proposal], pictures: Pictures) -> Iterator[Family
             model=each.model,
         )
         if each.filter is None:
-            rgba, (down, across) = cleaned(each, pictures)
+            rgba, (down, across), copies = cleaned(each, pictures)
             corner = each.corner and (each.corner[0] + down, each.corner[1] + across)
-            shown = each.sources if are_copies(each, pictures) else each.sources[:1]
+            shown = each.sources if copies else each.sources[:1]
             family = replace(family, rgba=rgba, corner=corner, sources=shown)
         yield family
 

@@ -37,7 +37,7 @@ def _rate(each: Family, search: Ground, model: str, hosts: int) -> Rate:
     placed = decoy_of(each).apply(pictures.pixels[at], [pictures.ids[int(i)] for i in at])
     shares = []
     for pixels in (placed.decoyed, placed.control):
-        answers = search.asked(model, pixels).argmax(1)
+        answers = search.answers.answered(model, pixels).argmax(1)
         shares.append(float(np.mean(answers == target)))
     return Rate(*shares)
 
