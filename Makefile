@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 MODELS := checkpoints
 SCENARIO := fixtures/demo.yaml
 
-.PHONY: audit discover study test check format browser registries bench calibrate calibration-check lock clean
+.PHONY: audit discover study test slow check format browser registries bench calibrate calibration-check lock clean
 
 audit: $(READY)  ## train the demo's Rashomon set if it is not there, audit it, hold the verdicts against the known answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" MODELS=$(MODELS) SCENARIO=$(SCENARIO) bash ci/audit.sh
@@ -17,8 +17,11 @@ study: $(READY)  ## the thesis's tables and figures on the demo's drawings, besi
 discover: $(READY)  ## after `make audit`: what the demo's models take for cats and fish, though nobody names it, held against the known answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" MODELS=$(MODELS) bash ci/discover.sh
 
-test: check  ## every check
+test: check  ## every check but the slow, the browser's and the registries'
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/test.sh
+
+slow: $(READY)  ## the tests that run whole sessions in processes of their own
+	PATH="$(CURDIR)/$(BIN):$$PATH" SLOW=1 bash ci/test.sh
 
 check: $(READY)  ## format, lint, types
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash ci/check.sh

@@ -184,6 +184,7 @@ def on_a_terminal(made, width: int, *options: str, encoding: str = "utf-8") -> S
     return screen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "options"), [(40, ("-v", "--color=no")), (80, ("-q", "-n", "2"))]
 )
@@ -200,6 +201,7 @@ def test_on_a_terminal_one_line_is_written_anew_and_nothing_of_it_stays(reposito
     assert all(len(line) <= width for line in table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=" ".join)
 def test_a_terminal_that_lacks_a_models_letters_costs_it_nothing(repository, options):
     made = repository(clean=2)

@@ -52,6 +52,7 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(each.relative_to(folder)): each.read_bytes() for each in files}
 
 
+@pytest.mark.slow
 def test_from_nothing_to_a_verdict_by_the_commands_that_it_prints(folder):
     draw_classes(folder / "photos/train", 6)
     draw_classes(folder / "photos/val", 6)
