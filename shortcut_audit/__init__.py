@@ -3,7 +3,7 @@ pytest test.
 
 The rooms, in the order in which they may import each other; the flow is from top to bottom::
 
-    errors, records, registry
+    errors, inputs_and_outputs, records, registry
     files         whole or not at all: YAML, digests, the store that evidence is kept in
     waivers       what somebody takes the responsibility for, and until when
     settings      the parts of the YAML, with their ranges and defaults

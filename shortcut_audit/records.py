@@ -12,7 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shortcut_audit.inputs_and_outputs import SOFTMAX, Head
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from torch import Tensor, nn
 
@@ -32,7 +36,7 @@ class Candidate:
     file: Path
     arch: str = ""
     classes: tuple[str, ...] = ()
-    size: int = 0  # side of the square input, pixels
+    size: int = 0  # side of the input, pixels; an `InputSize` where pictures are framed otherwise
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     reference: bool = False
@@ -40,6 +44,8 @@ class Candidate:
     broken: bool = False
     # sorted keyword arguments of the architecture; lists are tuples
     arch_options: tuple[tuple[str, Any], ...] = ()
+    channels: int = 3  # of the input: 1 is grey, 4 is colour and an opaque fourth one
+    head: Head = SOFTMAX
 
 
 @dataclass(frozen=True)
@@ -72,8 +78,15 @@ class Pictures:
     digest: str  # SHA-256 over pixels, labels, ids and classes
     objects: Tensor | None = None  # (n, h, w) bool: where the object is, if the data set knows
     broken: tuple[str, ...] = ()  # one sentence for each file that could not be read
-    # sentences for the user: how many pictures each class has, and what was dropped
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # how many pictures each class has, and what was dropped
+    # (n, k) bool: every class on each picture, where there may be several; `labels` is then -1
+    shown: np.ndarray | None = None
+    groups: np.ndarray | None = None  # (n,) int64: pictures of one patient, site, video
+    # column of a table -> (n,) bool: which pictures have what it says
+    attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    regions: Mapping[str, Tensor] = field(
+        default_factory=dict
+    )  # attribute -> (n, h, w) bool: where
 
 
 @dataclass(frozen=True)

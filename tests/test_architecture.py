@@ -17,6 +17,7 @@ PACKAGE = ROOT / "shortcut_audit"
 STAGES = (
     (
         "errors",
+        "inputs_and_outputs",
         "records",
         "exhibits",
         "contracts",
