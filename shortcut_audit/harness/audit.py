@@ -1,4 +1,4 @@
-"""What an audit function hands over: numbers per image, decoyed and under the control."""
+"""What an audit function hands over: numbers per image, with the decoy and without."""
 
 from __future__ import annotations
 
@@ -9,26 +9,53 @@ from typing import Any
 import numpy as np
 
 from shortcut_audit.errors import UsageError
-from shortcut_audit.records import Limit
+from shortcut_audit.judging import Comparison, Design, judge, p_value, without_groups
+from shortcut_audit.judging.samples import INDEPENDENT, Outcomes, outcomes_of
+from shortcut_audit.records import Judgement, Limit
+
+COMPARED = "{model} shows {observed} on pictures with {decoy}, {control} on those without"
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One call of `audit.check`: a number per image, on decoyed images and under the control."""
+    """One call of `audit.check`: a number per image, on decoyed images and under the control.
+
+    Or of `audit.compare`, where the control is of m other images.
+    """
 
     values: np.ndarray  # (n,) bool or float
-    control: np.ndarray | None  # (n,)
+    control: np.ndarray | None  # (n,), or (m,)
     limit: Limit
     claim: str
     null: Callable[[], np.ndarray] | None  # makes (draws,) effects under permuted labels
     references: bool
+    # which images come from one group, and whether the control is of others
+    design: Design = INDEPENDENT
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """The numbers of the images for which they are defined."""
+        return outcomes_of(self.values, self.control, self.design)
 
     @property
     def effect(self) -> float:
         """Mean over the images where both are defined; NaN if there are none."""
-        difference = self.values - 0.0 if self.control is None else self.values - 1.0 * self.control
-        kept = difference[~np.isnan(difference)]
-        return float(kept.mean()) if len(kept) else float("nan")
+        known = self.outcomes
+        return float("nan") if known.empty else known.effect
+
+    def judged(self, comparison: Comparison, *, grouped: bool) -> Judgement:
+        """The judgement; UNDECIDED where pictures are `grouped` and the audit does not say how."""
+        judgement = judge(self.values, self.control, comparison, self.design)
+        return without_groups(judgement) if self._unsaid(grouped) else judgement
+
+    def p(self, comparison: Comparison, *, grouped: bool) -> float:
+        """The raw p, as `p_value` has it; 1 where groups are not said."""
+        if self._unsaid(grouped):
+            return 1.0
+        return p_value(self.values, self.control, comparison, self.design)
+
+    def _unsaid(self, grouped: bool) -> bool:
+        return grouped and self.design.groups is None
 
 
 class Audit:
@@ -48,6 +75,7 @@ class Audit:
         control: Any = None,
         limit: Limit | None = None,
         *,
+        groups: Any = None,
         claim: str = "",
         null: Callable[[], np.ndarray] | None = None,
         references: bool = True,
@@ -59,6 +87,7 @@ class Audit:
             control: (n,) the same for the same images under the neutral control, or one number
                 to compare with, or None.
             limit: `at_most(0.10)`.
+            groups: (n,) ints, which images come from one patient, site or video, or None.
             claim: a sentence with {model}, {decoy}, {target}, {observed}, {control}, {effect}
                 to fill in.
             null: makes (draws,) effects under permuted labels, where images are not
@@ -66,17 +95,65 @@ class Audit:
             references: whether clean reference models say what an innocent effect is.
 
         Raises:
-            UsageError: the limit is none, or the values are not (n,).
+            UsageError: the limit is none, or the values or groups are not (n,).
         """
-        if not isinstance(limit, Limit):
-            raise UsageError(f"audit.check needs a limit such as at_most(0.10), not {limit!r}")
-        values = np.asarray(values)
+        limit, values = _limit(limit, "check"), _per_image(values, "check")
         if control is not None:
             control = np.broadcast_to(np.asarray(control), values.shape)
-        if values.ndim != 1:
-            raise UsageError(
-                "audit.check needs one number per image, shape (n,), "
-                f"not an array of shape {values.shape}"
-            )
-        measurement = Measurement(values, control, limit, claim, null, references)
+        design = Design(_array(groups))
+        self._take(Measurement(values, control, limit, claim, null, references, design))
+
+    def compare(
+        self,
+        shown: Any,
+        not_shown: Any,
+        limit: Limit | None = None,
+        *,
+        groups: Any = None,
+        other_groups: Any = None,
+        claim: str = COMPARED,
+        references: bool = True,
+    ) -> None:
+        """The mean of `shown` less that of `not_shown` must be shown to be inside the limit.
+
+        It is for decoys that are really there: some images show one, and others do not.
+
+        Args:
+            shown: (n,) yes/no or number for each image that shows it; NaN where it is undefined.
+            not_shown: (m,) the same for other images, which do not.
+            limit: `at_most(0.10)`.
+            groups, other_groups: (n,) and (m,) ints, which images come from one patient, site or
+                video; one group may have images on both sides. Both or neither.
+            claim, references: as in `check`.
+
+        Raises:
+            UsageError: the limit is none, or values and groups do not fit.
+        """
+        limit, shown = _limit(limit, "compare"), _per_image(shown, "compare")
+        others = _per_image(not_shown, "compare")
+        design = Design(_array(groups), paired=False, other_groups=_array(other_groups))
+        self._take(Measurement(shown, others, limit, claim, None, references, design))
+
+    def _take(self, measurement: Measurement) -> None:
+        _ = measurement.outcomes  # what does not fit is said here, where it is handed over
         self.measurements.append(measurement)
+
+
+def _limit(limit: Limit | None, asked: str) -> Limit:
+    if not isinstance(limit, Limit):
+        raise UsageError(f"audit.{asked} needs a limit such as at_most(0.10), not {limit!r}")
+    return limit
+
+
+def _per_image(values: Any, asked: str) -> np.ndarray:
+    found = np.asarray(values)
+    if found.ndim != 1:
+        raise UsageError(
+            f"audit.{asked} needs one number per image, shape (n,), "
+            f"not an array of shape {found.shape}"
+        )
+    return found
+
+
+def _array(groups: Any) -> np.ndarray | None:
+    return None if groups is None else np.asarray(groups)

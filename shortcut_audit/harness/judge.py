@@ -21,7 +21,7 @@ from shortcut_audit.harness.audit import Audit, Measurement
 from shortcut_audit.harness.kinds import role_of
 from shortcut_audit.harness.measurements import Check, Measurements, key
 from shortcut_audit.harness.questions import ELSEWHERE, NAMED, Family, Question, family
-from shortcut_audit.judging import Comparison, Innocence, judge, p_value
+from shortcut_audit.judging import Comparison, Innocence
 from shortcut_audit.judging.references import limits_of_the_unnamed, most_innocent
 from shortcut_audit.judging.trust import distrusted
 from shortcut_audit.promotion import blocks, only_noted
@@ -146,7 +146,7 @@ class Harness:
         """
         measurement = self._known(check, question.case)
         terms = self._terms(check, question, asked)
-        judgement = judge(measurement.values, measurement.control, terms.comparison)
+        judgement = measurement.judged(terms.comparison, grouped=self._grouped)
         decoy = question.case.decoy
         second = self.evidence.material.second_control(decoy) if decoy else None
         if second is None or not self._may_be_excused(judgement, terms, question):
@@ -161,10 +161,15 @@ class Harness:
             null=against.null,
             plant=asked.deciding and question.part == NAMED,
         )
-        other = judge(seen.values, seen.control, comparison)
+        other = seen.judged(comparison, grouped=self._grouped)
         if other.verdict is Verdict.HOLDS:
             return Answer(question, other, excused=judgement)
         return Answer(question, judgement)
+
+    @property
+    def _grouped(self) -> bool:
+        """Whether pictures come from patients, sites or videos."""
+        return getattr(self.evidence, "grouped", False)
 
     def _terms(self, check: Check, question: Question, asked: Family) -> Terms:
         """What the effect is held against, by whether the scenario names what is asked about."""
@@ -223,7 +228,7 @@ class Harness:
         if known not in self._ps:
             measurement, comparison = self.measurements.compared(check, question.case)
             comparison = replace(comparison, family=tests, innocent=self._innocence(question))
-            self._ps[known] = p_value(measurement.values, measurement.control, comparison)
+            self._ps[known] = measurement.p(comparison, grouped=self._grouped)
         return self._ps[known]
 
     def _innocence(self, question: Question) -> Innocence | None:

@@ -1,6 +1,6 @@
 """Numbers per image -> Estimate -> Verdict. Sees arrays, never a model or a picture.
 
-values, control  (n,) -> samples           what kind of numbers; their own test
+values, control  (n,) -> samples           what kind of numbers, and of which groups; their own test
                       -> intervals         how sure the mean is
 other effects         -> references        is it beyond what clean training gives?
 other p values        -> multiplicity
@@ -9,6 +9,7 @@ all of these          -> comparison        the decision: HOLDS, VIOLATED, UNDECI
                       -> power             what would decide, what could have been found
                       -> advice            the same in words
                       -> positive_control  is an effect that is planted found?
+accuracies per group  -> worst_group       which group fares worst, and how sure that is
 """
 
 from shortcut_audit.judging.comparison import Comparison
@@ -19,10 +20,13 @@ from shortcut_audit.judging.references import (
     beyond_references,
     sound_references,
 )
-from shortcut_audit.judging.verdicts import judge, p_value
+from shortcut_audit.judging.samples import Design
+from shortcut_audit.judging.verdicts import judge, p_value, without_groups
+from shortcut_audit.judging.worst_group import worst_group
 
 __all__ = [
     "Comparison",
+    "Design",
     "Innocence",
     "beyond_rashomon_set",
     "beyond_references",
@@ -30,4 +34,6 @@ __all__ = [
     "judge",
     "p_value",
     "sound_references",
+    "without_groups",
+    "worst_group",
 ]

@@ -15,7 +15,7 @@ MOST_REFERENCES = 50  # no advice asks for more models than this
 
 
 def not_found(comparison: Comparison, positive: Sample) -> tuple[int | None, str]:
-    """How many images in all would find the planted effect (None: no number), and in words."""
+    """How many units in all would find the planted effect (None: no number), and in words."""
     all_there_is = positive.effect <= TIMES_LIMIT * comparison.limit
     room = ", all that the control leaves room for," if all_there_is else ""
     needed = images_needed(positive, comparison.decide)
@@ -23,9 +23,10 @@ def not_found(comparison: Comparison, positive: Sample) -> tuple[int | None, str
         needed = None
     models = _references_needed(comparison, positive)
     if needed is not None:
-        more = f"about {needed} images in all would find it"
+        more = f"about {needed} {positive.unit} in all would find it"
     else:
-        more = "more images would not change that" + (f"; {models} would" if models else "")
+        more = f"more {positive.unit} would not change that"
+        more += f"; {models} would" if models else ""
     against = comparison.test(positive)[1]
     words = (
         f"even a planted effect of {100 * positive.effect:.0f} points{room} "
@@ -38,9 +39,10 @@ def advice(comparison: Comparison, sample: Sample, needed: int | None) -> str:
     """What would decide, in words."""
     more = _references_needed(comparison, sample)
     if needed is not None:
-        return f"about {needed} images in all would decide" + (f", or {more}" if more else "")
+        in_all = f"about {needed} {sample.unit} in all would decide"
+        return in_all + (f", or {more}" if more else "")
     if more:
-        return f"more images would not decide; {more} would"
+        return f"more {sample.unit} would not decide; {more} would"
     if len(comparison.references) >= 2:
         return _indistinguishable(comparison)
     if sample.effect <= comparison.limit:

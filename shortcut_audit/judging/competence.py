@@ -7,6 +7,7 @@ other audit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
-from shortcut_audit.judging.intervals import clopper_pearson
+from shortcut_audit.judging.samples import Clustered, Design, outcomes_of, sample_of
 
 # p below which a model is better than chance: an untrained one gets there once in a thousand times
 SURE = 0.001
@@ -37,15 +38,20 @@ class Competence:
     needed: int | None  # images in all that would show it, where these are too few
 
 
-def competence(labels: np.ndarray, answers: np.ndarray) -> Competence:
+def competence(
+    labels: np.ndarray, answers: np.ndarray, groups: np.ndarray | None = None
+) -> Competence:
     """How often `answers` (n,) are the `labels` (n,), both int class indices, against chance.
+
+    groups: (n,) which images come from one patient, site or video, if any do; interval and p are
+    then over groups.
 
     Chance is what the same answers in another order would get right on average, the sum over
     classes of the share of labels times the share of answers (as in Cohen's kappa, 1960): a model
     that always says the most frequent class is at chance.
-    p: exact binomial. exchanged: classes that changed places, by the assignment of answers to
-    labels that gets most right, where that is right so much more often that chance does not explain
-    it. Law: with n = 0 nothing is known, and p is 1.
+    p: exact binomial, or a t test over groups. exchanged: classes that changed places, by the
+    assignment of answers to labels that gets most right, where that is right so much more often
+    that chance does not explain it. Law: with n = 0 nothing is known, and p is 1.
     """
     n = len(labels)
     if n == 0:
@@ -55,22 +61,23 @@ def competence(labels: np.ndarray, answers: np.ndarray) -> Competence:
     np.add.at(confusion, (labels, answers), 1)
     correct = int(np.trace(confusion))
     chance = float(confusion.sum(1) @ confusion.sum(0)) / n**2
-    p = _p(correct, n, chance)
-    low, high = clopper_pearson(correct, n, LEVEL)
-    needed = None if p < SURE or correct / n <= chance else _needed(correct / n, n, chance)
+    right = outcomes_of(labels == answers, None, Design(groups))
+    sample = sample_of(right, chance, LEVEL, seed=0)
+    p, (low, high) = sample.p(min(1.0, chance)), sample.interval(LEVEL)
+    worth = sample.whole.n if isinstance(sample, Clustered) else n
+    needed = None if p < SURE or correct / n <= chance else _needed(correct / n, n, worth, chance)
     return Competence(correct, n, correct / n, low, high, chance, p, _exchanged(confusion), needed)
 
 
-def _p(correct: float, n: int, chance: float) -> float:
-    return float(stats.binom.sf(correct - 1, n, min(1.0, chance)))
-
-
-def _needed(accuracy: float, n: int, chance: float) -> int | None:
-    """Images in all that would show it, were it as accurate on them."""
-    while n <= MOST:
-        n = int(n * 1.1) + 1
-        if _p(int(accuracy * n), n, chance) < SURE:
-            return n
+def _needed(accuracy: float, n: int, worth: float, chance: float) -> int | None:
+    """Images in all that would show it, were it as accurate on them; n tell as much as `worth`
+    independent ones.
+    """
+    more = worth
+    while more <= MOST:
+        more = int(more * 1.1) + 1
+        if stats.binom.sf(int(accuracy * more) - 1, more, min(1.0, chance)) < SURE:
+            return math.ceil(more * n / worth)
     return None
 
 

@@ -5,7 +5,11 @@ A known effect is planted in the control's outcomes, and judged like any other.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+
+from shortcut_audit.judging.samples import Outcomes
 
 TIMES_LIMIT = 2  # at least so large is the planted effect
 
@@ -28,3 +32,22 @@ def planted(control: np.ndarray, effect: float) -> np.ndarray:
         return hits
     gained: np.ndarray = control + min(1.0, effect / max(float(room.mean()), 1e-12)) * room
     return gained
+
+
+def with_effect(outcomes: Outcomes, effect: float) -> Outcomes:
+    """The same images and control, had the decoy this effect, as far as the control leaves room.
+
+    Where images come in groups, one group after the other turns. Where the control is of other
+    images, those that show the decoy start from its quantiles.
+    """
+    values, control, groups = outcomes.values, outcomes.control, outcomes.design.groups
+    if control is None:
+        control = np.zeros_like(values)
+    elif not outcomes.design.paired:
+        places = (np.arange(len(values)) + 0.5) / len(values) * len(control)
+        control = np.sort(control)[places.astype(int)]
+        effect += outcomes.usual - float(control.mean())
+    together = np.arange(len(values)) if groups is None else np.argsort(groups, kind="stable")
+    turned = np.empty_like(values)
+    turned[together] = planted(control[together], effect)
+    return replace(outcomes, values=turned)

@@ -1,4 +1,4 @@
-"""How many images would decide, and which effect this many could have found."""
+"""How many images, or groups, would decide, and which effect this many could have found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ Decide = Callable[[Sample], Verdict]
 
 
 def images_needed(sample: Sample, decide: Decide) -> int | None:
-    """Images in all that would decide if the shares stayed as observed.
+    """Images (or groups: the sample's units) in all that would decide if the shares stayed as
+    observed.
 
     None where a million would not decide.
     """
@@ -33,7 +34,7 @@ def images_needed(sample: Sample, decide: Decide) -> int | None:
 
 
 def smallest_detectable(sample: Sample, decide: Decide, power: float = POWER) -> float | None:
-    """The smallest true effect, at most 1, that the n images find (VIOLATED) with this power.
+    """The smallest true effect, at most 1, that the n units find (VIOLATED) with this power.
 
     None where not even an effect of 1 is found. The first step is the smallest estimate that would
     be VIOLATED, by the very rule that decides and with the control as observed; the second is the

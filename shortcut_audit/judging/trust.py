@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from shortcut_audit.judging.comparison import Comparison
+from shortcut_audit.judging.samples import Design
 from shortcut_audit.judging.verdicts import judge
 from shortcut_audit.measures.masks import fills_picture, highlights
-from shortcut_audit.records import ExplainerCheck, Limit, Verdict
+from shortcut_audit.observations import ExplainerCheck
+from shortcut_audit.records import Limit, Verdict
 
 
 def misses(check: ExplainerCheck) -> np.ndarray:
@@ -32,20 +34,20 @@ def distrusted(check: ExplainerCheck, limit: Limit) -> str:
     """
     if fills_picture(check.footprint):
         return "it cannot be checked with a decoy that fills the picture"
-    inside = Comparison(limit.value)
-    missed = judge(misses(check), None, inside)
+    inside, design = Comparison(limit.value), Design(check.groups)
+    missed = judge(misses(check), None, inside, design)
     if missed.verdict is not Verdict.HOLDS:
         seen, n = int(check.known.sum()), len(check.known)
         if not seen:
             return "no copy of this model could be made that sees nothing but the decoy"
-        if judge(np.zeros(seen), None, inside).verdict is not Verdict.HOLDS:
+        if judge(0 * misses(check), None, inside, design).verdict is not Verdict.HOLDS:
             copied = "the copy of this model that was to see nothing but the decoy"
             return f"{copied} is right about {seen} of {n} images, too few to tell"
         return (
             f"it misses the decoy in {missed.observed:.0%} of the images in a copy of the model "
             "that sees nothing else"
         )
-    found = judge(habits(check), None, inside)
+    found = judge(habits(check), None, inside, design)
     if found.verdict is Verdict.VIOLATED:
         return (
             f"it finds the decoy in {found.observed:.0%} of the images in copies of the model "

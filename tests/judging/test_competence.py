@@ -161,3 +161,19 @@ def test_equally_good_readings_are_seldom_taken_for_better():
             is not None
         )
     assert called <= 20  # 5 % at most
+
+
+def test_pictures_of_few_patients_show_less() -> None:
+    """Right on 60 of 120 pictures with four classes, which are all those of six of 12 patients."""
+    labels, patients = np.tile(np.arange(4), 30), np.repeat(np.arange(12), 10)
+    answers = np.where(patients < 6, labels, (labels + 1) % 4)
+    alone, known = competence(labels, answers), competence(labels, answers, patients)
+    assert alone.p < SURE < known.p
+    assert known.low < alone.low < alone.high < known.high
+    assert known.accuracy == alone.accuracy == 0.5
+    assert known.needed is not None
+    assert known.needed > 120
+    each = competence(labels, answers, np.arange(120))
+    assert each == alone
+    assert competence(labels, labels, patients).p < SURE
+    assert competence(labels[:40], labels[:40], patients[:40]).p > SURE, "four patients"

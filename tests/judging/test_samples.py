@@ -10,13 +10,23 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from shortcut_audit.judging.samples import (
+    Design,
     Measured,
     Pairs,
     Rate,
+    Sample,
     mean_above_p,
-    sample_of,
+    outcomes_of,
     sign_flip_p,
 )
+from shortcut_audit.judging.samples import sample_of as sample_of_outcomes
+
+
+def sample_of(
+    values: np.ndarray, control: np.ndarray | None, seed: int = 0, limit: float = 0.1
+) -> Sample:
+    """Of outcomes of the same images without groups, at level 0.9."""
+    return sample_of_outcomes(outcomes_of(values, control, Design()), limit, 0.9, seed)
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
@@ -78,10 +88,10 @@ def test_a_mean_against_the_limit() -> None:
 def test_the_kind_is_found_by_looking() -> None:
     yes = np.array([1.0, 0.0, 1.0])
     share = np.array([0.2, 0.0, 1.0])
-    assert isinstance(sample_of(yes, None, 0.1, 0.9, 0), Rate)
-    assert sample_of(yes, np.array([0.0, 0.0, 1.0]), 0.1, 0.9, 0) == Pairs(1, 0, 3)
-    assert isinstance(sample_of(share, yes, 0.1, 0.9, 0), Measured)
-    assert isinstance(sample_of(share, None, 0.1, 0.9, 0), Measured)
+    assert isinstance(sample_of(yes, None), Rate)
+    assert sample_of(yes, np.array([0.0, 0.0, 1.0])) == Pairs(1, 0, 3)
+    assert isinstance(sample_of(share, yes), Measured)
+    assert isinstance(sample_of(share, None), Measured)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +110,7 @@ def test_what_numbers_can_be_at_all_is_told_from_them(
     values: list[float], control: list[float] | None, span: tuple[float, float]
 ) -> None:
     beside = None if control is None else np.array(control)
-    found = sample_of(np.array(values), beside, 0.1, 0.9, 0)
+    found = sample_of(np.array(values), beside)
     assert isinstance(found, Measured)
     assert found.span == span
     seen = np.array(values) - (0.0 if beside is None else beside)
@@ -110,8 +120,8 @@ def test_what_numbers_can_be_at_all_is_told_from_them(
 
 def test_equal_shares_are_held_against_what_shares_can_be() -> None:
     """Half of such images can be 0.4 where the mean is 0.2; were -1 a share, six of seven could."""
-    assert sample_of(np.full(8, 0.4), None, 0.2, 0.9, 0).p(0.2) == 0.5**8
-    lone = sample_of(np.full(1, 0.4), None, 0.2, 0.9, 0)
+    assert sample_of(np.full(8, 0.4), None, limit=0.2).p(0.2) == 0.5**8
+    lone = sample_of(np.full(1, 0.4), None, limit=0.2)
     assert isinstance(lone, Measured)
     assert (lone.spread, lone.p(0.2)) == (0.0, 0.5)
 
@@ -119,7 +129,7 @@ def test_equal_shares_are_held_against_what_shares_can_be() -> None:
 def test_numbers_mostly_alike_do_not_pretend_to_be_sure() -> None:
     """Nine zeros and a 0.001: the bootstrap alone would bound the mean below 0.001."""
     values = np.array([0.0] * 9 + [0.001])
-    low, high = sample_of(values, np.zeros(10) + 1e-12, 0.1, 0.9, 0).interval(0.9)
+    low, high = sample_of(values, np.zeros(10) + 1e-12).interval(0.9)
     assert high > 0.25
     assert low < -0.25
 
@@ -136,6 +146,6 @@ def test_the_interval_of_skewed_numbers_covers_their_mean(make: object) -> None:
     truth = float(np.mean(make(rng, 400_000)))  # type: ignore[operator]
     missed = np.zeros(2)
     for run in range(150):
-        low, high = sample_of(make(rng, 40), None, 0.1, 0.9, run).interval(0.9)  # type: ignore[operator]
+        low, high = sample_of(make(rng, 40), None, run).interval(0.9)  # type: ignore[operator]
         missed += (high < truth, low > truth)
     assert (missed / 150 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)).all()

@@ -14,13 +14,19 @@ from judging_of import judged_by
 
 from shortcut_audit.harness.audit import Audit
 from shortcut_audit.judging.trust import distrusted
-from shortcut_audit.records import ExplainerCheck, Limit, Verdict
+from shortcut_audit.observations import ExplainerCheck
+from shortcut_audit.records import Limit, Verdict
 
 LIMIT = Limit(0.50)
 
 
 def check(
-    n: int = 24, seen: int = 24, habit: int = 0, known: int = 24, fills: bool = False
+    n: int = 24,
+    seen: int = 24,
+    habit: int = 0,
+    known: int = 24,
+    fills: bool = False,
+    each: int = 1,
 ) -> ExplainerCheck:
     """Masks that lie on the decoy's place, a corner of 4 x 4, in `seen` and `habit` of n images;
     elsewhere in the rest.
@@ -32,9 +38,8 @@ def check(
         np.where((np.arange(n) < count)[:, None, None], footprint, elsewhere)
         for count in (seen, habit)
     ]
-    return ExplainerCheck(
-        masks[0], masks[1], np.arange(n) < known, np.ones_like(footprint) if fills else footprint
-    )
+    place = np.ones_like(footprint) if fills else footprint
+    return ExplainerCheck(masks[0], masks[1], np.arange(n) < known, place, np.arange(n) // each)
 
 
 def asked(of: ExplainerCheck) -> Audit:
@@ -97,3 +102,12 @@ def test_no_image_at_all_is_not_a_decoy_that_fills_the_picture():
     judged = [judged_by(each.values, each.control, each.limit) for each in audit.measurements]
     assert [each.verdict for each in judged] == [Verdict.UNDECIDED] * 2
     assert distrusted(check(n=0, seen=0, known=0), LIMIT)
+
+
+def test_pictures_of_four_patients_do_not_show_that_an_explainer_works():
+    words = (
+        "the copy of this model that was to see nothing but the decoy is right about 24 of 24 "
+        "images, too few to tell"
+    )
+    assert distrusted(check(each=6), LIMIT) == words
+    assert distrusted(check(each=4), LIMIT) == ""
