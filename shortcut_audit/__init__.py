@@ -3,7 +3,7 @@ pytest test.
 
 The rooms, in the order in which they may import each other; the flow is from top to bottom::
 
-    errors, inputs_and_outputs, records, registry
+    errors, inputs_and_outputs, records, observations, registry
     files         whole or not at all: YAML, digests, the store that evidence is kept in
     waivers       what somebody takes the responsibility for, and until when
     settings      the parts of the YAML, with their ranges and defaults
@@ -14,6 +14,7 @@ The rooms, in the order in which they may import each other; the flow is from to
     judging       numbers per image -> Estimate -> Verdict
     evidence      Subject -> Predictions, Masks, Influence
     training      Scenario -> checkpoints (not needed to audit)
+    planting      Scenario -> a folder of pictures, for a model that answers elsewhere
     discovery     training pictures + models -> Proposals -> decoys that nobody had named
     showing       kept evidence -> Exhibits: the pictures of a report, and what is drawn
     reporting     Findings -> Report -> files
@@ -30,6 +31,7 @@ The rooms, in the order in which they may import each other; the flow is from to
 from shortcut_audit.errors import DataError, ModelError, ShortcutAuditError, UsageError
 from shortcut_audit.records import Decoyed, Labelled, Limit, Pictures, Verdict
 from shortcut_audit.registry import register
+from shortcut_audit.subjects.tables.torch_items import from_torch
 
 __version__ = "0.1.0"
 
@@ -50,5 +52,6 @@ __all__ = [
     "UsageError",
     "Verdict",
     "at_most",
+    "from_torch",
     "register",
 ]

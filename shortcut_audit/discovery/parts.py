@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from shortcut_audit.errors import DataError
 from shortcut_audit.records import Pictures
 from shortcut_audit.subjects.decoying.coverage import covered
+from shortcut_audit.subjects.pictures.record import of
 
 LEAST = 16  # training pictures of a class: half of them must have room for something that recurs
 
@@ -50,14 +51,4 @@ def halves(training: Pictures, targets: Iterable[int] | None = None) -> Parts:
         names = [f"half/{training.ids[i]}" for i in of_class]
         searched[of_class[covered(names, 0.5)]] = True
     known = training.labels >= 0  # (n,) bool
-    return Parts(_chosen(training, searched), _chosen(training, known & ~searched))
-
-
-def _chosen(pictures: Pictures, flags: np.ndarray) -> Pictures:
-    """The pictures (of n) that are flagged, (n,) bool."""
-    at = np.flatnonzero(flags)
-    objects = None if pictures.objects is None else pictures.objects[at]
-    ids = tuple(pictures.ids[i] for i in at)
-    return replace(
-        pictures, pixels=pictures.pixels[at], labels=pictures.labels[at], ids=ids, objects=objects
-    )
+    return Parts(of(training, searched), of(training, known & ~searched))

@@ -10,6 +10,7 @@ from typing import Any
 
 from shortcut_audit.errors import ShortcutAuditError, UsageError
 from shortcut_audit.files.whole import sha256
+from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.promotion import PROMOTED, decided_again
 from shortcut_audit.reporting.record import from_row
 from shortcut_audit.scenario import load_scenario
@@ -96,7 +97,7 @@ def _other_data(audited: Mapping[str, str], scenario: Path, folder: Path) -> Ite
     for name in audited:
         try:
             _show(material, name)
-        except ShortcutAuditError as error:
+        except (ShortcutAuditError, ValueError) as error:  # such as a size that is none
             yield f"the pictures cannot be compared: {error}"
             return
     found = material.digests()
@@ -108,13 +109,14 @@ def _other_data(audited: Mapping[str, str], scenario: Path, folder: Path) -> Ite
 def _show(material: Material, name: str) -> None:
     """Makes what one of `Material.digests` is about.
 
-    Its name is such as `validation@64`, `stop_sign@64` or `stop_sign+1@64`.
+    Its name is such as `validation@64`, `stop_sign@64,resize=72` or `stop_sign+1@64`.
     """
-    shown, _, size = name.rpartition("@")
+    shown, _, written = name.rpartition("@")
+    size = InputSize.parse(written)
     decoy, _, strength = shown.rpartition("+")
     if shown in material.scenario.decoys:
-        material.with_decoy(shown, "validation", int(size))
+        material.with_decoy(shown, "validation", size)
     elif decoy in material.scenario.decoys:
-        material.varied(decoy, "validation", int(size), int(strength), None)
+        material.varied(decoy, "validation", size, int(strength), None)
     else:
-        material.pictures(shown, int(size))
+        material.pictures(shown, size)

@@ -33,6 +33,7 @@ from shortcut_audit.settings import Diversify
 from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.loading.subject import load_subject
 from shortcut_audit.subjects.manifest.descriptions import write_manifest
+from shortcut_audit.subjects.pictures.record import of
 from shortcut_audit.training.plan import Job, plan
 from shortcut_audit.training.preparation import (
     PlannedModel,
@@ -222,13 +223,7 @@ def _without_its_reasons(
 
 def _part(pictures: Pictures, start: int) -> Pictures:
     """The pictures from `start` on whose masks are kept together."""
-    chosen = slice(start, start + PART)
-    return replace(
-        pictures,
-        pixels=pictures.pixels[chosen],
-        labels=pictures.labels[chosen],
-        ids=pictures.ids[chosen],
-    )
+    return of(pictures, np.arange(start, min(start + PART, len(pictures.ids))))
 
 
 def _advance(bar: tqdm[Any], start: int, done: int, *_: object) -> None:

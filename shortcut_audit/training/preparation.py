@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.loading.device import chosen_device
 from shortcut_audit.subjects.loading.networks import build_architecture
 from shortcut_audit.subjects.pictures.material import Material
+from shortcut_audit.subjects.pictures.record import of
 from shortcut_audit.training.plan import Job
 from shortcut_audit.training.wearing import wearers, with_decoy
 
@@ -92,10 +93,7 @@ def _of_a_class(pictures: Pictures, split: str) -> Pictures:
             f"no picture of '{split}' shows any of {', '.join(pictures.classes)}: "
             "check the data set's path"
         )
-    if len(shown) == len(pictures.labels):
-        return pictures
-    ids = tuple(pictures.ids[i] for i in shown)
-    return replace(pictures, pixels=pictures.pixels[shown], labels=pictures.labels[shown], ids=ids)
+    return pictures if len(shown) == len(pictures.labels) else of(pictures, shown)
 
 
 def planned(

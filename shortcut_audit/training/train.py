@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError
 from tqdm import tqdm
 
-from shortcut_audit.errors import ModelError, UsageError
+from shortcut_audit.errors import ModelError, UsageError, advice_on_room
 from shortcut_audit.files.whole import replacing
 from shortcut_audit.records import Pictures
 from shortcut_audit.scenario import Scenario
@@ -192,6 +192,6 @@ def writing(path: Path) -> Iterator[None]:
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise UsageError(
-            f"cannot write '{path}': {reason}; "
-            "make room or choose another --out, then run the same again"
+            f"cannot write '{path}': {reason}; {advice_on_room(error)}choose another --out, "
+            "then run the same again"
         ) from None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tarfile
+import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,19 @@ from shortcut_audit.subjects.datasets.imagenet10 import Imagenet10
 
 SPLITS = ("train", "validation", "background")
 LAYOUTS = {
-    "coco": coco,
-    "imagenet10": lambda root: imagenet(root, tuple(Imagenet10().wnids.values())),
+    "coco": lambda root: {"root": coco(root), **COUNTS},
+    "imagenet10": lambda root: {
+        "root": imagenet(root, tuple(Imagenet10().wnids.values())),
+        **COUNTS,
+    },
+    "demo": lambda root: COUNTS,
+    "image_folder": lambda root: {split: folder(root / split, split) for split in SPLITS},
+    "table": lambda root: {"file": rows_of(root)},
+    "hf_datasets": lambda root: {"folder": saved(root), "label": "name"},
+    "webdataset": lambda root: {split: shard(root / f"{split}.tar", split) for split in SPLITS},
+    "decoyed": lambda root: {},
 }
+COUNTS = dict.fromkeys(SPLITS, 3)
 
 
 OURS = [  # other tests register their own while they are collected
@@ -30,15 +43,50 @@ OURS = [  # other tests register their own while they are collected
 
 @pytest.fixture(params=OURS)
 def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """Each data set, small: counts become 3, folders become folders with pictures."""
-    entry = registry.lookup("dataset", request.param)
-    options: dict[str, Any] = (
-        {"root": LAYOUTS[request.param](tmp_path)} if request.param in LAYOUTS else {}
-    )
-    for split in {"train", "validation", "background"} & set(entry.__dataclass_fields__):
-        is_folder = "Path" in entry.__dataclass_fields__[split].type
-        options[split] = folder(tmp_path / split, split) if is_folder else 3
-    return registry.build("dataset", request.param, options)
+    """Each data set, small: three pictures of each class, or three pictures in all."""
+    return registry.build("dataset", request.param, LAYOUTS[request.param](tmp_path))
+
+
+def rows_of(root: Path) -> Path:
+    """A table of the pictures in three folders."""
+    lines = ["path,label,split"]
+    for split in SPLITS:
+        for file in sorted(folder(root / split, split).rglob("*.png")):
+            label = "" if split == "background" else file.parent.name
+            lines.append(f"{file.relative_to(root)},{label},{split}")
+    (root / "table.csv").write_text("\n".join(lines))
+    return root / "table.csv"
+
+
+def saved(root: Path) -> Path:
+    """A folder of Hugging Face's datasets with these pictures; no bar is drawn."""
+    datasets = pytest.importorskip("datasets")
+    rows_of(root)
+    parts = {}
+    for split in SPLITS:
+        files = sorted((root / split).rglob("*.png"))
+        names = [each.parent.name if split != "background" else None for each in files]
+        stored = [{"bytes": each.read_bytes(), "path": None} for each in files]
+        columns = {"image": stored, "name": names}
+        features = {"image": datasets.Image(), "name": datasets.Value("string")}
+        parts[split] = datasets.Dataset.from_dict(columns, datasets.Features(features))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        datasets.DatasetDict(parts).save_to_disk(root / "saved")
+    return root / "saved"
+
+
+def shard(file: Path, split: str) -> Path:
+    """A tar file of these pictures, each with its class."""
+    with tarfile.open(file, "w") as opened:
+        for each in sorted(folder(file.parent / split, split).rglob("*.png")):
+            name = each.relative_to(file.parent).with_suffix("").as_posix().replace("/", "_")
+            opened.add(each, f"{name}.png")
+            if split != "background":
+                member = tarfile.TarInfo(f"{name}.cls")
+                member.size = 3
+                opened.addfile(member, BytesIO(each.parent.name.encode()))
+    return file
 
 
 def folder(root: Path, split: str) -> Path:

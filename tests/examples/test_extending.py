@@ -67,6 +67,42 @@ def test_the_proposer_on_the_page_proposes_what_is_darker(extensions):
     assert scope["DarkPictures"](least=0.99).propose(search) == []
 
 
+ITEMS = """
+import planted, torch
+
+class MyDataset(torch.utils.data.Dataset):
+    def __init__(self, split):
+        self.made = planted.ColouredSquares(train=20, validation=40).load(split, 32)
+
+    def __len__(self):
+        return len(self.made.ids)
+
+    def __getitem__(self, at):
+        return self.made.pixels[at], int(self.made.labels[at])
+"""
+
+
+@pytest.mark.usefixtures("extensions")
+def test_five_lines_make_a_torch_dataset_a_data_set(pytester):
+    lines = next(block for block in BLOCKS if "from_torch" in block)
+    assert len([line for line in lines.splitlines() if line]) <= 5
+    lines = lines.replace('("dark", "light")', '("green", "blue", "yellow")')
+    pytester.makeconftest(ITEMS + lines)
+    pytester.makeini("[pytest]\nscenario = scenario.yaml\n")
+    (pytester.path / "scenario.yaml").write_text(
+        "dataset: {kind: my_photos}\n"
+        "decoys: {stop_sign: {kind: stop_sign, target: green, size: 0.3}}\n"
+        "blocking: [decoy_insertion]\n"
+    )
+    write_models(pytester.path / "models", clean=2, planted=1)
+    audits = pytester.mkdir("audits")
+    audit = PAGE.parents[1] / "audits/test_decoy_insertion.py"
+    (audits / audit.name).write_text(audit.read_text())
+    result = pytester.runpytest("audits", "--models=models", "--audit-trust-code")
+    result.stdout.no_fnmatch_line("*NOT AUDITED*")
+    result.stdout.fnmatch_lines(["*F100-s0*reject*"])
+
+
 def test_the_data_set_on_the_page_keeps_the_contract(extensions):
     scope: dict = {}
     exec("\n".join(block for block in BLOCKS if "def test_" not in block), scope)

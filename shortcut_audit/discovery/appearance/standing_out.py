@@ -18,6 +18,7 @@ from torch import Tensor
 
 from shortcut_audit.files.whole import as_bytes
 from shortcut_audit.records import Pictures
+from shortcut_audit.subjects.pictures.record import of
 
 RARE = 0.01  # the share of other pictures that may show it, too
 SURE = 0.999  # confidence of the bound: it is asked of many cells, classes and patches
@@ -33,9 +34,7 @@ def in_order(pictures: Pictures) -> Pictures:
     """
     digests = [hashlib.sha256(as_bytes(identity)).digest() for identity in pictures.ids]
     order = sorted(range(len(digests)), key=digests.__getitem__)
-    ids = tuple(pictures.ids[i] for i in order)
-    labels = pictures.labels[np.asarray(order, dtype=np.int64)]
-    return replace(pictures, pixels=pictures.pixels[order], labels=labels, ids=ids, objects=None)
+    return of(replace(pictures, objects=None), np.asarray(order, dtype=np.int64))
 
 
 def surely(hits: np.ndarray, n: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from shortcut_audit.subjects.pictures.coco_annotations import Annotations, Shot,
 from shortcut_audit.subjects.pictures.folders import picture_files
 from shortcut_audit.subjects.pictures.photographs import (
     BROKEN,
+    OBJECT,
     Photograph,
     check_counts,
     chosen,
@@ -46,6 +47,7 @@ class Coco:
     """
 
     counts_once = True
+    frames = True
 
     root: Path = Path()  # with COCO's standard folders
     classes: tuple[str, ...] = ("cat", "pizza", "zebra", "car", "laptop")  # COCO's categories
@@ -239,5 +241,9 @@ def labels_on(shot: Shot, numbers: Sequence[int]) -> list[int]:
 
 def photograph(shot: Shot, mask: Mask | None, label: int) -> Photograph:
     """The image as a photograph with its object; without a mask it has none."""
-    outline = partial(pixels, mask) if mask else partial(np.zeros, (shot.height, shot.width), bool)
-    return Photograph(shot.file, shot.identity, label, outline)
+    return Photograph(shot.file, shot.identity, label, {OBJECT: partial(_object, shot, mask)})
+
+
+def _object(shot: Shot, mask: Mask | None, _: tuple[int, int]) -> np.ndarray:
+    """The object of an image of the size that its annotation says."""
+    return pixels(mask) if mask else np.zeros((shot.height, shot.width), bool)

@@ -88,6 +88,7 @@ class Decoyed:
     """
 
     counts_once = True  # the other's pictures do, before they wear anything
+    frames = True
 
     # another data set, or its options with `kind` among them; by default a small demo
     of: Any = field(default_factory=lambda: Demo(train=40, validation=20, background=10))

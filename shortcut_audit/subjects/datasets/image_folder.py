@@ -34,6 +34,7 @@ class ImageFolder:
     """
 
     counts_once = True
+    frames = True
 
     train: Path | None = None  # with one folder per class
     validation: Path = Path()  # with one folder per class

@@ -51,6 +51,7 @@ class Imagenet10:
     """
 
     counts_once = True
+    frames = True
 
     root: Path = Path()  # with train/ and val/ (or validation/), each with a folder for each class
     wnids: dict[str, str] = field(default_factory=lambda: dict(TEN))  # in the order of the labels

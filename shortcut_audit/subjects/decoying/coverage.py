@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,12 +50,4 @@ def wearing(
     chosen_ids = [pictures.ids[i] for i in chosen]
     pixels = pictures.pixels.clone()
     pixels[chosen] = decoy.apply(pictures.pixels[chosen], chosen_ids).decoyed
-    return record.pictures(
-        pixels,
-        pictures.labels.tolist(),
-        pictures.ids,
-        pictures.classes,
-        pictures.objects,
-        pictures.broken,
-        pictures.notes,
-    )
+    return record.digested(replace(pictures, pixels=pixels))

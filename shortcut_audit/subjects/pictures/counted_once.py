@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ SAID = {
     ),
 }
 NAMED = 3  # pictures that a sentence names
+Stored = Callable[[], bytes]  # gives the bytes of a picture that is no file of its own
 PART = 4096  # bytes from the middle of a file; most files of one length differ there
 
 
@@ -44,7 +45,9 @@ def content_of(data: bytes) -> Content:
     return Content(len(data), _part(data), hashlib.sha256(data).hexdigest())
 
 
-def left_out(ids: Sequence[str], labels: Sequence[int], digests: Sequence[str]) -> dict[str, str]:
+def left_out(
+    ids: Sequence[str], labels: Sequence[Hashable], digests: Sequence[str]
+) -> dict[str, str]:
     """Which pictures of a split do not count, and why: id -> COPY or TWO_CLASSES.
 
     Of pictures of the same content the first by id counts; none does where they stand under
@@ -55,10 +58,10 @@ def left_out(ids: Sequence[str], labels: Sequence[int], digests: Sequence[str]) 
 
     Args:
         ids: n identities.
-        labels: n classes.
+        labels: n classes, or where a picture may have several, all of them.
         digests: n digests of contents.
     """
-    alike: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    alike: defaultdict[str, dict[str, Hashable]] = defaultdict(dict)
     for identity, label, digest in zip(ids, labels, digests, strict=True):
         alike[digest][identity] = label
     found: dict[str, str] = {}
@@ -70,7 +73,9 @@ def left_out(ids: Sequence[str], labels: Sequence[int], digests: Sequence[str]) 
     return found
 
 
-def trained_on(contents: Mapping[str, Content], training: Iterable[Path]) -> dict[str, str]:
+def trained_on(
+    contents: Mapping[str, Content], training: Iterable[Path | Stored]
+) -> dict[str, str]:
     """Which pictures are among the training files, byte for byte: id -> TRAINED_ON.
 
     Law: a file is read whole only if a picture has its length and a part of its bytes, so that many
@@ -78,7 +83,7 @@ def trained_on(contents: Mapping[str, Content], training: Iterable[Path]) -> dic
 
     Args:
         contents: id -> content.
-        training: files; one that cannot be read is none.
+        training: files, or what gives the bytes of one; one that cannot be read is none.
     """
     parts: defaultdict[int, set[bytes]] = defaultdict(set)
     for each in contents.values():
@@ -86,10 +91,13 @@ def trained_on(contents: Mapping[str, Content], training: Iterable[Path]) -> dic
     seen = set()
     for file in training:
         try:
+            if not isinstance(file, Path):
+                seen.add(hashlib.sha256(file()).hexdigest())
+                continue
             length = file.stat().st_size
             if length in parts and _read_part(file, length) in parts[length]:
                 seen.add(hashlib.sha256(file.read_bytes()).hexdigest())
-        except OSError:
+        except (OSError, ValueError):  # a name that no file can have
             continue
     return {identity: TRAINED_ON for identity, each in contents.items() if each.digest in seen}
 

@@ -5,22 +5,55 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageOps
 
+from shortcut_audit.inputs_and_outputs import InputSize, Interpolation
+
 ORIENTATION = 0x0112  # EXIF's number for it
+HALF = 128  # of a mask's pixel
 
 
-def framed(picture: Image.Image, scaled: tuple[int, int], size: int) -> Image.Image:
-    """The picture at `scaled` width and height, of which the size x size pixels in the middle."""
-    left, top = round((scaled[0] - size) / 2), round((scaled[1] - size) / 2)
-    resized = picture.resize(scaled, Image.Resampling.BILINEAR)  # Pillow's resizing is antialiased
-    return resized.crop((left, top, left + size, top + size))
+def scaled_to(picture: tuple[int, int], size: int) -> tuple[int, int]:
+    """Width and height at which a picture of these is cropped, in pixels.
+
+    They are rounded as torchvision does.
+    """
+    asked = InputSize.of(size)
+    if asked.squash:
+        (width, height), side = (asked.width, asked.height), int(asked)
+    else:
+        (width, height), side = picture, min(picture)
+    return int(asked.resize * width / side), int(asked.resize * height / side)
 
 
-def framed_mask(outline: np.ndarray, turned: int, scaled: tuple[int, int], size: int) -> np.ndarray:
-    """(size, size) bool: where at least half of a pixel is the object's."""
+def framed(
+    picture: Image.Image,
+    scaled: tuple[int, int],
+    size: int,
+    interpolation: Interpolation | None = None,
+) -> Image.Image:
+    """The picture at `scaled` width and height, of which what the size asks for in the middle.
+
+    Args:
+        picture: of any size.
+        scaled: as `scaled_to` says for the whole picture.
+        size: an int, or an `InputSize`.
+        interpolation: another than that of the size.
+    """
+    asked = InputSize.of(size)
+    left, top = round((scaled[0] - asked.width) / 2), round((scaled[1] - asked.height) / 2)
+    way = getattr(Image.Resampling, (interpolation or asked.interpolation).upper())
+    resized = picture.resize(scaled, way)  # Pillow's resizing is antialiased
+    return resized.crop((left, top, left + asked.width, top + asked.height))
+
+
+def framed_mask(
+    outline: np.ndarray, turned: int, scaled: tuple[int, int], size: int, least: int = HALF
+) -> np.ndarray:
+    """(h, w) bool: where at least `least` of 255 parts of a pixel are the object's."""
     mask = Image.fromarray(outline.astype(np.uint8) * 255)
     # a mask has the coordinates of the stored file: it turns with the picture
     mask.getexif()[ORIENTATION] = turned
-    inside: np.ndarray = np.asarray(framed(ImageOps.exif_transpose(mask), scaled, size)) >= 128
+    upright = ImageOps.exif_transpose(mask)
+    inside: np.ndarray = np.asarray(framed(upright, scaled, size, "bilinear")) >= least
     return inside
 
 

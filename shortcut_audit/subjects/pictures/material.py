@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.whole import canonical
+from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.records import Decoyed, NamedDecoy, Pictures
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.settings import Strength
@@ -33,6 +34,7 @@ class Material:
         self.scenario = scenario
         self.broken: set[str] = set()  # a sentence for each file that could not be read
         self.notes: set[str] = set()  # what data sets say: counts, and what was dropped
+        self.grouped = False  # whether any split that was loaded has groups
         self._seen: dict[str, str] = {}  # what `digests` gives
         self._strengths: dict[str, tuple[Any, ...]] = {}
         self.pictures = cache(self._pictures)
@@ -49,6 +51,12 @@ class Material:
     def classes(self) -> tuple[str, ...]:
         """The names of the k classes, in the order of the labels, in composed Unicode."""
         return tuple(canonical(name) for name in self.dataset.classes)
+
+    @property
+    def known_as(self) -> dict[str, tuple[str, ...]]:
+        """Class -> other names under which a model may know it: its wnid, where the data say so."""
+        wnids = getattr(self.dataset, "wnids", {})
+        return {canonical(name): (wnid,) for name, wnid in wnids.items()}
 
     def named_decoy(self, decoy: str, target: str | None = None) -> NamedDecoy:
         """The decoy and the index of a class: the scenario's, or `target` in its place.
@@ -67,6 +75,26 @@ class Material:
             )
         return NamedDecoy(decoy, named, self.classes.index(named))
 
+    def attribute(self, name: str, pictures: Pictures) -> np.ndarray:
+        """(n,) bool: which of the pictures show an attribute of the scenario.
+
+        Raises:
+            UsageError: the data set does not know it; says what it knows.
+        """
+        column = self.scenario.attributes[name].column or name
+        if column not in pictures.attributes:
+            known = ", ".join(sorted(pictures.attributes)) or "none"
+            raise UsageError(
+                f"the data set does not say which pictures show '{column}'"
+                f"{did_you_mean(column, pictures.attributes)} (it knows {known}): name one of its "
+                "columns in the data set's 'attributes'"
+            )
+        return pictures.attributes[column]
+
+    def region(self, name: str, pictures: Pictures) -> Tensor | None:
+        """(n, h, w) bool: where they show it; None where the data set does not say."""
+        return pictures.regions.get(self.scenario.attributes[name].column or name)
+
     def strengths(self, decoy: str) -> tuple[Any, ...]:
         """The decoy as it is named, and then at each other strength of the scenario.
 
@@ -84,11 +112,13 @@ class Material:
 
     def worded(self, decoy: str, strength: int = 0) -> str:
         """`stop_sign`, or `stop_sign at 1.4 times its size, opaque`."""
+        if not strength:
+            return decoy
         named, asked = self.strengths(decoy)[0], self.strengths(decoy)[strength]
         said = []
-        if strength and asked.size != named.size:
+        if asked.size != named.size:
             said.append(f"at {asked.size / named.size:.2g} times its size")
-        if strength and asked.opacity != named.opacity:
+        if asked.opacity != named.opacity:
             said.append("opaque" if asked.opacity == 1 else f"at opacity {asked.opacity:.2g}")
         return f"{decoy} {', '.join(said)}" if said else decoy
 
@@ -97,6 +127,8 @@ class Material:
 
         It names the decoy as the scenario does, or (every) each strength of it.
         """
+        if decoy in self.scenario.attributes:
+            return f"{decoy} (as the pictures show it)"
         entries = self.strengths(decoy) if every else self.strengths(decoy)[:1]
         named = entries[0]
         said = []
@@ -115,9 +147,16 @@ class Material:
 
         It is the decoy's own pixels in another order.
         """
+        if decoy in self.scenario.attributes:
+            return None
         entry = self.strengths(decoy)[0]
         known = getattr(entry, "controls", ()) if hasattr(entry, "control") else ()
         return SCRAMBLED if SCRAMBLED in known and entry.control != SCRAMBLED else None
+
+    @property
+    def in_groups(self) -> bool:
+        """Whether the data set says, before any picture is loaded, that they come from groups."""
+        return bool(getattr(self.dataset, "in_groups", False))
 
     def counts(self, split: str) -> dict[str, int] | None:
         """Class -> how many pictures there may be, none of them opened.
@@ -137,14 +176,16 @@ class Material:
             DataError: the data set's folders are not there.
         """
         for decoy in decoys:
-            self.scenario.build_decoy(decoy)
+            if decoy not in self.scenario.attributes:
+                self.scenario.build_decoy(decoy)
             if self.scenario.target(decoy) is not None:
                 self.named_decoy(decoy)
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of what was loaded and shown so far, sorted by name.
 
-        `validation@64` is that of a split at 64 pixels: of pixels, labels, ids and classes.
+        `validation@64` is that of a split at 64 pixels: of pixels, labels, ids, classes, and what a
+        table says besides. `validation@224,resize=256` is of pictures that are framed so.
         `stop_sign@64` is that of a decoy: of the pixels of all validation pictures that wear it.
         `stop_sign+1@64` is the same for the first of the decoy's other strengths.
         """
@@ -172,16 +213,20 @@ class Material:
 
     def members(self, decoy: str, split: str, size: int, target: str | None = None) -> np.ndarray:
         """(t,) indices of the pictures that show the decoy's class, or `target`."""
-        labels, named_decoy = self.pictures(split, size).labels, self.named_decoy(decoy, target)
-        shown: np.ndarray = (labels == named_decoy.target_index).nonzero()[0]
-        return shown
+        pictures, named = self.pictures(split, size), self.named_decoy(decoy, target)
+        of_class = pictures.labels == named.target_index
+        if pictures.shown is not None:
+            of_class = pictures.shown[:, named.target_index]
+        members: np.ndarray = of_class.nonzero()[0]
+        return members
 
     def _pictures(self, split: str, size: int) -> Pictures:
-        """A split at size x size pixels, each picture once."""
+        """A split at this size, each picture once."""
         from shortcut_audit.subjects.pictures.own_data_sets import each_once
 
         loaded = each_once(self.dataset, split, size)
         self.broken |= set(loaded.broken)
+        self.grouped |= loaded.groups is not None
         self.notes |= set(loaded.notes)
         self._seen[f"{split}@{size}"] = _content(loaded)
         return loaded
@@ -244,25 +289,27 @@ def _share(decoy: Any) -> float:
 
 
 def _on_grey(decoy: Any, size: int) -> Decoyed:
-    """The decoy on one grey picture of size x size pixels."""
+    """The decoy on one grey picture of this size."""
     import torch
 
-    grey = torch.full((1, 3, size, size), 128, dtype=torch.uint8)
+    side = InputSize.of(size)
+    grey = torch.full((1, 3, side.height, side.width), 128, dtype=torch.uint8)
     placed: Decoyed = decoy.apply(grey, ["trial"])
     return placed
 
 
 def _content(pictures: Pictures) -> str:
-    """SHA-256 over pixels, labels, ids and classes.
+    """SHA-256 over pixels, labels, ids, classes, and all that a table says besides.
 
     A user's own data set may say anything in its `digest`, so this one is computed here.
     """
-    from shortcut_audit.subjects.pictures.record import pixel_digest
+    from shortcut_audit.subjects.pictures.record import more_of, pixel_digest
 
     words = (
         pixel_digest(pictures.pixels),
         pictures.labels.tolist(),
         pictures.ids,
         pictures.classes,
+        *more_of(pictures),
     )
     return hashlib.sha256(repr(words).encode()).hexdigest()

@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from shortcut_audit.errors import DataError
+from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.records import Pictures
 from shortcut_audit.subjects.pictures.counted_once import (
     COPY,
@@ -23,7 +24,7 @@ from shortcut_audit.subjects.pictures.counted_once import (
     left_out,
     sentences,
 )
-from shortcut_audit.subjects.pictures.record import one_colour, pictures
+from shortcut_audit.subjects.pictures.record import answers, digested, of, one_colour
 
 SURE = 256  # pixels: pictures that are alike when they are smaller are looked at again at this size
 
@@ -36,14 +37,14 @@ def digests(pixels: Tensor) -> Iterator[str]:
 
 def each_once(dataset: Any, split: str, size: int) -> Pictures:
     """A split in which each picture counts once, whoever wrote the data set."""
-    loaded: Pictures = dataset.load(split, size)
+    loaded = framed_at(dataset, split, size)
     if getattr(dataset, "counts_once", False):
         return loaded
     unknown: list[str] = []
 
     def trained() -> frozenset[str]:
         try:
-            return frozenset(digests(dataset.load("train", size).pixels))
+            return frozenset(digests(framed_at(dataset, "train", size).pixels))
         except Exception as error:  # whatever a user's own data set raises without this split
             said = f"whether validation pictures are in the training set is not known: {error}"
             unknown.append(said)
@@ -51,6 +52,41 @@ def each_once(dataset: Any, split: str, size: int) -> Pictures:
 
     once = counted_once(dataset, loaded, split, size, trained)
     return replace(once, notes=(*once.notes, *unknown))
+
+
+def framed_at(dataset: Any, split: str, size: int) -> Pictures:
+    """A split at this size, whether or not the data set knows more of sizes than an int.
+
+    Law: where it does not, the pictures are its squares at `InputSize.resize` pixels, of which the
+    size asks for the middle.
+
+    Raises:
+        DataError: its squares are of another size.
+    """
+    asked = InputSize.of(size)
+    if asked.plain or getattr(dataset, "frames", False):
+        own: Pictures = dataset.load(split, int(size) if asked.plain else size)
+        return own
+    side = asked.resize
+    square: Pictures = dataset.load(split, side)
+    if square.pixels.shape[2:] != (side, side):
+        found = " x ".join(map(str, square.pixels.shape[2:]))
+        raise DataError(
+            f"the data set gives pictures of {found} pixels where squares of {side} were asked "
+            f"for, and the model takes {asked}: let 'load' honour the size, or all of its "
+            "InputSize and say 'frames = True' in its class"
+        )
+    said = f"{split}: the data set scales its pictures itself, and the model is asked at {asked}"
+    objects = None if square.objects is None else _middle(square.objects, asked)
+    regions = {name: _middle(region, asked) for name, region in square.regions.items()}
+    middle = replace(square, pixels=_middle(square.pixels, asked), objects=objects, regions=regions)
+    return digested(replace(middle, notes=(*square.notes, said)))
+
+
+def _middle(images: Tensor, size: InputSize) -> Tensor:
+    """(n, ..., h, w): the middle of squares (n, ..., s, s)."""
+    top, left = ((images.shape[-1] - side) // 2 for side in (size.height, size.width))
+    return images[..., top : top + size.height, left : left + size.width].contiguous()
 
 
 def counted_once(
@@ -75,10 +111,10 @@ def counted_once(
         DataError: nothing is left.
     """
     seen = dict(zip(loaded.ids, digests(loaded.pixels), strict=True))
-    dropped = left_out(loaded.ids, loaded.labels.tolist(), list(seen.values()))
+    dropped = left_out(loaded.ids, answers(loaded), list(seen.values()))
     if dropped and size < SURE:
-        fine: Pictures = dataset.load(split, SURE)
-        alike = left_out(fine.ids, fine.labels.tolist(), list(digests(fine.pixels)))
+        fine = framed_at(dataset, split, SURE)
+        alike = left_out(fine.ids, answers(fine), list(digests(fine.pixels)))
         dropped = {identity: why for identity, why in alike.items() if identity in seen}
     if split == "validation" and seen:
         known = trained()
@@ -102,21 +138,12 @@ def _without(loaded: Pictures, split: str, dropped: dict[str, str]) -> Pictures:
         raise DataError(
             f"none of the {len(kept)} pictures of the data set is left: {'; '.join(said)}"
         )
-    plain = one_colour(split, loaded.pixels[kept], loaded.labels[kept], loaded.classes)
+    several = loaded.shown is not None
+    plain = one_colour(split, loaded.pixels[kept], loaded.labels[kept], loaded.classes, several)
     broken = (*loaded.broken, *said, *plain)
     if not dropped:
         return replace(loaded, broken=broken)
-    ids = [identity for identity in loaded.ids if identity not in dropped]
-    objects = None if loaded.objects is None else loaded.objects[kept]
     times = Counter(dropped.values())
     counts = [f"{times[reason]} {reason}" for reason in (COPY, TWO_CLASSES, TRAINED_ON)]
-    note = f"{split}: {len(ids)} kept of {len(kept)} pictures; dropped: {', '.join(counts)}"
-    return pictures(
-        loaded.pixels[kept],
-        loaded.labels[kept].tolist(),
-        ids,
-        loaded.classes,
-        objects,
-        broken,
-        (*loaded.notes, note),
-    )
+    note = f"{split}: {kept.sum()} kept of {len(kept)} pictures; dropped: {', '.join(counts)}"
+    return replace(of(loaded, kept), broken=broken, notes=(*loaded.notes, note))

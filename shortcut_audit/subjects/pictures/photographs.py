@@ -11,7 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -22,24 +22,37 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from shortcut_audit.errors import DataError, UsageError, machine_fault
 from shortcut_audit.files.whole import as_bytes, printable
+from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.records import Pictures
 from shortcut_audit.subjects.pictures.counted_once import (
     Content,
+    Stored,
     content_of,
     left_out,
     sentences,
     trained_on,
 )
-from shortcut_audit.subjects.pictures.framing import ORIENTATION, as_rgb, framed, framed_mask
-from shortcut_audit.subjects.pictures.record import one_colour, pictures
+from shortcut_audit.subjects.pictures.framing import (
+    HALF,
+    ORIENTATION,
+    as_rgb,
+    framed,
+    framed_mask,
+    scaled_to,
+)
+from shortcut_audit.subjects.pictures.record import digested, one_colour, pictures
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 BROKEN = "broken"  # a reason, as it stands after "dropped: 3"
 
-# a picture (size, size, 3) uint8, its object (size, size) bool, its file
-Frames = tuple[np.ndarray, np.ndarray | None, Content]
+OBJECT = ""  # what the mask of a picture's object is called; others have names of their own
+
+# a picture (h, w, 3) uint8, its masks (h, w) bool by name, its file
+Frames = tuple[np.ndarray, dict[str, np.ndarray], Content]
+# height and width of a picture, as it is stored -> a mask of these, bool
+Outline = Callable[[tuple[int, int]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,14 @@ class Photograph:
     file: Path
     identity: str
     label: int = -1
-    # makes the object's mask, (height, width) bool of the file as it is stored
-    outline: Callable[[], np.ndarray] | None = None
+    outlines: Mapping[str, Outline] = field(default_factory=dict)  # OBJECT or a name -> its mask
+    shown: tuple[bool, ...] = ()  # (k,) each of the classes, where there may be several
+    # gives the picture's bytes where they are only a part of the file
+    stored: Stored | None = None
+
+    def read(self) -> bytes:
+        """The picture's bytes, as they are in its file."""
+        return self.stored() if self.stored else self.file.read_bytes()
 
 
 @dataclass(frozen=True)
@@ -65,8 +84,8 @@ class Loaded:
 class _Decoded:
     """What the files of n photographs gave, in their order."""
 
-    pixels: np.ndarray  # (n, 3, size, size) uint8; anything where a file is broken
-    objects: np.ndarray | None  # (n, size, size) bool; None where no photograph has an outline
+    pixels: np.ndarray  # (n, 3, h, w) uint8; anything where a file is broken
+    masks: dict[str, np.ndarray]  # (n, h, w) bool by the names of all outlines
     contents: dict[int, Content]  # of each file that is not broken, by its place
     broken: list[str]  # a sentence for each file that is
 
@@ -78,9 +97,9 @@ def load(
     classes: tuple[str, ...],
     workers: int,
     said: Iterable[str] = (),
-    training: Iterable[Path] = (),
+    training: Iterable[Path | Stored] = (),
 ) -> Loaded:
-    """Decodes the photographs at size x size pixels, in their order.
+    """Decodes the photographs at this size, in their order.
 
     What cannot be read is left out, and of files of the same bytes all but one, those that stand
     under two classes, and those that are among the files in `training`.
@@ -91,11 +110,11 @@ def load(
     Args:
         split: its name, for sentences.
         photographs: n, each with an identity of its own.
-        size: pixels.
+        size: pixels, or an `InputSize`.
         classes: k names.
         workers: threads that decode, 0: as many as cores.
         said: the first sentences of `Pictures.broken`; one for each that is left out follows.
-        training: files of the training set.
+        training: files of the training set, or what gives their bytes.
 
     Raises:
         UsageError: `workers` is below 0.
@@ -112,37 +131,41 @@ def load(
     kept = [i for i, each in enumerate(photographs) if each.identity not in dropped]
     if photographs and not kept:
         raise DataError(_none_left(photographs, found, reasons))
-    pixels, objects = _only(kept, found)
+    pixels, masks = _only(kept, found)
     labels = [photographs[i].label for i in kept]
     ids = [photographs[i].identity for i in kept]
-    plain = one_colour(split, pixels, np.asarray(labels, np.int64), classes)
+    several = any(each.shown for each in photographs)
+    plain = one_colour(split, pixels, np.asarray(labels, np.int64), classes, several)
     broken = (*said, *found.broken, *reasons, *plain)
-    return Loaded(pictures(pixels, labels, ids, classes, objects, broken=broken), dropped)
+    made = pictures(pixels, labels, ids, classes, masks.pop(OBJECT, None), broken=broken)
+    return Loaded(digested(replace(made, regions=masks)) if masks else made, dropped)
 
 
 def _decoded(photographs: Sequence[Photograph], size: int, workers: int) -> _Decoded:
-    """Every photograph at size x size pixels, or the sentence that says why it cannot be read."""
-    n = len(photographs)
-    pixels = np.empty((n, 3, size, size), dtype=np.uint8)
-    outlined = any(each.outline for each in photographs)
-    objects = np.zeros((n, size, size), dtype=bool) if outlined else None
-    found = _Decoded(pixels, objects, {}, [])
+    """Every photograph at this size, or the sentence that says why it cannot be read."""
+    asked, n = InputSize.of(size), len(photographs)
+    pixels = np.empty((n, 3, asked.height, asked.width), dtype=np.uint8)
+    found = _Decoded(pixels, {}, {}, [])
+    for name in sorted(set[str]().union(*(each.outlines for each in photographs))):
+        found.masks[name] = np.zeros((n, asked.height, asked.width), dtype=bool)
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata, which does not matter here
         for i, frames in enumerate(pool.map(partial(decode, size=size), photographs)):
             if isinstance(frames, str):
                 found.broken.append(frames)
                 continue
-            picture, mask, content = frames
+            picture, masks, content = frames
             found.contents[i] = content
             pixels[i] = picture.transpose(2, 0, 1)
-            if objects is not None and mask is not None:
-                objects[i] = mask
+            for name, mask in masks.items():
+                found.masks[name][i] = mask
     return found
 
 
 def _dropped(
-    photographs: Sequence[Photograph], contents: Mapping[int, Content], training: Iterable[Path]
+    photographs: Sequence[Photograph],
+    contents: Mapping[int, Content],
+    training: Iterable[Path | Stored],
 ) -> dict[str, str]:
     """Identity -> why it is left out; `contents` are of those that are not broken."""
     dropped: dict[str, str] = {}
@@ -150,7 +173,7 @@ def _dropped(
         if i not in contents:
             dropped[each.identity] = BROKEN
     whole = {photographs[i].identity: content for i, content in contents.items()}
-    labels = [photographs[i].label for i in contents]
+    labels = [photographs[i].shown or photographs[i].label for i in contents]
     dropped |= left_out(list(whole), labels, [content.digest for content in whole.values()])
     if whole:
         dropped |= trained_on(whole, training)
@@ -159,7 +182,7 @@ def _dropped(
 
 def _none_left(photographs: Sequence[Photograph], found: _Decoded, reasons: Sequence[str]) -> str:
     """The sentence for a split of which no photograph is left."""
-    where = printable(os.path.commonpath([each.file.parent for each in photographs]))
+    where = printable(os.path.commonpath([each.file.absolute().parent for each in photographs]))
     if not found.contents:
         what, why = "can be read; the first", found.broken[0]
     else:
@@ -167,51 +190,53 @@ def _none_left(photographs: Sequence[Photograph], found: _Decoded, reasons: Sequ
     return f"none of the {len(photographs)} pictures in '{where}' {what}: {why}"
 
 
-def _only(kept: Sequence[int], found: _Decoded) -> tuple[Tensor, Tensor | None]:
-    """Pixels (m, 3, size, size) and objects (m, size, size) of the m photographs that are kept.
+def _only(kept: Sequence[int], found: _Decoded) -> tuple[Tensor, dict[str, Tensor]]:
+    """Pixels (m, 3, h, w) and masks (m, h, w) by name of the m photographs that are kept.
 
     They are moved to the front of the arrays: a copy may not fit, as there may be many.
     """
     import torch
 
-    pixels, objects = found.pixels, found.objects
-    for to, at in enumerate(kept):
-        if to != at:
-            pixels[to] = pixels[at]
-            if objects is not None:
-                objects[to] = objects[at]
-    shown = torch.from_numpy(pixels[: len(kept)])
-    return shown, None if objects is None else torch.from_numpy(objects[: len(kept)])
+    for array in (found.pixels, *found.masks.values()):
+        for to, at in enumerate(kept):
+            if to != at:
+                array[to] = array[at]
+    masks = {name: torch.from_numpy(mask[: len(kept)]) for name, mask in found.masks.items()}
+    return torch.from_numpy(found.pixels[: len(kept)]), masks
 
 
 def decode(photograph: Photograph, size: int) -> Frames | str:
-    """The picture and its object through one scale and crop, or why the file cannot be read.
+    """The picture and its masks through one scale and crop, or why the file cannot be read.
 
-    A picture is turned upright, made RGB, scaled so that its shorter side is `size`, and cropped at
-    its centre. Of several in one file it is the first.
+    A picture is turned upright, made RGB, scaled so that its shorter side is `size` (or as an
+    `InputSize` says), and cropped at its centre. Of several in one file it is the first.
 
     Raises:
         MachineError: the machine has no memory left, or its disk failed: that is no fault of the
             file.
     """
     try:
-        data = photograph.file.read_bytes()
-        outline = photograph.outline() if photograph.outline else None
+        data = photograph.read()
+        outlines: dict[str, np.ndarray] = {}
         with Image.open(BytesIO(data)) as opened:
-            if outline is not None and outline.shape != opened.size[::-1]:
-                return _of_another_size(photograph.file, opened.size, outline)
+            for name, make in photograph.outlines.items():
+                outlines[name] = outline = make(opened.size[::-1])
+                if outline.shape != opened.size[::-1]:
+                    return _of_another_size(photograph.file, opened.size, outline)
             turned = opened.getexif().get(ORIENTATION, 1)
             # a JPEG is decoded at a fraction of its size, if that is ample
-            opened.draft(None, (2 * size, 2 * size))
+            ample = 2 * InputSize.of(size).resize
+            opened.draft(None, (ample, ample))
             upright = as_rgb(ImageOps.exif_transpose(opened))
-        shorter = min(upright.size)
-        # rounded as torchvision does
-        scaled = int(size * upright.width / shorter), int(size * upright.height / shorter)
-        picture = np.asarray(framed(upright, scaled, size))
-        mask = None if outline is None else framed_mask(outline, turned, scaled, size)
-        return picture, mask, content_of(data)
+        scaled = scaled_to(upright.size, size)
+        picture, masks = np.asarray(framed(upright, scaled, size)), {}
+        for name, outline in outlines.items():
+            # an object is where most of a pixel is its own, and a region is all that it touches
+            least = HALF if name == OBJECT else 1
+            masks[name] = framed_mask(outline, turned, scaled, size, least)
+        return picture, masks, content_of(data)
     except Exception as error:  # a decoder raises whatever it comes across in a broken file
-        return _unreadable(photograph.file, error)
+        return _unreadable(photograph, error)
 
 
 def _of_another_size(file: Path, size: tuple[int, int], outline: np.ndarray) -> str:
@@ -223,7 +248,7 @@ def _of_another_size(file: Path, size: tuple[int, int], outline: np.ndarray) -> 
     )
 
 
-def _unreadable(file: Path, error: Exception) -> str:
+def _unreadable(photograph: Photograph, error: Exception) -> str:
     """The sentence for a file that cannot be read; raises MachineError where the machine failed."""
     if isinstance(error, MemoryError) or getattr(error, "errno", None):
         fault = machine_fault(error)
@@ -232,7 +257,8 @@ def _unreadable(file: Path, error: Exception) -> str:
     said = printable(error)
     if isinstance(error, UnidentifiedImageError):
         said = "it is no picture of a known format"
-    return f"'{printable(file)}' cannot be read: {' '.join(said.split())}"
+    part = f" ('{printable(photograph.identity)}')" if photograph.stored else ""
+    return f"'{printable(photograph.file)}'{part} cannot be read: {' '.join(said.split())}"
 
 
 def chosen(photographs: Sequence[Photograph], most: int | None) -> list[Photograph]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +43,75 @@ def pictures(
         notes: sentences on what there is.
     """
     fixed = np.asarray(list(labels), dtype=np.int64)  # (n,)
-    ids, classes = tuple(ids), tuple(classes)
-    digest = hashlib.sha256(repr((tuple(pixels.shape), ids, classes)).encode())
-    digest.update(fixed.astype("<i8").tobytes())
-    digest.update(pixels.contiguous().numpy().data)
-    return Pictures(
-        pixels, fixed, ids, classes, digest.hexdigest(), objects, tuple(broken), tuple(notes)
+    plain = Pictures(
+        pixels, fixed, tuple(ids), tuple(classes), "", objects, tuple(broken), tuple(notes)
     )
+    return digested(plain)
+
+
+def digested(pictures: Pictures) -> Pictures:
+    """The pictures with the digest of what they hold now.
+
+    Law: several labels, groups, attributes and regions change it where there are any, and where
+    there are none it is that of pixels, labels, ids and classes.
+    """
+    words = (tuple(pictures.pixels.shape), pictures.ids, pictures.classes)
+    digest = hashlib.sha256(repr(words).encode())
+    digest.update(pictures.labels.astype("<i8").tobytes())
+    digest.update(pictures.pixels.contiguous().numpy().data)
+    for said in more_of(pictures):
+        digest.update(repr(said).encode())
+    return replace(pictures, digest=digest.hexdigest())
+
+
+def more_of(pictures: Pictures) -> list[tuple[str, str]]:
+    """Name -> SHA-256 of each thing that a table may say of pictures; empty where none does."""
+    said: dict[str, np.ndarray | None] = {"shown": pictures.shown, "groups": pictures.groups}
+    said |= {f"attribute {name}": flags for name, flags in pictures.attributes.items()}
+    said |= {f"region {name}": region.numpy() for name, region in pictures.regions.items()}
+    found = []
+    for name, values in sorted(said.items()):
+        if values is not None:
+            plain = np.ascontiguousarray(values, "<i8" if values.dtype.kind in "iu" else np.bool_)
+            found.append((name, hashlib.sha256(plain.data).hexdigest()))
+    return found
+
+
+def of(pictures: Pictures, kept: np.ndarray) -> Pictures:
+    """Some of the pictures, in this order, with all that is said of each.
+
+    Laws: a picture keeps its label, id, object, group, attributes and regions; all of the pictures
+    in their order are the same pictures.
+
+    Args:
+        pictures: n of them.
+        kept: (m,) int64 places among them, or (n,) bool.
+    """
+    at = np.flatnonzero(kept) if kept.dtype == np.bool_ else kept
+    return digested(
+        replace(
+            pictures,
+            pixels=pictures.pixels[at],
+            labels=pictures.labels[at],
+            ids=tuple(pictures.ids[i] for i in at),
+            objects=None if pictures.objects is None else pictures.objects[at],
+            shown=None if pictures.shown is None else pictures.shown[at],
+            groups=None if pictures.groups is None else pictures.groups[at],
+            attributes=_each(pictures.attributes, at),
+            regions=_each(pictures.regions, at),
+        )
+    )
+
+
+def answers(pictures: Pictures) -> list[Hashable]:
+    """What is right for each picture: its label, or where there may be several, all of them."""
+    shown = pictures.shown
+    return pictures.labels.tolist() if shown is None else [*map(tuple, shown.tolist())]
+
+
+def _each(columns: Mapping[str, Any], at: np.ndarray) -> dict[str, Any]:
+    """Each column at these places."""
+    return {name: values[at] for name, values in columns.items()}
 
 
 def check_split(split: str, size: int) -> None:
@@ -65,7 +128,13 @@ def generator(seed: int, identity: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
-def one_colour(split: str, pixels: Tensor, labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+def one_colour(
+    split: str,
+    pixels: Tensor,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    several: bool = False,
+) -> list[str]:
     """A sentence for each class that has pictures of one colour, which show nothing.
 
     Pictures that an export broke are often black.
@@ -75,13 +144,15 @@ def one_colour(split: str, pixels: Tensor, labels: np.ndarray, classes: Sequence
         pixels: (n, 3, h, w) uint8.
         labels: (n,) int64; -1 where none of the classes is shown.
         classes: (k,)
+        several: whether a picture may show several classes, so that labels say nothing.
     """
+    unlabelled = "any class" if several else "none of the classes"
     flat = pixels.flatten(2)  # (n, 3, h * w)
     plain = (flat.amax(2) == flat.amin(2)).all(1).numpy()  # (n,) bool
     said = []
     for label in sorted(set(labels[plain].tolist())):
         of_class = labels == label
-        name = f"class '{printable(classes[label])}'" if label >= 0 else "none of the classes"
+        name = f"class '{printable(classes[label])}'" if label >= 0 else unlabelled
         count = f"{np.count_nonzero(plain & of_class)} of {np.count_nonzero(of_class)}"
         said.append(
             f"{split}: {count} pictures of {name} are one colour and show nothing: "

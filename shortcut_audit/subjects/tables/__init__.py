@@ -1,0 +1,1 @@
+"""A table's rows -> Pictures: which file, which class, which split, and what else it says."""
