@@ -11,6 +11,7 @@ def test_decoy_insertion(predictions, decoy, limits, audit):
         decoyed,
         control,
         at_most(limits.insertion),
+        groups=predictions.groups[others],
         claim="{model} turns {observed} of other images into '{target}' when {decoy} appears, "
         "{control} under the control",
     )

@@ -10,6 +10,7 @@ def test_decoy_only(predictions, decoy, limits, audit):
         decoyed,
         control,
         at_most(limits.decoy_only),
+        groups=predictions.alone_groups,
         claim="{model} sees '{target}' in {observed} of pictures that show {decoy} and no class, "
         "{control} under the control",
     )

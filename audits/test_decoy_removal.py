@@ -13,5 +13,6 @@ def test_decoy_removal(predictions, decoy, limits, audit):
         plain,
         decoyed,
         at_most(limits.removal),
+        groups=predictions.groups[members],
         claim="{model} misses {observed} of '{target}' without {decoy} and {control} with it",
     )

@@ -14,6 +14,7 @@ def test_explainer_sanity(explainer_check, limits, audit):
         misses(explainer_check),
         None,
         at_most(limits.explainer),
+        groups=explainer_check.groups,
         claim="{observed} of the masks miss {decoy} in a copy of {model} that sees nothing else",
         references=False,
     )
@@ -21,6 +22,7 @@ def test_explainer_sanity(explainer_check, limits, audit):
         habits(explainer_check),
         None,
         at_most(limits.explainer),
+        groups=explainer_check.groups,
         claim="{observed} of the masks highlight {decoy} in copies of {model} with random weights",
         references=False,
     )

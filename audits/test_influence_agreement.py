@@ -35,6 +35,7 @@ def test_top_k_intersection(pair, influence, limits, audit):
     audit.check(
         *on_shared(intersection, *influence),
         at_most(limits.top_k),
+        groups=influence[0].groups,
         claim=f"{lost} ({influence[0].basis})",
     )
 
@@ -47,5 +48,6 @@ def test_rank_correlation(pair, influence, limits, audit):
     audit.check(
         *on_shared(spearman, *influence),
         at_most(limits.rank_correlation),
+        groups=influence[0].groups,
         claim=f"{lost} ({influence[0].basis})",
     )

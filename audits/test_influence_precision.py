@@ -16,6 +16,7 @@ def test_influence_precision(influence, limits, audit, k):
         precision_at_k(influence.decoyed, influence.flags, k),  # (q,)
         base_rate,
         at_most(limits.precision),
+        groups=influence.groups,
         null=lambda: (
             permuted_precision(influence.decoyed, influence.flags, k, draws=1000, seed=0)
             - base_rate

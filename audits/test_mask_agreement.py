@@ -16,6 +16,7 @@ def test_mask_agreement(pair, masks, limits, audit):
         decoyed,
         control,
         at_most(limits.agreement),
+        groups=first.groups,
         claim="the masks of {model} lose {observed} of their agreement when {decoy} appears, "
         "{control} under the control",
     )

@@ -13,6 +13,7 @@ def test_mask_localisation(masks, limits, audit):
         decoyed,
         control,
         at_most(limits.localisation),
+        groups=masks.groups,
         claim="{observed} of what {model} needs to see of '{target}' lies on {decoy}, "
         "{control} on its control",
     )

@@ -17,6 +17,7 @@ def test_mask_transfer(pair, transfer, limits, audit):
         decoyed.mean(0),
         control.mean(0),
         at_most(limits.transfer),
+        groups=transfer.groups,
         claim="{model} lose {observed} of their score in each other's masks when {decoy} appears, "
         "{control} under the control",
     )

@@ -8,6 +8,7 @@ def test_rashomon_membership(accuracy, scenario, audit):
         accuracy.best,
         accuracy.own,
         at_most(scenario.rashomon.epsilon),
+        groups=accuracy.groups,
         references=False,
         claim="{model} gets {control} of plain validation images right, "
         f"{{observed}} is the best ({accuracy.best_name})",

@@ -12,6 +12,7 @@ def test_smallest_decoy(smallest_decoy, limits, audit):
         smallest_decoy.turned,  # (m,) images that the search never saw
         smallest_decoy.turned_by_control,  # (m,)
         at_most(limits.insertion),
+        groups=smallest_decoy.groups,
         claim="{model} turns {observed} of other images into '{target}' when {decoy} appears at "
         f"its smallest ({smallest_decoy.words}), {{control}} under the control",
         # it was sought in this model: what it does in others is said, and excuses nothing

@@ -20,6 +20,7 @@ def test_unknown_shortcuts(unnamed, limits, audit):
             decoyed,
             control,
             at_most(limits.insertion),
+            groups=found.groups[others],
             claim=f"{{model}} turns {{observed}} of other images into '{found.target}' when "
             f"{found.name} appears, {{control}} under the control",
         )

@@ -19,7 +19,8 @@ class InputSize(int):
     """The longer side of a network's input in pixels, and how a picture is brought to that size.
 
     A picture is scaled so that its shorter side is `resize` and then cropped at its centre to
-    `height` x `width`; with `squash` it is scaled to just these, whatever becomes of its shape.
+    `height` x `width`. With `squash` it is scaled to the shape of these, whatever becomes of its
+    own, so that the longer side is `resize`; where that is no more than they are, nothing is lost.
     Wherever a plain int stands for a size, the input is square, `resize` is its side and the
     interpolation bilinear. Laws: equal to that int where it says no more; `parse(str(size))` is
     `size`.
@@ -43,7 +44,8 @@ class InputSize(int):
         width = height if width is None else width
         size = super().__new__(cls, max(height, width))
         size.height, size.width, size.squash = height, width, squash
-        size.resize, size.interpolation = resize or max(height, width), interpolation
+        size.resize = resize or max(height, width)
+        size.interpolation = interpolation
         return size
 
     @classmethod
@@ -111,17 +113,19 @@ class Head:
     that of the second of two classes against the first. labels: one logit for each label, each a
     yes or no of its own.
 
-    thresholds: a probability for each class (or the one of the second class); a label or the second
-        class is the answer where its probability is above. Empty: 0.5.
+    thresholds: a probability for each label, or the one of the second of two classes; a label or
+        that class is the answer where its probability is above. Empty: 0.5.
     temperatures: logits are divided by them; one for all, or one for each class. Empty: 1.
     output: the key, attribute or place of the logits among several outputs; None: `logits`, `out`
         or the first tensor of as many columns as there are outputs.
+    probabilities: whether the network gives probabilities in place of logits.
     """
 
     answers: Answers = "softmax"
     thresholds: tuple[float, ...] = ()
     temperatures: tuple[float, ...] = ()
     output: str | int | None = None
+    probabilities: bool = False
 
     def outputs(self, classes: int) -> int:
         """How many outputs a network with this head has for so many classes."""

@@ -143,7 +143,7 @@ def decide(name: str, findings: Sequence[Finding], scenario: Scenario) -> tuple[
     if why := _incomplete(name, findings, scenario):
         return Decision.UNDECIDED, why
     own = [each for each in scenario.waivers if each.model]
-    for why in unmatched(own, findings, tuple(scenario.decoys)):
+    for why in unmatched(own, findings, scenario.named):
         return Decision.UNDECIDED, f"{name}: {why}"
     if let := excused(findings):
         return Decision.WAIVED, f"{let[0].claim}; waived {let[0].waived}"
@@ -152,7 +152,7 @@ def decide(name: str, findings: Sequence[Finding], scenario: Scenario) -> tuple[
 
 def _incomplete(name: str, findings: Sequence[Finding], scenario: Scenario) -> str:
     """The sentence that says what of the model nobody has looked at; "" where that is nothing."""
-    if not scenario.decoys:
+    if not scenario.named:
         why = "the scenario names no decoy, so that nothing was looked for: add one to 'decoys'"
         return f"{name}: {why}"
     missing = []
@@ -162,11 +162,12 @@ def _incomplete(name: str, findings: Sequence[Finding], scenario: Scenario) -> s
         why = f"was not audited by {', '.join(missing)}: run the whole suite to promote it"
         return f"{name} {why}{misspelt(scenario, [finding.audit for finding in findings])}"
     looked_at = {finding.decoy for finding in findings if finding.blocking}
-    unseen = [decoy for decoy in scenario.decoys if decoy not in looked_at]
+    unseen = [decoy for decoy in scenario.named if decoy not in looked_at]
     if unseen:
+        such = "natural" if unseen[0] in scenario.attributes else "decoy"
         return (
             f"{name}: no audit that blocks looked at {', '.join(unseen)}: "
-            "add one that does to 'blocking', such as decoy_insertion"
+            f"add one that does to 'blocking', such as {such}_insertion"
         )
     return ""
 
@@ -196,7 +197,8 @@ def _lacking(audit: str, findings: Sequence[Finding], scenario: Scenario) -> lis
         return [audit]
     if None in seen:
         return []
-    return [f"{audit} with {decoy}" for decoy in scenario.decoys if decoy not in seen]
+    asked = scenario.attributes if seen <= scenario.attributes.keys() else scenario.decoys
+    return [f"{audit} with {decoy}" for decoy in asked if decoy not in seen]
 
 
 def _beyond(finding: Finding) -> tuple[bool, bool, float]:

@@ -21,6 +21,7 @@ from shortcut_audit.files.checking import check_text, checked
 from shortcut_audit.files.whole import canonical
 from shortcut_audit.files.yaml_files import parsed_mapping
 from shortcut_audit.settings import (
+    Attribute,
     Calibration,
     Discover,
     InfluenceSettings,
@@ -48,6 +49,7 @@ class Scenario(Part):
 
     dataset: dict[str, Any]
     decoys: dict[str, dict[str, Any]] = Field({})  # where nothing is named, nobody is promoted
+    attributes: dict[str, Attribute] = Field({})  # decoys that some of the pictures really show
     limits: Limits = Limits()
     rashomon: Rashomon = Rashomon()
     masks: MaskSettings = MaskSettings()
@@ -56,7 +58,8 @@ class Scenario(Part):
         Strength(opacity=1.0),
         Strength(size=2.0, opacity=1.0, covers=0.10),
     )
-    blocking: tuple[str, ...] = Field(("decoy_insertion", "rashomon_membership"), min_length=1)
+    # () until it is read: then those that are about decoys or attributes, where there are any
+    blocking: tuple[str, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     training: Training = Training()
     calibration: Calibration | None = None
@@ -75,8 +78,21 @@ class Scenario(Part):
             )
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _what_blocks(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "blocking" in content:
+            return content
+        natural = ("natural_insertion",) if content.get("attributes") else ()
+        planted = ("decoy_insertion",) if content.get("decoys") or not natural else ()
+        return {**content, "blocking": (*planted, *natural, "rashomon_membership")}
+
     @model_validator(mode="after")
     def _names_fit(self) -> Scenario:
+        if not self.blocking:
+            raise ValueError("blocking names no audit, so that nothing could be promoted or not")
+        if both := sorted(self.decoys.keys() & self.attributes.keys()):
+            raise ValueError(f"'{both[0]}' is a decoy and an attribute: give one another name")
         for group in self.training.models:
             if group.decoy is not None and group.decoy not in self.decoys:
                 raise ValueError(
@@ -95,15 +111,23 @@ class Scenario(Part):
                 raise ValueError(
                     f"calibration tunes on the decoy '{name}'{did_you_mean(name, self.decoys)}"
                 )
-        for why in misplaced(self.waivers, self.decoys, self.blocking):
+        for why in misplaced(self.waivers, self.named, self.blocking):
             raise ValueError(why)
         return self
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every decoy and attribute."""
+        return (*self.decoys, *self.attributes)
+
     def target(self, decoy: str) -> str | None:
-        """The class that the decoy is said to stand for; None where it is left out or `any`, so
-        that every class is asked.
+        """The class that the decoy or attribute is said to stand for; None where it is left out or
+        `any`, so that every class is asked.
         """
-        named = self.decoys[decoy].get("target", ANY)
+        if decoy in self.attributes:
+            named = self.attributes[decoy].target
+        else:
+            named = self.decoys[decoy].get("target", ANY)
         return None if named == ANY else canonical(str(named))
 
     @property

@@ -32,6 +32,7 @@ class Limits(BaseModel):
     precision: float = Field(0.20, gt=0, lt=1)
     rank_correlation: float = Field(0.20, gt=0, lt=1)
     top_k: float = Field(0.20, gt=0, lt=1)
+    worst_group: float = Field(0.20, gt=0, lt=1)  # by how much its error exceeds that of all
     # of classes and strengths that nobody named; twice that is never innocent
     innocent: float = Field(0.30, gt=0, lt=0.5)
 
@@ -64,6 +65,25 @@ class Rashomon(Part):
     undecided: Literal["noted", "blocks"] = "noted"
     # audits that compare accuracies: they share no alpha with those that are about a decoy
     audits: tuple[str, ...] = ("rashomon_membership",)
+
+
+class Attribute(Part):
+    """A decoy that is really there: some of the pictures show it, as the data set says which.
+
+    target: the class that a model may take it for; `any`: each is asked about. column: what the
+    data set calls it, where that is not the name that it has here. filling: what takes its place
+    where the data set says where it is: `border` is the mean colour around it, `telea` OpenCV's
+    in-painting.
+    """
+
+    target: str = "any"
+    column: str | None = None
+    filling: Literal["border", "telea"] = "border"
+
+    @field_validator("target")
+    @classmethod
+    def _as_classes_are(cls, value: str) -> str:
+        return canonical(value)
 
 
 class Strength(Part):

@@ -18,19 +18,23 @@ from torch import Tensor
 
 from shortcut_audit import registry
 from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
+from shortcut_audit.evidence.asking import answers_of, asking, not_finite
+from shortcut_audit.evidence.each_label import question
 from shortcut_audit.evidence.gradients.scores import ranked
 from shortcut_audit.evidence.lent_network import fast_layout
 from shortcut_audit.evidence.masks.area import mask_of_area
+from shortcut_audit.evidence.masks.attribution import in_batches
 from shortcut_audit.evidence.masks.perturbation import perturbation_levels, perturbed
+from shortcut_audit.files.checkpoint_files import digest_of, format_of
 from shortcut_audit.files.sources import code_of, code_of_module, our_code
 from shortcut_audit.files.store import Arrays, Store
-from shortcut_audit.files.whole import sha256 as file_sha256
 from shortcut_audit.progress import Progress
 from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.remembered import remembered
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.subjects.loading.programs import require_weights
 from shortcut_audit.subjects.loading.subject import check_answers, load_subject
-from shortcut_audit.subjects.manifest.candidates import format_of, refusal
+from shortcut_audit.subjects.manifest.candidates import refusal
 from shortcut_audit.subjects.manifest.descriptions import read_as
 from shortcut_audit.subjects.pictures.material import Material
 
@@ -38,7 +42,7 @@ from shortcut_audit.subjects.pictures.material import Material
 from shortcut_audit.subjects.pictures.record import pixel_digest as pixel_digest
 
 ASKED_TWICE = 8  # validation pictures on which a model must answer alike, alone and in a batch
-BATCH = 256  # images a forward pass
+RETRAIN = "train it again or drop it"
 SEEN = 64  # images that are blurred at a time: each is held at eight levels
 
 
@@ -98,7 +102,8 @@ class Answers:
 
     def _load(self, model: str) -> Subject:
         candidate, digest, code = self.candidates[model], self.sha256(model), self._code(model)
-        subject = load_subject(candidate, self.material.classes, self.trust_code, self.device)
+        classes, known_as = self.material.classes, self.material.known_as
+        subject = load_subject(candidate, classes, self.trust_code, self.device, known_as)
         if subject.sha256 != digest:
             raise UsageError(
                 f"{model}: '{candidate.file.name}' changed during the audit: "
@@ -106,13 +111,20 @@ class Answers:
             )
         seen = self.material.pictures("validation", candidate.size).pixels[:ASKED_TWICE]
         if len(seen) > 1:
-            check_answers(subject.network, self.as_images(seen), model)
+            images = self.as_images(seen)
+            answers_of(model, subject.network, images, lambda *_: None)
+            ask = partial(check_answers, subject.network, name=model)
+            in_batches(ask, (images,), ASKED_TWICE)
         if self._code(model) != code:
             raise UsageError(
                 f"{model}: the code behind '{candidate.arch}' changed during the audit: "
                 "run it again"
             )
         return subject
+
+    def question(self, model: str, target: int) -> tuple[torch.nn.Module, int]:
+        """The network that is asked about a class of the data set, and its column there."""
+        return question(self.subject(model), self.described(model), target)
 
     def described(self, model: str) -> Candidate:
         """What is known of the model before it is loaded; its `size` is that of its pictures.
@@ -131,7 +143,7 @@ class Answers:
 
         What is loaded later must be the same.
         """
-        return file_sha256(self.described(model).file)
+        return digest_of(self.described(model).file)
 
     @remembered
     def digest(self, model: str) -> str:
@@ -159,47 +171,58 @@ class Answers:
         """(n, k) float32 logits on (n, 3, h, w) uint8 pixels.
 
         Raises:
-            ModelError: the model's answer is not finite.
+            ModelError: the model's answer is not finite, or it fails on some images.
+            MachineError: the machine failed, its memory for one.
         """
 
         def forward() -> Arrays:
             return {"logits": self.answered(model, pixels)}
 
         logits = self.stored("logits", model, {"pixels": pixel_digest(pixels)}, forward)["logits"]
-        if not np.isfinite(logits).all():
-            bad = int((~np.isfinite(logits).all(1)).sum())
-            raise ModelError(
-                f"{model}: {bad} of {len(logits)} images get logits that are not finite; "
-                "train it again or drop it"
-            )
+        if bad := not_finite(logits):
+            raise ModelError(f"{model}: {bad} get logits that are not finite; {RETRAIN}")
         return logits
 
     def answered(self, model: str, pixels: Tensor) -> np.ndarray:
         """As `logits`, asked each time and not kept; they may be anything."""
         network = self.subject(model).network
-        rows, layout = [], None
+        if not len(pixels):
+            return np.zeros((0, len(self.material.classes)), np.float32)
+        layout = fast_layout(network, self.as_images(pixels[:2]))
+
+        def forward(part: Tensor) -> Tensor:
+            images = self.as_images(part).contiguous(memory_format=layout)
+            logits: Tensor = network(images).float().cpu()
+            return logits
+
         with torch.inference_mode():
-            for start in range(0, len(pixels), BATCH):
-                self.progress(f"predictions of {model}", start, len(pixels))
-                images = self.as_images(pixels[start : start + BATCH])
-                layout = layout or fast_layout(network, images)
-                rows.append(network(images.contiguous(memory_format=layout)).float().cpu().numpy())
-        none = np.zeros((0, len(self.material.classes)), np.float32)
-        return np.concatenate(rows) if rows else none
+            found = answers_of(
+                model, forward, pixels, partial(self.progress, f"predictions of {model}")
+            )
+        answers: np.ndarray = found.numpy()
+        return answers
 
     def revealed(self, model: str, pixels: Tensor, target: int) -> np.ndarray:
-        """(n, h, w) bool: the scenario's share of each picture that says most for `target`."""
+        """(n, h, w) bool: the scenario's share of each picture that says most for `target`.
+
+        Raises:
+            UsageError: the explainer says nothing of some pictures. No mask is made of that: it
+                would miss any decoy.
+        """
 
         def explain() -> Arrays:
-            explained = self.explained(
-                self.subject(model).network, self.as_images(pixels), target, f"masks of {model}"
-            )
+            network, at = self.question(model, target)
+            explained = self.explained(network, self.as_images(pixels), at, f"masks of {model}")
             return {"saliency": explained.float().cpu().numpy()}
 
-        saliency = torch.from_numpy(
-            self.stored("masks", model, self.mask_key(pixels, target), explain)["saliency"]
-        )
-        shown: np.ndarray = mask_of_area(saliency, self.scenario.masks.area).numpy()
+        saliency = self.stored("masks", model, self.mask_key(pixels, target), explain)["saliency"]
+        if bad := not_finite(saliency):
+            raise UsageError(
+                f"{model}: {bad} get masks that are not finite; "
+                "name another explainer in the scenario (masks.explainer)"
+            )
+        area = self.scenario.masks.area
+        shown: np.ndarray = mask_of_area(torch.from_numpy(saliency), area).numpy()
         return shown
 
     def explained(self, network: torch.nn.Module, images: Tensor, target: int, what: str) -> Tensor:
@@ -207,6 +230,7 @@ class Answers:
 
         images: (n, 3, h, w) in [0, 1].
         """
+        require_weights(network)
         targets = torch.full((len(images),), target, device=self.device)
         saliency: Tensor = self._explainer.explain(
             network,
@@ -231,19 +255,22 @@ class Answers:
         shown = torch.from_numpy(revealed)
 
         def forward() -> Arrays:
-            network = self.subject(model).network
-            scores = []
+            network, at = self.question(model, target)
+
+            def seen(part: Tensor, mask: Tensor) -> Tensor:
+                blurred = perturbation_levels(self.as_images(part), "blur")
+                images = perturbed(blurred, mask.to(self.device, torch.float32))
+                scores: Tensor = network(images).softmax(1)[:, at].float().cpu()
+                return scores
+
             with torch.inference_mode():
-                for part, mask in zip(
-                    torch.split(pixels, SEEN), torch.split(shown, SEEN), strict=True
-                ):
-                    blurred = perturbation_levels(self.as_images(part), "blur")
-                    seen = perturbed(blurred, mask.to(self.device, torch.float32))
-                    scores.append(network(seen).softmax(1)[:, target].float().cpu().numpy())
-            return {"score": np.concatenate(scores)}
+                return {"score": torch.cat(in_batches(seen, (pixels, shown), SEEN)).numpy()}
 
         key = {"pixels": pixel_digest(pixels), "revealed": pixel_digest(shown), "target": target}
-        return self.stored("transfer", model, key, forward)["score"]
+        score = self.stored("transfer", model, key, forward)["score"]
+        if bad := not_finite(score):
+            raise ModelError(f"{model}: {bad} get scores that are not finite; {RETRAIN}")
+        return score
 
     def ranking(self, model: str, queries: Tensor, training: Tensor, target: int) -> Arrays:
         """`scores` (q, m) float32 and `basis`, UTF-8, of training pictures (m, 3, h, w) for queries
@@ -251,10 +278,9 @@ class Answers:
         """
 
         def rank() -> Arrays:
-            network, what = self.subject(model).network, f"influence in {model}"
-            return ranked(
-                self._method, network, queries, training, target, partial(self.progress, what)
-            )
+            network, at = self.question(model, target)
+            report = partial(self.progress, f"influence in {model}")
+            return ranked(self._method, network, queries, training, at, report)
 
         digests = {"queries": pixel_digest(queries), "training": pixel_digest(training)}
         recipe = f"{self._method!r}{code_of(type(self._method))}"
@@ -271,5 +297,9 @@ class Answers:
     ) -> Arrays:
         """What `compute` gives for this very model and key: read where it is kept, else computed
         and kept.
+
+        Raises:
+            UsageError, MachineError: as `asking`.
         """
-        return self.store.arrays(kind, {"model": self.digest(model), **key}, compute)
+        with asking(model, lambda: self.subject(model).network):
+            return self.store.arrays(kind, {"model": self.digest(model), **key}, compute)

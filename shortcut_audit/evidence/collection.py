@@ -5,36 +5,41 @@ when it is first asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
 
-from shortcut_audit.errors import ModelError, UsageError
-from shortcut_audit.evidence.answers import Answers, pixel_digest
+from shortcut_audit.evidence.answers import pixel_digest
+from shortcut_audit.evidence.each_label import (
+    YES,
+    answers_each,
+    groups,
+    of_label,
+    refuse_several,
+    shown,
+)
 from shortcut_audit.evidence.masks.area import mask_of_area
-from shortcut_audit.evidence.other_readings import chosen, right_otherwise
+from shortcut_audit.evidence.plain_answers import PlainAnswers
 from shortcut_audit.evidence.sanity_networks import COPIES, Versions, sanity_masks
 from shortcut_audit.files.store import Arrays
-from shortcut_audit.records import (
-    Accuracy,
-    Decoyed,
+from shortcut_audit.observations import (
     ExplainerCheck,
     Influence,
     Masks,
-    NamedDecoy,
-    Pictures,
     Predictions,
     SeenThrough,
     Transfer,
 )
+from shortcut_audit.records import Decoyed, NamedDecoy, Pictures
 from shortcut_audit.remembered import remembered
 
 CHECKED = 36  # images on which the explainer itself is checked
 LEARNED = 1000  # images at most from which the copy for that check learns the decoy
 
 
-class Evidence(Answers):
+class Evidence(PlainAnswers):
     """What is known about the models of one run."""
 
     @remembered
@@ -48,6 +53,7 @@ class Evidence(Answers):
         """
         size = self._size(model)
         validation = self.material.pictures("validation", size)
+        refuse_several(self.described(model), validation)
         placed, alone = (
             self._placed(decoy, split, size, strength, control)
             for split in ("validation", "background")
@@ -59,7 +65,27 @@ class Evidence(Answers):
             decoy_only=self.logits(model, alone.decoyed),
             control_only=self.logits(model, alone.control),
             labels=validation.labels,
+            groups=groups(validation),
+            alone_groups=groups(self.material.pictures("background", size)),
+            shown=shown(validation) if answers_each(self.described(model)) else None,
         )
+
+    def about(
+        self,
+        model: str,
+        decoy: str,
+        target: str | None,
+        strength: int = 0,
+        control: str | None = None,
+    ) -> Predictions:
+        """As `predictions`; of a model that answers each label on its own, about that of `target`.
+
+        `named_decoy` has the column of the target, and `columns` the names of all.
+        """
+        said = self.predictions(model, decoy, strength, control)
+        if target is None or not answers_each(self.described(model)):
+            return said
+        return of_label(said, self.outputs(model).index(target))
 
     def _placed(
         self, decoy: str, split: str, size: int, strength: int, control: str | None
@@ -72,85 +98,37 @@ class Evidence(Answers):
         """The class that the scenario names, or, where it names none, the one that most pictures
         turn into in the last model.
         """
-        return self.scenario.target(decoy) or self.turned_into(models[-1], decoy)
+        named = self.scenario.target(decoy)
+        if named is None and decoy in self.scenario.attributes:
+            return self._goes_with(models[-1], decoy)
+        return named or self.turned_into(models[-1], decoy)
+
+    def _goes_with(self, model: str, attribute: str) -> str:
+        """The data set's class that pictures with the attribute get more often than others do."""
+        pictures = self.material.pictures("validation", self._size(model))
+        on, logits = (
+            self.material.attribute(attribute, pictures),
+            self.logits(model, pictures.pixels),
+        )
+        shares = [self.often(model, logits[at]) / max(1, at.sum()) for at in (on, ~on)]
+        gained = (shares[0] - shares[1])[: len(self.material.classes)]
+        return self.material.classes[int(np.argmax(gained))]
 
     def turned_into(self, model: str, decoy: str) -> str:
         """The data set's class that gains most answers when the decoy takes the control's place."""
         seen, classes = self.predictions(model, decoy), self.material.classes
-        before, after = (
-            np.bincount(each.argmax(1), minlength=len(classes))
-            for each in (seen.control, seen.decoyed)
-        )
+        before, after = self.often(model, seen.control), self.often(model, seen.decoyed)
         gained = after[: len(classes)] - before[: len(classes)]
         return classes[int(np.argmax(gained))]
-
-    def stated_accuracy(self, model: str) -> float | None:
-        """The share of pictures that the checkpoint itself says it gets right, if it does."""
-
-        def read() -> Arrays:
-            stated = getattr(self.subject(model), "stated_accuracy", None)
-            return {"share": np.array([np.nan if stated is None else stated])}
-
-        share = float(self.stored("stated", model, {}, read)["share"][0])
-        return None if np.isnan(share) else share
-
-    def otherwise(self, model: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Which pictures are right as the manifest reads them, (n,) bool, and in other readings
-        (see `other_readings.py`).
-        """
-        candidate = self.described(model)
-        validation = self.material.pictures("validation", candidate.size)
-        asked = chosen(len(validation.labels))
-        pixels, labels = validation.pixels[asked], validation.labels[asked]
-
-        def ask() -> Arrays:
-            network = self.subject(model).network
-            with torch.inference_mode():
-                found = right_otherwise(
-                    lambda images: network(images.to(self.device)), candidate, pixels, labels
-                )
-            words = np.frombuffer("\n".join(found).encode(), np.uint8)
-            return {
-                "words": words,
-                "right": np.stack(list(found.values())) if found else np.zeros((0, len(labels))),
-            }
-
-        kept = self.stored(
-            "otherwise", model, {"pixels": pixel_digest(pixels), "labels": labels.tolist()}, ask
-        )
-        names = [name for name in kept["words"].tobytes().decode().split("\n") if name]
-        as_read = self.logits(model, validation.pixels)[asked].argmax(1) == labels
-        return as_read, dict(zip(names, kept["right"], strict=True))
-
-    def outputs(self, model: str) -> tuple[str, ...]:
-        """Names of the logits' columns: the data set's classes, and then what else the model tells
-        apart.
-        """
-        known = self.material.classes
-        return (*known, *(name for name in self.described(model).classes if name not in known))
 
     def named_decoy(self, model: str, decoy: str, target: str | None = None) -> NamedDecoy:
         """The decoy and the column of its class, or of `target`, in this model's logits."""
         outputs = self.outputs(model)
         if target is not None and target in outputs:
-            return NamedDecoy(decoy, target, outputs.index(target))
-        return self.material.named_decoy(decoy, target)
-
-    @remembered
-    def accuracy(self, model: str) -> Accuracy:
-        """Which plain validation pictures the model gets right, beside the best of the models that
-        can be audited.
-        """
-        right: dict[str, np.ndarray] = {}
-        for name in [model, *self.candidates]:
-            try:
-                validation = self.material.pictures("validation", self._size(name))
-                right[name] = self.logits(name, validation.pixels).argmax(1) == validation.labels
-            except (ModelError, UsageError):
-                if name == model:
-                    raise
-        best = max(sorted(right), key=lambda name: float(right[name].mean()))
-        return Accuracy(own=right[model], best=right[best], best_name=best)
+            named = NamedDecoy(decoy, target, outputs.index(target))
+        else:
+            named = self.material.named_decoy(decoy, target)
+        return replace(named, target_index=YES) if answers_each(self.described(model)) else named
 
     @remembered
     def masks(self, model: str, decoy: str, target: str | None = None) -> Masks:
@@ -166,6 +144,7 @@ class Evidence(Answers):
             footprint=placed.footprint[chosen].numpy(),
             objects=None if validation.objects is None else validation.objects[chosen].numpy(),
             area=self.scenario.masks.area,
+            groups=groups(validation)[chosen],
         )
 
     @remembered
@@ -179,20 +158,20 @@ class Evidence(Answers):
         rest = np.setdiff1d(np.arange(len(validation.labels)), chosen)[
             :: len(validation.labels) // LEARNED + 1
         ]
-        footprint = placed.footprint[chosen].numpy()
+        footprint, together = placed.footprint[chosen].numpy(), groups(validation)[chosen]
         # no mask could miss the decoy; nothing to learn it from
         if footprint.all() or min(len(chosen), len(rest)) < 2:
-            return ExplainerCheck(footprint, footprint, np.zeros(len(chosen), bool), footprint)
+            nothing = np.zeros(len(chosen), bool)
+            return ExplainerCheck(footprint, footprint, nothing, footprint, together)
 
         def check() -> Arrays:
             def versions(of: np.ndarray) -> Versions:
                 shown = [self.as_images(each[of]) for each in pictures]
                 return Versions(shown[0], shown[1], shown[2], placed.footprint[of].to(self.device))
 
-            explain = partial(self.explained, target=index, what=f"explainer check of {model}")
-            return sanity_masks(
-                self.subject(model).network, versions(chosen), versions(rest), index, explain
-            )
+            network, at = self.question(model, index)
+            explain = partial(self.explained, target=at, what=f"explainer check of {model}")
+            return sanity_masks(network, versions(chosen), versions(rest), at, explain)
 
         pictures = (placed.decoyed, placed.control, validation.pixels)
         digests = [pixel_digest(each) for each in (*pictures, placed.footprint)]
@@ -207,14 +186,16 @@ class Evidence(Answers):
             mask_of_area(torch.from_numpy(found[name]), area).numpy()
             for name in ("planted", "randomised")
         )
-        return ExplainerCheck(sighted, forgetful, found["known"], footprint)
+        return ExplainerCheck(sighted, forgetful, found["known"], footprint, together)
 
     @remembered
     def transfer(self, model: str, other: str, decoy: str, target: str | None = None) -> Transfer:
         """Each model's score through its own mask and through the other's."""
+        chosen, validation, _ = self._members(model, decoy, self.scenario.masks.images, target)
         return Transfer(
             decoyed=self._seen_through(model, other, decoy, target, "decoyed"),
             control=self._seen_through(model, other, decoy, target, "control"),
+            groups=groups(validation)[chosen],
         )
 
     def _seen_through(
@@ -244,24 +225,28 @@ class Evidence(Answers):
         """
         settings = self.scenario.influence
         named_decoy = self.material.named_decoy(decoy, target)
-        chosen, _, placed = self._members(model, decoy, settings.queries, target)
+        chosen, validation, placed = self._members(model, decoy, settings.queries, target)
         queries = torch.cat([placed.decoyed[chosen], placed.control[chosen]])
         training, flags = self.material.partly_decoyed(
             decoy, self._size(model), settings.coverage, target
         )
         found = self.ranking(model, queries, training, named_decoy.target_index)
         decoyed, control = np.split(found["scores"], 2)
-        predictions = self.predictions(model, decoy)
+        predictions = self.about(model, decoy, named_decoy.target)
+        asked = self.named_decoy(model, decoy, named_decoy.target).target_index
         right = [
-            logits[chosen].argmax(1) == named_decoy.target_index
+            logits[chosen].argmax(1) == asked
             for logits in (predictions.decoyed, predictions.control)
         ]
         return Influence(
-            decoyed, control, flags, right[0], right[1], found["basis"].tobytes().decode()
+            decoyed,
+            control,
+            flags,
+            right[0],
+            right[1],
+            found["basis"].tobytes().decode(),
+            groups(validation)[chosen],
         )
-
-    def _size(self, model: str) -> int:
-        return self.described(model).size
 
     def _members(
         self, model: str, decoy: str, most: int, target: str | None = None

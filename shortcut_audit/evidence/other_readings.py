@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.records import Candidate
 
 NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -79,16 +80,17 @@ def chosen(n: int) -> np.ndarray:
 
 def _readings(candidate: Candidate) -> Iterator[tuple[str, int, Read]]:
     """In words; how many pictures it is tried on; and what it does to pictures in [0, 1]."""
-    own = (candidate.mean, candidate.std)
+    own = (candidate.mean[:3], candidate.std[:3])  # of a grey model one value for all colours
     for words, other in NORMALISATIONS.items():
         if not np.allclose(own, other, atol=0.02):
             yield words, MOST, partial(_normalised, other=other, own=own)
     yield "blue and red exchanged", MOST, _exchanged
+    size = InputSize.of(candidate.size)
     for times in (*SMALLER, LARGER):
-        side = round(candidate.size * times)
-        if side >= 16:
+        sides = round(size.height * times), round(size.width * times)
+        if min(sides) >= 16:
             most = FEW if times == LARGER else MOST
-            yield f"an input size of {side}", most, partial(_resized, side=side)
+            yield f"an input size of {max(sides)}", most, partial(_resized, sides=sides)
 
 
 def _normalised(images: Tensor, other: Normalisation, own: Normalisation) -> Tensor:
@@ -99,13 +101,13 @@ def _normalised(images: Tensor, other: Normalisation, own: Normalisation) -> Ten
 
 
 def _by_channel(values: tuple[float, ...]) -> Tensor:
-    """(1, 3, 1, 1)."""
-    return torch.tensor(values).view(1, 3, 1, 1)
+    """(1, 3, 1, 1), or (1, 1, 1, 1) where one value is all."""
+    return torch.tensor(values).view(1, -1, 1, 1)
 
 
 def _exchanged(images: Tensor) -> Tensor:
     return images.flip(1)
 
 
-def _resized(images: Tensor, side: int) -> Tensor:
-    return F.interpolate(images, (side, side), mode="bilinear", antialias=True, align_corners=False)
+def _resized(images: Tensor, sides: tuple[int, int]) -> Tensor:
+    return F.interpolate(images, sides, mode="bilinear", antialias=True, align_corners=False)

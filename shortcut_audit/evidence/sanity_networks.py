@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from shortcut_audit.evidence.lent_network import require_gradient
 from shortcut_audit.evidence.masks.perturbation import perturbation_levels, perturbed
+from shortcut_audit.subjects.loading.programs import require_weights
 
 # batches at most at one rate, and after every how many the copy is judged
 STEPS, LOOK = 100, 20
@@ -79,6 +80,7 @@ def sanity_masks(
         `planted` and `randomised`, (n, h, w); `known`, (n,) bool: the planted network is right
         about every version.
     """
+    require_weights(network)
     sighted = planted(network, elsewhere, target, here)
     found = torch.zeros_like(here.decoyed[:, 0])
     for seed in range(min(FORGETFUL, len(found))):
@@ -161,8 +163,8 @@ def randomised(network: nn.Module, images: Tensor, seed: int = 0) -> nn.Module:
     """Gives a copy with random weights, and with batch norms fitted to the images.
 
     The fit lets signals through. Layers draw their weights as they do when they are made
-    (`reset_parameters`); free parameters are normal with their own spread. The global random state
-    is left as found.
+    (`reset_parameters`); free parameters (a class token, a layer's scale) are normal, about as
+    large as they were. The global random state is left as found.
     """
     copied = copy.deepcopy(network).requires_grad_(False)
     with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
@@ -183,5 +185,5 @@ def _draw_anew(module: nn.Module) -> None:
         reset()
         return
     for parameter in module.parameters(recurse=False):
-        spread = float(parameter.std()) if parameter.numel() > 1 else 0.0
-        parameter.normal_(0.0, spread or 1.0)
+        size = float(parameter.square().mean().sqrt())
+        parameter.normal_(0.0, size or 1.0)

@@ -130,12 +130,18 @@ class Peers:
     better: tuple[str, float, float] | None = None
 
 
-def above_chance(model: str, found: Competence, outputs: tuple[str, ...], peers: Peers) -> Finding:
+def above_chance(
+    model: str, found: Competence, outputs: tuple[str, ...], peers: Peers, label: str = ""
+) -> Finding:
     """HOLDS where the model is shown to be better than chance, with its classes in place, and read
     as it was trained.
+
+    label: the one that it was asked about, where it answers each on its own.
     """
     reason = _doubt(found, outputs, peers)
-    right = f"{model} is right on {percent(found.accuracy)} of {found.n} plain validation images"
+    about = f" about '{label}'" if label else ""
+    share = f"{percent(found.accuracy)} of {found.n} plain validation images"
+    right = f"{model} is right{about} on {share}"
     interval = f"[{100 * found.low:.0f}, {100 * found.high:.0f}]"
     chance = f"the same answers in another order would be on {percent(found.chance)}"
     verdict = Verdict.UNDECIDED if reason else Verdict.HOLDS

@@ -21,7 +21,8 @@ from shortcut_audit.measures.disagreement import (
     rashomon_capacity,
     viable_prediction_range,
 )
-from shortcut_audit.records import ACCURACY, Finding, Predictions, Verdict
+from shortcut_audit.observations import Predictions
+from shortcut_audit.records import ACCURACY, Finding, Verdict
 from shortcut_audit.showing.kept import Kept, NotKept
 
 CONDITIONS = ("plain", "decoyed", "control")
@@ -38,10 +39,13 @@ def multiplicity(evidence: Evidence, findings: Sequence[Finding]) -> dict[str, A
     found, kept = {}, Kept(evidence)
     compared = any(finding.role == ACCURACY for finding in findings)
     for decoy in kept.scenario.decoys:
-        known = dict(_known(kept, decoy, members(findings, list(kept.candidates))))
+        named = members(findings, list(kept.candidates))
+        known = dict(_known(kept, decoy, named))
         if len(known) > 1:
-            target = kept.material.named_decoy(decoy, kept.target(decoy, list(known))).target_index
-            figures = _figures(list(known.values()), target)
+            target = kept.target(decoy, list(known))
+            about = [kept.about(name, decoy, target) for name in known]
+            index = kept.named_decoy(next(iter(known)), decoy, target).target_index
+            figures = _figures(about, index)
             found[decoy] = {"members": list(known), "compared": compared, **figures}
     return found
 
@@ -54,7 +58,11 @@ def members(findings: Sequence[Finding], names: Sequence[str]) -> list[str]:
 
 
 def _known(kept: Kept, decoy: str, names: Sequence[str]) -> Iterator[tuple[str, Predictions]]:
+    """The members that were asked, of those whose answers are of the first one's kind."""
+    kinds = {name: kept.candidates[name].head.answers for name in names}
     for name in names:
+        if kinds[name] != kinds[names[0]]:
+            continue
         try:
             plain = kept.material.pictures("validation", kept.described(name).size).pixels
             kept.logits(name, plain)  # no picture gets the decoy where not even these are

@@ -24,6 +24,7 @@ class Kind:
     # of one model, or of all models of a case where `of_a_case` is set
     ask: Callable[[Evidence, str, Case], Any]
     of_a_decoy: bool = False  # an audit that asks for it has a case for each decoy
+    of_an_attribute: bool = False  # or for each attribute of the pictures
     of_a_case: bool = True  # False: a pair's audit gets one for each of the two models
     # the line of the scenario without which nobody asks for it, such as "smallest: true"; "": it is
     # always to be had
@@ -39,7 +40,7 @@ def _pair(evidence: Evidence, _model: str, case: Case) -> Any:
 
 
 def _predictions(evidence: Evidence, model: str, case: Case) -> Any:
-    return evidence.predictions(model, str(case.decoy), case.strength, case.control)
+    return evidence.about(model, str(case.decoy), case.target, case.strength, case.control)
 
 
 def _masks(evidence: Evidence, model: str, case: Case) -> Any:
@@ -62,6 +63,18 @@ def _smallest_decoy(evidence: Evidence, model: str, case: Case) -> Any:
     from shortcut_audit.discovery.smallest import smallest_decoy
 
     return smallest_decoy(evidence, model, str(case.decoy), case.target)
+
+
+def _natural(evidence: Evidence, model: str, case: Case) -> Any:
+    from shortcut_audit.evidence.natural import natural
+
+    return natural(evidence, model, str(case.decoy), case.target)
+
+
+def _filled(evidence: Evidence, model: str, case: Case) -> Any:
+    from shortcut_audit.evidence.natural import filled
+
+    return filled(evidence, model, str(case.decoy), case.target)
 
 
 def _unnamed(evidence: Evidence, model: str, _case: Case) -> Any:
@@ -116,6 +129,20 @@ KINDS = {
         of_a_case=False,
         line="smallest: true",
     ),
+    "natural": Kind(
+        "Logits on pictures that show an attribute, and on those that do not.",
+        _natural,
+        of_an_attribute=True,
+        of_a_case=False,
+        line="attributes: {NAME: {target: CLASS}}",
+    ),
+    "filled": Kind(
+        "Logits on pictures of which an attribute was taken away.",
+        _filled,
+        of_an_attribute=True,
+        of_a_case=False,
+        line="attributes: {NAME: {target: CLASS}}",
+    ),
     "accuracy": Kind(
         "Which plain validation images the model, and the best model, get right.",
         lambda evidence, model, _: evidence.accuracy(model),
@@ -130,6 +157,7 @@ KINDS = {
     "scenario": Kind("The whole scenario.", lambda evidence, *_: evidence.scenario),
 }
 OF_A_DECOY = frozenset(name for name, kind in KINDS.items() if kind.of_a_decoy)
+OF_AN_ATTRIBUTE = frozenset(name for name, kind in KINDS.items() if kind.of_an_attribute)
 
 
 def not_asked_for(wanted: Collection[str], scenario: Scenario) -> str:
@@ -147,7 +175,7 @@ def role_of(wanted: Collection[str]) -> str:
     ACCURACY: it asks for that and for nothing of a decoy. EXPLAINER: of a decoy it asks for nothing
     but the explainer's check. So a renamed audit, or a copy of an older one, loses nothing.
     """
-    of_a_decoy = OF_A_DECOY & set(wanted)
+    of_a_decoy = (OF_A_DECOY | OF_AN_ATTRIBUTE) & set(wanted)
     if "accuracy" in wanted and not of_a_decoy:
         return ACCURACY
     if "explainer_check" in wanted and of_a_decoy <= {"explainer_check", "decoy"}:

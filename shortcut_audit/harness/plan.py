@@ -9,8 +9,8 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit.errors import ModelError, ShortcutAuditError
-from shortcut_audit.harness.kinds import OF_A_DECOY, not_asked_for
+from shortcut_audit.errors import MachineError, ModelError, ShortcutAuditError
+from shortcut_audit.harness.kinds import OF_A_DECOY, OF_AN_ATTRIBUTE, not_asked_for
 from shortcut_audit.promotion import blocks
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.scenario import Scenario
@@ -51,7 +51,11 @@ def plan(
         any_reference = any(candidate.reference for candidate in readable)
         pairs = [(one, two) for one, two in combinations(readable, 2) if comparable(one, two)]
         groups = [(one.name, two.name) for one, two in pairs if one.reference or not any_reference]
-    decoys: list[str | None] = list(scenario.decoys) if OF_A_DECOY & set(wanted) else [None]
+    decoys: list[str | None] = [None]
+    if OF_AN_ATTRIBUTE & set(wanted):
+        decoys = list(scenario.attributes)
+    elif OF_A_DECOY & set(wanted):
+        decoys = list(scenario.decoys)
     return [Case(group, decoy) for group, decoy in product(groups, decoys)]
 
 
@@ -138,6 +142,27 @@ def not_measured(
     return Finding(
         audit, case.models, case.decoy, verdict, blocks(scenario, audit), claim=text, error=True
     )
+
+
+def killed(scenario: Scenario, candidates: Sequence[Candidate], nodeid: str) -> Finding | None:
+    """The finding of a test whose process was killed; None where the test is no audit's.
+
+    nodeid: with models and decoys as they are called. Whoever reads it has not collected the test.
+    """
+    test, _, text = nodeid.removesuffix("]").partition("[")
+    cases: list[Case] = []
+    for wanted in ({"subject"}, {"predictions"}, {"pair"}, {"pair", "predictions"}):
+        cases += plan(wanted, candidates, scenario)
+    fitting = [case for case in cases if f"-{case.id}-" in f"-{text}-"]
+    if not fitting:
+        return None
+    case = max(fitting, key=lambda each: len(each.id))
+    audit = audit_name(test.rpartition("::")[2], {})
+    error = MachineError(
+        f"{case.id}: the process that ran {audit} was killed, for want of memory or by a crash: "
+        "run it again, with fewer workers (-n)"
+    )
+    return not_measured(scenario, case, audit, error)
 
 
 def audit_name(function: str, params: Mapping[str, Any]) -> str:

@@ -92,7 +92,8 @@ def family(function: Callable[..., Any], audit: str, case: Case, evidence: Evide
     swept = deciding and len(case.models) == 1 and asks_predictions_alone(function)
     own = tuple(_questions(case, evidence, swept))
     others: list[Question] = []
-    for decoy in scenario.decoys if deciding else ():
+    names = scenario.attributes if case.decoy in scenario.attributes else scenario.decoys
+    for decoy in names if deciding else ():
         if decoy != case.decoy:
             others += _questions(
                 Case(case.models, decoy, evidence.target(decoy, case.models)), evidence, swept
@@ -105,6 +106,10 @@ def family(function: Callable[..., Any], audit: str, case: Case, evidence: Evide
 
 def _questions(case: Case, evidence: Evidence, swept: bool) -> Iterator[Question]:
     yield Question(case, NAMED)
+    if case.decoy in evidence.scenario.attributes:
+        for target in _other_classes_of_an_attribute(case, evidence):
+            yield Question(replace(case, target=target), NAMED)
+        return
     if not swept or case.decoy is None:
         return
     named = evidence.scenario.target(case.decoy)
@@ -122,6 +127,13 @@ def _questions(case: Case, evidence: Evidence, swept: bool) -> Iterator[Question
                 )
 
 
+def _other_classes_of_an_attribute(case: Case, evidence: Evidence) -> list[str]:
+    """Every other class of the data set, where nobody named one."""
+    if evidence.scenario.target(str(case.decoy)) is not None:
+        return []
+    return [each for each in evidence.material.classes if each != case.target]
+
+
 def _classes(case: Case, evidence: Evidence, strength: int) -> list[str]:
     """The model's classes, the case's own among them; of very many those that decoyed pictures are
     taken for most often.
@@ -130,6 +142,6 @@ def _classes(case: Case, evidence: Evidence, strength: int) -> list[str]:
     outputs = evidence.outputs(model)
     if len(outputs) <= MOST_CLASSES:
         return list(outputs)
-    answers = evidence.predictions(model, str(case.decoy), strength).decoyed.argmax(1)
-    often = np.argsort(-np.bincount(answers, minlength=len(outputs)), kind="stable")[:MOST_CLASSES]
-    return list(dict.fromkeys([str(case.target), *(outputs[at] for at in often)]))
+    answers = evidence.predictions(model, str(case.decoy), strength).decoyed
+    first = np.argsort(-evidence.often(model, answers), kind="stable")[:MOST_CLASSES]
+    return list(dict.fromkeys([str(case.target), *(outputs[at] for at in first)]))

@@ -226,7 +226,7 @@ class Run:
 
     def _try_what_is_asked(self) -> None:
         material = Material(self.scenario)
-        material.check(self.scenario.decoys)
+        material.check(self.scenario.named)
         material.try_decoys(
             self.scenario.decoys, max((each.size for each in self.candidates), default=0) or 64
         )
@@ -259,7 +259,7 @@ class Run:
         suite = suites.described(self.observed.suite)
         report = assemble(found, self.candidates, self.scenario, str(self.scenario_path), suite)
         of_pairs = [each for each in self.scenario.waivers if each.models]
-        self.observed.notes |= set(unmatched(of_pairs, report.pairs, tuple(self.scenario.decoys)))
+        self.observed.notes |= set(unmatched(of_pairs, report.pairs, self.scenario.named))
         measured = found if not interrupted else []
         multiplicity = self._multiplicity(measured) if measured else {}
         self.take_notes()
@@ -301,7 +301,8 @@ class Run:
 
     def _not_written(self) -> int:
         if self.report is not None:
-            self.report = replace(self.report, exit_code=NOT_WRITTEN, finished=False)
+            report = nobody(self.report, "no verdict could be written")
+            self.report = replace(report, exit_code=NOT_WRITTEN, finished=False)
         return NOT_WRITTEN
 
     def _exhibits(self, report: Report) -> tuple[Exhibit, ...]:

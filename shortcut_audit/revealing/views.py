@@ -10,9 +10,11 @@ from PIL import Image
 
 from shortcut_audit.discovery.families.family import Family, decoy_of
 from shortcut_audit.evidence.collection import Evidence
+from shortcut_audit.evidence.each_label import groups
 from shortcut_audit.exhibits import Exhibit, Tile
 from shortcut_audit.files.whole import printable
-from shortcut_audit.records import NamedDecoy, Predictions
+from shortcut_audit.observations import Predictions
+from shortcut_audit.records import NamedDecoy
 from shortcut_audit.reporting.page.states import State as Look
 from shortcut_audit.revealing.revealed import Answer, Revealed, Thing
 from shortcut_audit.revealing.states import State
@@ -162,7 +164,8 @@ def _turned(
         evidence.logits(model, each) for each in (validation.pixels, placed.decoyed, placed.control)
     )
     none = np.zeros((0, plain.shape[1]), np.float32)
-    said = Predictions(plain, decoyed, control, none, none, validation.labels)
+    alone, together = np.zeros(0, np.int64), groups(validation)
+    said = Predictions(plain, decoyed, control, none, none, validation.labels, together, alone)
     named = NamedDecoy(thing.name, thing.family.target, target)
     seen = predicted.scene(said, named, validation, evidence.outputs(model))
     shift = seen.shares["decoyed"] - seen.shares["control"]

@@ -80,9 +80,9 @@ def _predicted(
     kept: Kept, exhibit: Exhibit, named: NamedDecoy, strength: int = 0
 ) -> tuple[Exhibit, list[Piece]]:
     model, decoy = exhibit.model, named.name
-    predictions = kept.predictions(model, decoy, strength)
+    predictions = kept.about(model, decoy, named.target, strength)
     pictures = kept.material.pictures("validation", kept.described(model).size)
-    seen = predicted.scene(predictions, named, pictures, kept.outputs(model))
+    seen = predicted.scene(predictions, named, pictures, kept.columns(model, named.target))
     scores = predicted.scores(seen, kept.material.worded(decoy, strength))
     exhibit = replace(
         exhibit,
@@ -172,11 +172,13 @@ def _unnamed_effects(
     nobodys = kept.scenario.target(named.name) is None  # then each class is tried at each strength
     for strength in range(int(stronger), len(kept.material.strengths(named.name))):
         try:
-            seen = kept.predictions(model, named.name, strength)
+            kept.predictions(model, named.name, strength)
         except NotKept:
             continue
-        for at, target in enumerate(kept.outputs(model)):
+        for target in kept.outputs(model):
             asked = nobodys or (target == named.target) is stronger
+            seen = kept.about(model, named.name, target, strength)
+            at = kept.named_decoy(model, named.name, target).target_index
             if asked and (others := seen.labels != at).any():
                 gained = (seen.decoyed[others].argmax(1) == at).mean()
                 lost = (seen.control[others].argmax(1) == at).mean()

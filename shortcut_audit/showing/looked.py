@@ -10,7 +10,7 @@ from torch import Tensor
 from shortcut_audit.exhibits import Distribution, Looked
 from shortcut_audit.files.whole import printable
 from shortcut_audit.measures.masks import share_on_footprint
-from shortcut_audit.records import Masks
+from shortcut_audit.observations import Masks
 from shortcut_audit.showing.album import Album
 from shortcut_audit.showing.distributions import distribution
 from shortcut_audit.showing.drawing import picture, revealed

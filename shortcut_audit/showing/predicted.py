@@ -12,7 +12,8 @@ from scipy.special import softmax
 
 from shortcut_audit.exhibits import Confusion, Distribution, Seen, Tile
 from shortcut_audit.files.whole import as_bytes, printable
-from shortcut_audit.records import NamedDecoy, Pictures, Predictions
+from shortcut_audit.observations import Predictions
+from shortcut_audit.records import NamedDecoy, Pictures
 from shortcut_audit.showing.album import Album
 from shortcut_audit.showing.distributions import confusions, distribution
 from shortcut_audit.showing.drawing import picture

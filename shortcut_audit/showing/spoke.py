@@ -10,7 +10,7 @@ from torch import Tensor
 
 from shortcut_audit.exhibits import Spoke, TrainingImage
 from shortcut_audit.files.whole import printable
-from shortcut_audit.records import Influence
+from shortcut_audit.observations import Influence
 from shortcut_audit.showing.album import Album
 from shortcut_audit.showing.drawing import picture
 

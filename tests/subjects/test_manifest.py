@@ -19,7 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shortcut_audit.errors import UsageError
+from shortcut_audit.files.checkpoint_files import suffixes
 from shortcut_audit.files.whole import canonical
+from shortcut_audit.inputs_and_outputs import Head, InputSize
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest.candidates import MANIFEST, read_candidates
 from shortcut_audit.subjects.manifest.descriptions import describe, write_manifest
@@ -176,8 +178,8 @@ def test_a_state_dict_without_manifest_says_how_to_write_one_that_works(tmp_path
         ("{file: far/away.pt}", "there is no file 'DIR/far/away.pt'"),
         ("{file: folder.pt}", "'DIR/folder.pt' is not a file"),
         (
-            "{file: F0.onnx}",
-            "no checkpoint format reads 'F0.onnx': there is .bin, .ckpt, .pt, .pth, .safetensors",
+            "{file: F0.h5}",
+            f"no checkpoint format reads 'F0.h5': there is {', '.join(suffixes())}",
         ),
         ("{file: empty.safetensors}", "'empty.safetensors' is empty"),
     ],
@@ -186,7 +188,7 @@ def test_an_entry_whose_file_cannot_be_read_is_a_problem_of_that_model_alone(
     tmp_path: Path, entry: str, problem: str
 ) -> None:
     manifest(
-        tmp_path, HEAD + f"models: {{bad: {entry}, good: {{file: F0.pt}}}}", "F0.pt", "F0.onnx"
+        tmp_path, HEAD + f"models: {{bad: {entry}, good: {{file: F0.pt}}}}", "F0.pt", "F0.h5"
     )
     (tmp_path / "folder.pt").mkdir()
     (tmp_path / "empty.safetensors").touch()
@@ -251,8 +253,8 @@ def test_metadata_that_makes_no_sense_is_a_problem(
             "a model cannot be called '..': leave out spaces, / \\ [ ] @ :: and a first dot",
         ),
         (
-            "models: {0: {file: x.pt}}",
-            "the key 0 is a number, and keys are text: put it in quotes (line 1)",
+            "models: {0.5: {file: x.pt}}",
+            "the key 0.5 is a number, and keys are text: put it in quotes (line 1)",
         ),
         (
             "classes: [cat, no]\nmodels: {}",
@@ -320,7 +322,7 @@ def test_a_manifest_that_makes_no_sense_is_refused_in_one_sentence(
 
 
 def test_nothing_to_audit_is_an_error_and_never_an_empty_list(tmp_path: Path) -> None:
-    looked = "looked for .bin, .ckpt, .pt, .pth, .safetensors and for rashomon.yaml"
+    looked = f"looked for {', '.join(suffixes())} and for rashomon.yaml"
     assert sentence(tmp_path) == f"--models 'DIR' holds no checkpoint: {looked}"
     (tmp_path / "README.md").touch()
     assert sentence(tmp_path) == f"--models 'DIR' holds no checkpoint: {looked}"
@@ -368,19 +370,55 @@ options = st.dictionaries(
 )
 
 
-def candidates(folder: Path) -> st.SearchStrategy[list[Candidate]]:
-    one = st.builds(
-        Candidate,
-        name=names,
-        file=st.just(folder / "sub" / "weights.pt"),
-        arch=texts,
-        classes=st.lists(texts, min_size=1, max_size=4, unique=True).map(tuple),
-        size=st.integers(1, 4096),
-        mean=st.tuples(shares, shares, shares),
-        std=st.tuples(deviations, deviations, deviations),
-        reference=st.booleans(),
-        arch_options=options.map(lambda found: tuple(sorted(found.items()))),
+sides = st.integers(1, 4096)
+
+
+@st.composite
+def sizes(draw: st.DrawFn) -> int:
+    height, width = draw(sides), draw(st.none() | sides)
+    resize = draw(st.none() | st.integers(0, 99).map(lambda more: max(height, width or 0) + more))
+    by = draw(st.sampled_from(["nearest", "bilinear", "bicubic", "lanczos"]))
+    framed = InputSize(height, width, resize, draw(st.booleans()), by)
+    return int(framed) if framed.plain else framed
+
+
+@st.composite
+def heads(draw: st.DrawFn, classes: int) -> Head:
+    answers = draw(st.sampled_from(["softmax", "labels", *(["sigmoid"] if classes == 2 else [])]))
+    asked = classes if answers == "labels" else 1
+    share, positive = st.floats(0.01, 0.99), st.floats(0.1, 9)
+    thresholds = draw(st.lists(share, min_size=asked, max_size=asked).map(tuple))
+    if not draw(st.booleans()) or (answers == "softmax" and classes != 2):
+        thresholds = ()
+    several = positive.map(lambda one: tuple(one + at for at in range(classes)))
+    one_for_all = positive.map(lambda one: (one,))
+    several = one_for_all if answers == "sigmoid" else several
+    temperatures = draw(st.one_of(st.just(()), one_for_all, several))
+    output = draw(st.sampled_from([None, "logits", 2]))
+    return Head(answers, thresholds, temperatures, output, draw(st.booleans()))
+
+
+@st.composite
+def candidate(draw: st.DrawFn, folder: Path) -> Candidate:
+    channels = draw(st.sampled_from([1, 3, 4]))
+    classes = draw(st.lists(texts, min_size=1, max_size=4, unique=True).map(tuple))
+    return Candidate(
+        name=draw(names),
+        file=folder / "sub" / "weights.pt",
+        arch=draw(texts),
+        classes=classes,
+        size=draw(sizes()),
+        mean=draw(st.tuples(*[shares] * channels)),
+        std=draw(st.tuples(*[deviations] * channels)),
+        reference=draw(st.booleans()),
+        arch_options=draw(options.map(lambda found: tuple(sorted(found.items())))),
+        channels=channels,
+        head=draw(heads(len(classes))),
     )
+
+
+def candidates(folder: Path) -> st.SearchStrategy[list[Candidate]]:
+    one = candidate(folder)
     return st.lists(one, min_size=1, max_size=4, unique_by=lambda each: each.name)
 
 

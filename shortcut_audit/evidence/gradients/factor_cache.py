@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from shortcut_audit.evidence.gradients.layers_and_scalars import Scalar
 from shortcut_audit.evidence.gradients.sources import capture, plain_squares
+from shortcut_audit.evidence.gradients.uses import Seen
 from shortcut_audit.files.store import Arrays, Store
 
 
@@ -38,19 +39,19 @@ class KeptFactors:
         images: Tensor,
         labels: Tensor,
         scalar: Scalar,
-    ) -> dict[str, tuple[Tensor, Tensor]]:
-        """Gives input and output gradient of each layer, (n, ...) both."""
+    ) -> dict[str, Seen]:
+        """Gives what a pass over the images (n, 3, h, w) shows of each layer's gradients."""
         seen = cache(partial(capture, network, layers, images, labels, scalar))
 
         def made(layer: str) -> Arrays:
-            return _halved(*seen()[layer]) if layer in seen() else {}
+            return _halved(seen()[layer]) if layer in seen() else {}
 
         key = self._key(images, labels, scalar, "factors")
         factors = {}
         for layer in layers:
             kept = self.store.arrays("factors", {**key, "layer": layer}, partial(made, layer))
             if kept:
-                factors[layer] = _whole(kept, "x", images), _whole(kept, "g", images)
+                factors[layer] = _whole(kept, images)
         return factors
 
     def plain_squares(
@@ -86,21 +87,27 @@ class KeptFactors:
         }
 
 
-def _halved(x: Tensor, g: Tensor) -> Arrays:
-    """x and g (n, ...) as float16, each image divided by its largest number, which is kept too."""
+def _halved(seen: Seen) -> Arrays:
+    """What was seen (n, ...) as float16, each image divided by its largest number, kept too."""
     arrays: Arrays = {}
-    for name, values in (("x", x), ("g", g)):
+    for name, values in vars(seen).items():
+        if values is None:
+            continue
         scale = values.abs().flatten(1).amax(1).clamp(min=torch.finfo(values.dtype).tiny)  # (n,)
         halved = values / scale.view(-1, *[1] * (values.dim() - 1))
         arrays |= {name: halved.half().cpu().numpy(), f"{name}_scale": scale.cpu().numpy()}
     return arrays
 
 
-def _whole(kept: Mapping[str, np.ndarray], name: str, like: Tensor) -> Tensor:
+def _whole(kept: Mapping[str, np.ndarray], like: Tensor) -> Seen:
     """The inverse of `_halved`, up to its rounding."""
-    values = torch.from_numpy(kept[name]).to(like.device, like.dtype)
-    scale = torch.from_numpy(kept[f"{name}_scale"]).to(like.device, like.dtype)
-    return values * scale.view(-1, *[1] * (values.dim() - 1))
+    seen = {}
+    for name in ("x", "g", "rows"):
+        if name in kept:
+            values = torch.from_numpy(kept[name]).to(like.device, like.dtype)
+            scale = torch.from_numpy(kept[f"{name}_scale"]).to(like.device, like.dtype)
+            seen[name] = values * scale.view(-1, *[1] * (values.dim() - 1))
+    return Seen(**seen)
 
 
 def weights_digest(network: nn.Module) -> str:

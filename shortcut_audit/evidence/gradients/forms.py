@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,46 +15,16 @@ ELEMENTWISE = 6
 ROWS = 1 << 23  # numbers in one chunk of materialised gradients
 PAIRS = 1 << 19  # numbers in one chunk of a Gram matrix: three of them fit a core's cache
 
-SUPPORTED = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
-
 
 class Form(Protocol):
-    """How one layer's factors are made, a few images at a time to keep memory small."""
+    """How the factor of a layer's weight is made, a few images at a time to keep memory small."""
 
     @property
     def chunk(self) -> int:
         """How many images at a time."""
 
-    def factors(self, x: Tensor, g: Tensor) -> tuple[Factor, ...]:
-        """Makes the factors from the layer's input x (n, ...) and output gradient g (n, ...)."""
-
-
-@dataclass(frozen=True)
-class NormForm:
-    """Scale and shift of a normalisation: gradients of 2c numbers, made directly."""
-
-    layer: nn.Module
-    chunk: int = 1 << 30
-
-    def factors(self, x: Tensor, g: Tensor) -> tuple[Factor, ...]:
-        """Makes the gradients of the scale and, where there is one, of the shift."""
-        layer = self.layer
-        if isinstance(layer, nn.LayerNorm):
-            scaled = F.layer_norm(x, layer.normalized_shape, None, None, layer.eps) * g
-            shape = (len(x), -1, int(torch.tensor(layer.normalized_shape).prod()))
-            scale, shift = scaled.reshape(shape).sum(1), g.reshape(shape).sum(1)
-        else:
-            shape = (len(x), x.shape[1], -1)
-            scale, shift = (normalised(layer, x) * g).reshape(shape).sum(2), g.reshape(shape).sum(2)
-        return (Rows(scale), Rows(shift)) if layer.bias is not None else (Rows(scale),)
-
-
-def normalised(layer: nn.Module, x: Tensor) -> Tensor:
-    """Gives the input as BatchNorm (eval) or GroupNorm has it before scale and shift."""
-    if isinstance(layer, nn.GroupNorm):
-        return F.group_norm(x, layer.num_groups, None, None, layer.eps)
-    assert isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)
-    return F.batch_norm(x, layer.running_mean, layer.running_var, None, None, False, 0.0, layer.eps)
+    def factor(self, x: Tensor, g: Tensor) -> Factor:
+        """Makes the factor from the layer's input x (n, ...) and output gradient g (n, ...)."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +41,11 @@ class Geometry:
 def as_picture(layer: nn.Module, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Geometry]:
     """Gives a layer's input and output gradient as those of a convolution, and its geometry.
 
-    A linear layer over tokens is a 1 x 1 convolution over a picture of one column. Padding that is
-    not with zeros is written out.
+    A linear map over tokens (n, tokens, c) is a 1 x 1 convolution over a picture of one column.
+    Padding that is not with zeros is written out.
     """
-    if isinstance(layer, nn.Linear):
-        return _one_column(x), _one_column(g), Geometry((1, 1), (1, 1), (1, 1), (0, 0), 1)
-    assert isinstance(layer, nn.Conv2d)
+    if not isinstance(layer, nn.Conv2d):
+        return x.mT[..., None], g.mT[..., None], Geometry((1, 1), (1, 1), (1, 1), (0, 0), 1)
     left, right, top, bottom = layer._reversed_padding_repeated_twice
     if layer.padding_mode != "zeros":
         x = F.pad(x, (left, right, top, bottom), mode=layer.padding_mode)
@@ -92,11 +60,6 @@ def as_picture(layer: nn.Module, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor, 
     return x, g, geometry
 
 
-def _one_column(tokens: Tensor) -> Tensor:
-    """(n, ..., c) -> (n, c, tokens, 1)."""
-    return tokens.reshape(len(tokens), -1, tokens.shape[-1]).mT[..., None]
-
-
 @dataclass(frozen=True)
 class GramForm:
     """Convolution or linear layer through Gram matrices over positions."""
@@ -104,16 +67,15 @@ class GramForm:
     layer: nn.Module
     chunk: int
 
-    def factors(self, x: Tensor, g: Tensor) -> tuple[Factor, ...]:
-        """Makes the positions for the weight and, where there is one, the bias's gradient."""
+    def factor(self, x: Tensor, g: Tensor) -> Factor:
+        """Makes the positions."""
         x, g, geometry = as_picture(self.layer, x, g)
         residues, shifts = _shifts(geometry)
         grids = []
         for top, left in residues:
             grid = x[:, :, top :: geometry.stride[0], left :: geometry.stride[1]]
             grids.append(grid.permute(2, 3, 0, 1).contiguous())
-        weight = Positions(g.permute(2, 3, 0, 1).contiguous(), tuple(grids), shifts)
-        return (weight, Rows(g.sum((2, 3)))) if self.layer.bias is not None else (weight,)
+        return Positions(g.permute(2, 3, 0, 1).contiguous(), tuple(grids), shifts)
 
 
 def _shifts(geometry: Geometry) -> tuple[list[tuple[int, int]], tuple[Shift, ...]]:
@@ -148,13 +110,12 @@ class RowForm:
     layer: nn.Module
     chunk: int
 
-    def factors(self, x: Tensor, g: Tensor) -> tuple[Factor, ...]:
-        """Makes the gradients of the weight and, where there is one, of the bias."""
+    def factor(self, x: Tensor, g: Tensor) -> Factor:
+        """Makes the gradients."""
         x, g, geometry = as_picture(self.layer, x, g)
         seen = patches(x, g, geometry)  # (n, groups, c_in / groups * kernel, t)
         rows = g.reshape(len(g), geometry.groups, -1, seen.shape[-1]) @ seen.mT
-        weight = Rows(rows.reshape(len(g), -1))
-        return (weight, Rows(g.sum((2, 3)))) if self.layer.bias is not None else (weight,)
+        return Rows(rows.reshape(len(g), -1))
 
 
 def patches(x: Tensor, g: Tensor, geometry: Geometry) -> Tensor:
@@ -175,24 +136,8 @@ def _needed(g: Tensor, geometry: Geometry, axis: int) -> int:
     return to_last + (geometry.kernel[axis] - 1) * geometry.dilation[axis] + 1
 
 
-def unsupported(name: str, layer: nn.Module) -> str | None:
-    """Says why a layer has no factors, or gives None.
-
-    A subclass may compute something else, so the very class is asked for.
-    """
-    if type(layer) not in SUPPORTED:
-        return f"{name} is a {type(layer).__name__}"
-    if set(layer._parameters) - {"weight", "bias"}:
-        return f"{name} has parameters besides weight and bias"
-    if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and layer.running_mean is None:
-        return f"{name} normalises over the batch"
-    return None
-
-
 def cheapest_form(layer: nn.Module, x: Tensor, g: Tensor, queries: int) -> Form:
     """Gives the form with the fewest operations for a training image and this many queries."""
-    if not isinstance(layer, nn.Conv2d | nn.Linear):
-        return NormForm(layer)
     x, g, geometry = as_picture(layer, x[:1], g[:1])
     t, c_out, c_in = g.shape[2] * g.shape[3], g.shape[1], x.shape[1]
     kernel = geometry.kernel[0] * geometry.kernel[1]

@@ -21,6 +21,7 @@ NamedScalar = Literal["logit", "predicted", "loss"]
 Scalar = NamedScalar | Callable[[Tensor, Tensor], Tensor]
 
 THESIS_LAYERS = ("layer3", "layer4", "fc")
+MOST = 0.8  # of a model's parameters: a module that holds so many is more than a stage
 
 
 def inner_model(network: nn.Module) -> nn.Module:
@@ -41,18 +42,17 @@ def default_layers(network: nn.Module) -> tuple[str, ...]:
     """Gives the thesis's layers (section 5.1.1), or the last two stages and what follows them.
 
     A stage is a module whose children have parameters. The children of the model are the stages;
-    where there are fewer than three before the classifier, the largest is opened until there are
-    three, or nothing is left to open.
+    where there are fewer than three before the classifier, or one of them holds most of the model,
+    the largest is opened, until there is no such one or nothing is left to open.
     """
     model = inner_model(network)
     if all(isinstance(getattr(model, name, None), nn.Module) for name in THESIS_LAYERS):
         return THESIS_LAYERS
     parts = _children(model, "")
-    while len(_stages(parts)) < 3:
-        closed = [(name, part) for name, part in parts[:-1] or parts if _children(part, name)]
-        if not closed:
-            break
+    while closed := [(name, part) for name, part in parts[:-1] or parts if _children(part, name)]:
         largest = max(closed, key=_size)
+        if len(_stages(parts)) >= 3 and _size(largest) < MOST * _size(("", model)):
+            break
         at = parts.index(largest)
         parts[at : at + 1] = _children(largest[1], largest[0])
     stages = _stages(parts)

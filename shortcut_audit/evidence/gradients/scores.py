@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit.records import Labelled
+from shortcut_audit.subjects.loading.programs import require_weights
 
 
 def ranked(
@@ -29,6 +30,7 @@ def ranked(
         `scores`, (q, m) float32; `basis`, the method's words in UTF-8, or its name where it has
         none.
     """
+    require_weights(network)
     asked = _all_of(target, queries)
     scores = method.scores(network, asked, _all_of(target, training), report)
     said = getattr(method, "basis", None)

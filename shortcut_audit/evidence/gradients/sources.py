@@ -21,13 +21,12 @@ from shortcut_audit.evidence.gradients.layers_and_scalars import (
     cotangents,
     own_parameters,
 )
+from shortcut_audit.evidence.gradients.uses import Seen, UnfitError, Uses, is_plain
 from shortcut_audit.evidence.lent_network import require_gradient
 
 Piece = tuple[str, slice, tuple[Factor, ...]]  # layer, which images of the batch, their factors
 FormChooser = Callable[[nn.Module, Tensor, Tensor, int], Form]
-Capture = Callable[
-    [nn.Module, Mapping[str, nn.Module], Tensor, Tensor, Scalar], dict[str, tuple[Tensor, Tensor]]
-]
+Capture = Callable[[nn.Module, Mapping[str, nn.Module], Tensor, Tensor, Scalar], dict[str, Seen]]
 
 
 class FactorSource:
@@ -61,17 +60,21 @@ class FactorSource:
         images = as_input(pixels, self.network)
         seen = self.see(self.network, self.layers, images, labels, self.scalar)
         for name in list(seen):
-            x, g = seen.pop(name)
-            x, g = x[:n], g[:n]
-            if name not in self.forms:
-                self.forms[name] = self.choose(self.layers[name], x, g, self.queries)
-            form = self.forms[name]
-            for part in chunks(len(x), form.chunk):
-                yield name, part, form.factors(x[part], g[part])
+            yield from self._pieces(name, seen.pop(name), n)
 
-
-class UnfitError(Exception):
-    """The factor engine cannot take this model: the reason in words."""
+    def _pieces(self, name: str, seen: Seen, n: int) -> Iterator[Piece]:
+        """The factors of the first n images by one layer, some at a time."""
+        if seen.x is None or seen.g is None:
+            assert seen.rows is not None
+            yield name, slice(0, n), (Rows(seen.rows[:n]),)
+            return
+        x, g = seen.x[:n], seen.g[:n]
+        if name not in self.forms:
+            self.forms[name] = self.choose(self.layers[name], x, g, self.queries)
+        form = self.forms[name]
+        for part in chunks(n, form.chunk):
+            rows = () if seen.rows is None else (Rows(seen.rows[part]),)
+            yield name, part, (form.factor(x[part], g[part]), *rows)
 
 
 def capture(
@@ -80,8 +83,8 @@ def capture(
     images: Tensor,
     labels: Tensor,
     scalar: Scalar,
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Gives the input and the output gradient of each layer, (n, ...) both.
+) -> dict[str, Seen]:
+    """Gives what one pass over the images (n, 3, h, w) shows of each layer's gradients.
 
     Layers that the output does not depend on are left out.
 
@@ -89,55 +92,25 @@ def capture(
         UnfitError: a layer is used in a way that has no factors.
         UsageError: the answers carry no gradient.
     """
-    seen = _Seen()
+    uses = Uses(layers, network, len(images))
     handles = []
     for name, layer in layers.items():
-        handles.append(layer.register_forward_hook(partial(seen.note, name)))
+        if is_plain(layer):
+            handles.append(layer.register_forward_hook(partial(uses.convolved, name)))
     try:
-        with torch.enable_grad():
+        with torch.enable_grad(), uses:
             logits = network(images)
-            if seen.starts and logits.requires_grad:
-                seed = cotangents(logits.detach(), labels.to(logits.device), scalar)
-                torch.autograd.grad(logits, seen.starts, seed, allow_unused=True)
-            elif seen.starts:
-                require_gradient(network, images, weights=True)
+    except RuntimeError as error:  # the network alone has just taken an image without one
+        raise UnfitError(f"the network cannot be watched: {error}") from error
     finally:
         for handle in handles:
             handle.remove()
-    found = {}
-    for name in layers:
-        if name in seen.gradients:
-            found[name] = seen.inputs.pop(name), seen.gradients.pop(name)
-    return found
-
-
-class _Seen:
-    """What the hooks of one forward and backward pass see."""
-
-    def __init__(self) -> None:
-        self.inputs: dict[str, Tensor] = {}
-        self.gradients: dict[str, Tensor] = {}
-        self.starts: list[Tensor] = []  # where autograd starts: the first layer on each path
-
-    def note(
-        self, name: str, module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor
-    ) -> Tensor:
-        """Keeps a layer's input, and its output's gradient once there is one: a forward hook."""
-        if name in self.inputs or len(arguments) != 1 or not torch.is_grad_enabled():
-            raise UnfitError(
-                f"{name} is called more than once, without gradients, or not with one tensor"
-            )
-        self.inputs[name] = arguments[0].detach()
-        # the first on its path: autograd starts here, at a copy that may be changed in place
-        if not output.requires_grad:
-            self.starts.append(output.detach().requires_grad_())
-            output = self.starts[-1].clone()
-
-        def keep(gradient: Tensor) -> None:
-            self.gradients[name] = gradient
-
-        output.register_hook(keep)  # type: ignore[no-untyped-call]
-        return output
+    if uses.starts and logits.requires_grad:
+        seed = cotangents(logits.detach(), labels.to(logits.device), scalar)
+        torch.autograd.grad(logits, uses.starts, seed, allow_unused=True)
+    elif uses.starts:
+        require_gradient(network, images, weights=True)
+    return uses.found()
 
 
 class PerSampleSource:

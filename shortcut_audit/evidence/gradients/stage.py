@@ -43,11 +43,14 @@ class Stage:
         self.device, self.dtype = like.device, like.dtype
         # (groups, q) the queries' squared norms
         self.squares = torch.zeros(self.groups, self.q, dtype=self.dtype, device=self.device)
+        self.first: dict[str, Tensor] = {}  # the first query's, (), by layer
         for taken in chunks(self.q, batch):
             for layer, part, factors in source(queries.images[taken], queries.labels[taken]):
                 at = slice(taken.start + part.start, taken.start + part.stop)
                 self.kept[layer].append((at, factors))
-                self.squares[group_of[layer], at] += _squares(factors)
+                squares = _squares(factors)
+                self.squares[group_of[layer], at] += squares
+                self.first.setdefault(layer, squares[0])
 
     def meet(self, training: Labelled, steps: Steps) -> tuple[Tensor, Tensor]:
         """Gives the dots (groups, q, m), and the training images' squared norms (groups, m)."""

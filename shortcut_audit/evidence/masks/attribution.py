@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from shortcut_audit.errors import out_of_memory
 from shortcut_audit.evidence.lent_network import borrowed, require_gradient
 
 Report = Callable[[int, int], None]  # (images done, n)
@@ -20,7 +21,7 @@ def in_batches(
 ) -> list[Part]:
     """Runs `step` on the columns, at most `size` rows at a time, and lists what it gives.
 
-    The size is halved whenever memory runs out.
+    Where memory runs out half as many are tried, down to one.
     """
     parts: list[Part] = []
     done, n = 0, len(columns[0])
@@ -29,10 +30,10 @@ def in_batches(
         try:
             parts.append(step(*rows))
         # CUDA's and the CPU allocator's errors have no class in common
-        except RuntimeError as error:
-            if size == 1 or "memory" not in str(error):
+        except Exception as error:
+            if len(rows[0]) == 1 or not out_of_memory(error):
                 raise
-            size //= 2
+            size = len(rows[0]) // 2
             continue
         done = min(done + size, n)
         if report:

@@ -82,14 +82,15 @@ def _asked(scenario: Scenario, counts: Mapping[str, int], decoy: str, of: str) -
 
 def foreseen(scenario: Scenario, candidates: Sequence[Candidate]) -> list[str]:
     """The lines for the head of a run; none where the data set cannot count its pictures before
-    they are loaded.
+    they are loaded, or where they come from groups, which count otherwise.
     """
     references = _references_of_the_worst(candidates)
     named = any(candidate.reference for candidate in candidates)
     counts: dict[str, int] | None = None
     # whatever is wrong with the data is said when it is loaded, and a user's own may raise anything
     with suppress(Exception):
-        counts = Material(scenario).counts("validation")
+        material = Material(scenario)
+        counts = None if material.in_groups else material.counts("validation")
     known = (
         prospects(scenario, counts, references, 0 if named else max(0, len(candidates) - 1))
         if counts

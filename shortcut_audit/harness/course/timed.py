@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.harness.course.work import version_of
+from shortcut_audit.observations import ExplainerCheck, Influence, Masks, Predictions, Transfer
 from shortcut_audit.progress import Unit, Watch
-from shortcut_audit.records import ExplainerCheck, Influence, Masks, Predictions, Transfer
 
 
 @dataclass(eq=False)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError, did_you_mean, machine_fault
+from shortcut_audit.subjects.loading.heads import as_channels
 
 UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 OTHER_WEIGHTS = {
@@ -24,6 +25,16 @@ OTHER_WEIGHTS = {
     "pretrained_cfg_overlay",
     "cache_dir",
 }
+COLOUR = 3  # channels
+OF_A_CONVOLUTION = (
+    "out_channels",
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "padding_mode",
+)
 CHECKPOINTING = {
     "grad_checkpointing",
     "gradient_checkpointing",
@@ -36,12 +47,14 @@ CHECKPOINTING = {
 class Normalised(nn.Module):
     """Images (n, 3, h, w) float32 in [0, 1] -> logits (n, k).
 
-    The architecture's own layers stay reachable under `model`. With `order`, output i is the
-    model's output `order[i]`: the columns then follow the data set's classes.
+    The architecture's own layers stay reachable under `model`, which takes as many channels as
+    there are means. `outputs` makes logits of what the model gives; None: they are logits. With
+    `order`, output i is the model's output `order[i]`: the columns then follow the data set's
+    classes.
     """
 
-    mean: Tensor  # (1, 3, 1, 1)
-    std: Tensor  # (1, 3, 1, 1)
+    mean: Tensor  # (1, c, 1, 1)
+    std: Tensor  # (1, c, 1, 1)
     order: Tensor | None  # (k,) int64
 
     def __init__(
@@ -50,16 +63,20 @@ class Normalised(nn.Module):
         mean: tuple[float, ...],
         std: tuple[float, ...],
         order: tuple[int, ...] | None = None,
+        outputs: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.model = model
+        self.outputs = outputs
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
         self.register_buffer("order", None if order is None else torch.tensor(order))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, k)."""
-        logits: Tensor = self.model((images - self.mean) / self.std)
+        seen = as_channels(images, self.mean.shape[1])
+        given = self.model((seen - self.mean) / self.std)
+        logits: Tensor = given if self.outputs is None else self.outputs(given)
         return logits if self.order is None else logits[:, self.order]
 
 
@@ -163,6 +180,31 @@ def _imported(arch: str) -> Any:
             f"arch '{arch}': {error}; '{module}' must be importable (see PYTHONPATH) "
             f"and define '{name}'"
         ) from None
+
+
+def taking(network: nn.Module, channels: int) -> nn.Module:
+    """The same network, whose first convolution takes pictures of so many channels.
+
+    It gets a new layer with random weights where it takes another number: the file's own replace
+    them.
+
+    Raises:
+        UsageError: it has no convolution of three channels whose place is known.
+    """
+    if channels == COLOUR:
+        return network
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d) and module.in_channels in (COLOUR, channels):
+            if module.in_channels == COLOUR:
+                parent, _, last = name.rpartition(".")
+                own = {each: getattr(module, each) for each in OF_A_CONVOLUTION}
+                replaced = nn.Conv2d(channels, bias=module.bias is not None, **own)
+                setattr(network.get_submodule(parent), last, replaced)
+            return network
+    raise UsageError(
+        f"it has no convolution of {COLOUR} channels that could take {channels}: leave "
+        "'input: {channels: ...}' out, and let a factory of your own build it"
+    )
 
 
 def without_checkpointing(network: nn.Module) -> nn.Module:

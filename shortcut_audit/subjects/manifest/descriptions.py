@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from shortcut_audit import registry
+from shortcut_audit.errors import ShortcutAuditError
 from shortcut_audit.files.checking import checked
+from shortcut_audit.files.checkpoint_files import files_of
 from shortcut_audit.files.sources import source_of_module
 from shortcut_audit.files.whole import replacing
 from shortcut_audit.files.yaml_files import dumped
+from shortcut_audit.inputs_and_outputs import SOFTMAX, Head, InputSize
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest.file import MANIFEST, Manifest, manifest_content
+from shortcut_audit.subjects.manifest.merging import WAYS
 
 
 def write_manifest(folder: Path, candidates: Iterable[Candidate]) -> Path:
@@ -57,12 +62,21 @@ def read_as(candidate: Candidate) -> dict[str, Any]:
     """How a file is read, as plain values: architecture, options, classes, input, own code.
 
     Two candidates with the same values make the same function of the same weights. `code` is the
-    digest of a factory's source, and "" where the factory's module is not found.
+    digest of a factory's source, and "" where the factory's module is not found; `files` are those
+    that belong to the model, where they are several.
     """
     source = candidate.arch.partition(":")[0]
     own = {} if source in registry.names("architecture") else {"code": source_of_module(source)}
     described: dict[str, Any] = json.loads(json.dumps({**_described(candidate), **own}))
-    return described
+    return described | _files(candidate.file)
+
+
+def _files(file: Path) -> dict[str, Any]:
+    """The names of the files that are the model, where they are several."""
+    names: list[str] = []
+    with suppress(ShortcutAuditError, OSError):
+        names = sorted(each.relative_to(file.parent).as_posix() for each in files_of(file))
+    return {"files": names} if len(names) > 1 else {}
 
 
 def _described(candidate: Candidate) -> dict[str, Any]:
@@ -70,16 +84,57 @@ def _described(candidate: Candidate) -> dict[str, Any]:
     described: dict[str, Any] = {
         "arch": candidate.arch,
         "classes": list(candidate.classes),
-        "input": {
-            "size": candidate.size,
-            "mean": list(candidate.mean),
-            "std": list(candidate.std),
-        },
+        "input": _input(candidate),
     }
     if candidate.arch_options:
         options = {name: _listed(value) for name, value in candidate.arch_options}
         described["arch_options"] = options
+    if candidate.head != SOFTMAX:
+        described["head"] = _head(candidate.head, candidate.classes)
     return described
+
+
+def _input(candidate: Candidate) -> dict[str, Any]:
+    """The input; keys that have their usual values are left out."""
+    size = InputSize.of(candidate.size)
+    square = size.height == size.width
+    said: dict[str, Any] = {"size": int(size) if square else [size.height, size.width]}
+    if size.resize != int(size):
+        said["resize"] = size.resize
+    if size.squash:
+        said["squash"] = True
+    if size.interpolation != "bilinear":
+        said["interpolation"] = size.interpolation
+    if candidate.channels != Candidate.channels:
+        said["channels"] = candidate.channels
+    return {**said, "mean": list(candidate.mean), "std": list(candidate.std)}
+
+
+def _usual(top: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The usual values of what the manifest's top says of the input, so that none is inherited."""
+    usual = {"interpolation": "bilinear", "channels": Candidate.channels}
+    said = top.get("input", {}).keys()
+    found = {key: value for key, value in usual.items() if key in said}
+    if WAYS & said and not WAYS & own.keys():
+        return {**found, "squash": False}
+    return found
+
+
+def _head(head: Head, classes: Sequence[str]) -> dict[str, Any]:
+    """The head; keys that have their usual values are left out."""
+    said: dict[str, Any] = {"answers": head.answers}
+    of_all = classes[-len(head.thresholds) :] if head.thresholds else ()
+    if head.thresholds:
+        said["threshold"] = dict(zip(of_all, head.thresholds, strict=True))
+    if len(head.temperatures) == 1:
+        said["temperature"] = head.temperatures[0]
+    elif head.temperatures:
+        said["temperature"] = dict(zip(classes, head.temperatures, strict=True))
+    if head.output is not None:
+        said["output"] = head.output
+    if head.probabilities:
+        said["probabilities"] = True
+    return said
 
 
 def _listed(value: Any) -> Any:
@@ -90,15 +145,17 @@ def _listed(value: Any) -> Any:
 def _entry(candidate: Candidate, folder: Path, top: Mapping[str, Any]) -> dict[str, Any]:
     """A model's entry in the manifest: its file, and what differs from the manifest's top."""
     described = _described(candidate)
-    options = described.pop("arch_options", {})
+    options, head = described.pop("arch_options", {}), described.pop("head", None)
     entry: dict[str, Any] = {"file": Path(os.path.relpath(candidate.file, folder)).as_posix()}
     for key, value in described.items():
         if value != top.get(key):
-            entry[key] = value
+            entry[key] = {**_usual(top, value), **value} if key == "input" else value
     # options stand with their architecture: an entry with an arch of its own inherits none
     inherited = {} if "arch" in entry else top.get("arch_options", {})
     if options != inherited:
         entry["arch_options"] = options
+    if head != top.get("head"):
+        entry["head"] = head or {"answers": SOFTMAX.answers}
     if candidate.reference:
         entry["reference"] = True
     return entry

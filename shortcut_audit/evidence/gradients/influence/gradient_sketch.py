@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit.evidence.gradients.factors import Factor, Rows
-from shortcut_audit.evidence.gradients.forms import Form, NormForm, as_picture, patches
+from shortcut_audit.evidence.gradients.forms import Form, as_picture, patches
 from shortcut_audit.evidence.gradients.gram import Gram, Settings, basis, gradient_gram
 from shortcut_audit.evidence.gradients.layers_and_scalars import NamedScalar, default_layers
 from shortcut_audit.records import Labelled
@@ -79,9 +79,7 @@ class GradientSketch:
         return np.asarray(scores)
 
     def _form(self, layer: nn.Module, x: Tensor, g: Tensor, queries: int) -> Form:
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            return SketchForm(layer, self.width, self.seed)
-        return NormForm(layer)
+        return SketchForm(layer, self.width, self.seed)
 
 
 def _has_factors(
@@ -114,13 +112,12 @@ class SketchForm:
     seed: int
     chunk: int = 8
 
-    def factors(self, x: Tensor, g: Tensor) -> tuple[Factor, ...]:
-        """Makes the sketched gradients of the weight, and the bias's in full."""
+    def factor(self, x: Tensor, g: Tensor) -> Factor:
+        """Makes the sketched gradients of the weight."""
         x, g, geometry = as_picture(self.layer, x, g)
         seen = patches(x, g, geometry)  # (n, groups, c_in / groups * kernel, t)
         given = g.reshape(len(g), geometry.groups, -1, seen.shape[-1])
-        rows = (self._project(given, 0) @ self._project(seen, 1).mT).flatten(1)
-        return (Rows(rows), Rows(g.sum((2, 3)))) if self.layer.bias is not None else (Rows(rows),)
+        return Rows((self._project(given, 0) @ self._project(seen, 1).mT).flatten(1))
 
     def _project(self, values: Tensor, side: int) -> Tensor:
         """(n, groups, c, t) -> (n, groups, width, t), where c is larger than the width.

@@ -1,25 +1,29 @@
 """Grad-CAM: a layer's feature maps, each weighted by the mean slope of the class's logit over it.
 
-Selvaraju et al. 2017.
+Selvaraju et al. 2017. Maps may lie in an output in three ways: (n, c, h, w); (n, h, w, c), as in a
+Swin; and as tokens (n, some of the whole image and h * w, c), as in a ViT.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from captum.attr import LayerGradCam
 from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.evidence.gradients.layers_and_scalars import inner_model
-from shortcut_audit.evidence.lent_network import borrowed
+from shortcut_audit.evidence.lent_network import borrowed, require_gradient
 from shortcut_audit.evidence.masks.attribution import Report, joined, mapped
 from shortcut_audit.registry import register
+
+BESIDE = 8  # tokens at most that stand for the whole image: class, distillation, registers
 
 
 @register("explainer")
@@ -27,7 +31,8 @@ from shortcut_audit.registry import register
 class GradCam:
     """The positive part of the sum, drawn larger bilinearly; no finer than the layer's maps."""
 
-    layer: str = ""  # its name in the model; empty: the last whose output still has places
+    # its name in the model; empty: the last that has places on which the class's logit depends
+    layer: str = ""
     batch: PositiveInt = 32  # images; halved when memory runs out
 
     def explain(
@@ -48,31 +53,106 @@ class GradCam:
         maps = spatial_layers(network, images[:2])
         if not maps:
             raise UsageError(
-                "grad_cam needs a layer with feature maps (n, c, h, w), and this network has none; "
-                "use extremal"
+                "grad_cam needs a layer with feature maps (n, c, h, w), (n, h, w, c) or tokens, "
+                "and this network has none; use extremal"
             )
         if self.layer and self.layer not in maps:
             hint = did_you_mean(self.layer, list(maps))
             raise UsageError(f"no layer with feature maps is called '{self.layer}'{hint}")
-        layer = maps[self.layer or list(maps)[-1]]
+        layer = maps[self.layer or _last_felt(maps, network, images[:2], targets[:2])]
         return mapped(partial(cam, layer), network, images, targets, self.batch, report)
 
 
+def _last_felt(
+    maps: Mapping[str, nn.Module], network: nn.Module, images: Tensor, targets: Tensor
+) -> str:
+    """The last layer on whose places the logits depend: behind it only a class token may count."""
+    names = list(maps)
+    require_gradient(network, images)
+    with borrowed(network), torch.enable_grad():
+        asked = images.detach().requires_grad_()
+        for name in reversed(names):
+            if bool(_maps_and_slopes(maps[name], network, asked, targets)[1].any()):
+                return name
+    return names[-1]
+
+
 def cam(layer: nn.Module, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    """Gives the ReLU of the sum over channels of mean slope * map, (n, h, w) >= 0."""
-    # (n, 1, rows, columns)
-    found = LayerGradCam(network, layer).attribute(images, targets, relu_attributions=True)
+    """Gives the ReLU of the sum over channels of mean slope * map, (n, h, w) >= 0.
+
+    The images must require gradients.
+    """
+    maps, slopes = _maps_and_slopes(layer, network, images, targets)
+    found = (slopes.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True).relu()
     return F.interpolate(found, size=images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
 
 
+def _maps_and_slopes(
+    layer: nn.Module, network: nn.Module, images: Tensor, targets: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A layer's maps (n, c, rows, columns), and the slope of each image's logit by them."""
+    seen: list[Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        seen[:] = [output]
+        return output.clone()  # which what follows may change in place
+
+    handle = layer.register_forward_hook(keep)
+    try:
+        logits = network(images).gather(1, targets[:, None]).sum()
+    finally:
+        handle.remove()
+    (slope,) = torch.autograd.grad(logits, seen, allow_unused=True)
+    slope = torch.zeros_like(seen[0]) if slope is None else slope
+    maps, slopes = arranged(seen[0], images), arranged(slope, images)
+    assert maps is not None
+    assert slopes is not None
+    return maps.detach(), slopes
+
+
+def arranged(output: Tensor, images: Tensor) -> Tensor | None:
+    """Gives the maps (n, c, rows, columns) in a layer's output, or None where it has no places."""
+    if output.dim() not in (3, 4) or len(output) != len(images):
+        return None
+    sides = images.shape[-2] / images.shape[-1]
+    if output.dim() == 3:
+        rows, columns = _grid(output.shape[1], sides)
+        tokens = output[:, output.shape[1] - rows * columns :]
+        output = tokens.reshape(len(output), rows, columns, -1).movedim(-1, 1) if rows else output
+    elif _distance(output.shape[1:3], sides) < _distance(output.shape[2:4], sides):
+        output = output.permute(0, 3, 1, 2)
+    return output if output.dim() == 4 and output.shape[2] * output.shape[3] > 1 else None
+
+
+def _distance(shape: Sequence[int], sides: float) -> float:
+    """How far a map's proportions are from the image's."""
+    return abs(math.log(shape[0] / shape[1] / sides))
+
+
+def _grid(tokens: int, sides: float) -> tuple[int, int]:
+    """Rows and columns of the image's proportions that tokens make, beside a few more; or 0, 0."""
+    for more in range(BESIDE + 1):
+        rows = round(math.sqrt(max(tokens - more, 0) * sides))
+        columns = round(rows / sides)
+        if rows * columns == tokens - more > 1:
+            return rows, columns
+    return 0, 0
+
+
 def spatial_layers(network: nn.Module, images: Tensor) -> dict[str, nn.Module]:
-    """Gives the layers whose output has more than one place, by name, in the order they end in."""
+    """Gives the layers whose output has more than one place, by name, in the order they end in.
+
+    None has more places than the first: tokens by channels, inside an attention, only look so.
+    """
     found: dict[str, nn.Module] = {}
+    most: list[int] = []
 
     def note(name: str, module: nn.Module, _inputs: Any, output: Any) -> None:
-        if not isinstance(output, Tensor) or output.dim() != 4:
+        maps = arranged(output, images) if isinstance(output, Tensor) else None
+        if maps is None:
             return
-        if output.shape[2] * output.shape[3] > 1:
+        most.append(maps.shape[2] * maps.shape[3])
+        if most[-1] <= most[0]:
             found.pop(name, None)  # a layer that is called again ends later
             found[name] = module
 
