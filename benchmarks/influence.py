@@ -1,7 +1,8 @@
 """All-pairs gradient cosine, ours and everyone else's, side by side in one run: python
-benchmarks/influence.py [--quick]
+benchmarks/influence.py [--quick | --transformer]
 
-ResNet18, five classes, gradients by layer3 + layer4 + fc, one thread, each tool in a process of its
+ResNet18 (and a ViT-Tiny), five classes, gradients by the default layers (layer3 + layer4 + fc; the
+last two blocks, norm and head), one thread, each tool in a process of its
 own. CPU seconds (user and
 system: fresh memory costs time) and peak memory above the loaded model and images; the largest
     error and the mean rank
@@ -33,6 +34,7 @@ from pathlib import Path
 
 import mpmath
 import numpy as np
+import timm
 import torch
 from influence_page import table, write_section
 from influence_peers import LAYERS, LEAVE_OUT_BATCH_NORM, PEERS, Images, chosen
@@ -48,6 +50,8 @@ from shortcut_audit.records import Labelled
 QUICK = ("naive loop", "dattri-llm")
 # minutes for a dozen images: it writes gradients of all parameters once for each parameter
 SLOW = ("dattri",)
+# what takes any architecture, and so the transformer
+PLAIN = ("naive loop", "vmap(grad)")
 Scores = Callable[[nn.Module, Images, Images], np.ndarray]
 
 
@@ -195,6 +199,14 @@ def cases(side: int, m: int, q: int) -> tuple[Case, Case]:
     return fresh, replace(fresh, name="saturated", network=network)
 
 
+def transformer(m: int, q: int) -> Case:
+    """A ViT-Tiny at 224 px with random weights. It has no kinks."""
+    pixels, labels = pictures(q + m, 224), torch.arange(q + m) % 5
+    torch.manual_seed(0)
+    network = timm.create_model("vit_tiny_patch16_224", num_classes=5).eval()
+    return Case("ViT-Tiny", network, (pixels[:q], labels[:q]), (pixels[q:], labels[q:]))
+
+
 def truth(network: nn.Module, queries: Images, training: Images) -> np.ndarray:
     """Plain autograd in float64, one image at a time, from the loss's residual at 60 digits."""
     exact = network.double()
@@ -223,7 +235,7 @@ def truth(network: nn.Module, queries: Images, training: Images) -> np.ndarray:
 
 
 def ours(network: nn.Module, queries: Images, training: Images) -> np.ndarray:
-    method = GradientCosine(LAYERS, scalar="loss")
+    method = GradientCosine(scalar="loss")
     return method.scores(network, Labelled(*queries), Labelled(*training))
 
 
@@ -258,7 +270,7 @@ def _measured_here(
     try:
         # else what the parent has freed serves the tool and is not counted
         ctypes.CDLL(None).malloc_trim(0)
-        before = _memory("VmRSS", "RssFile")
+        before = memory("VmRSS", "RssFile")
         if scores is not truth:
             few = [
                 (pixels[:n], labels[:n]) for n, (pixels, labels) in zip((2, 4), images, strict=True)
@@ -270,7 +282,7 @@ def _measured_here(
         result = scores(network, *images)
         end = os.times()
         user, system = end.user - start.user, end.system - start.system
-        return user + system, system, _memory("VmHWM", "RssFile") - before, np.asarray(result)
+        return user + system, system, memory("VmHWM", "RssFile") - before, np.asarray(result)
     except Exception as error:  # whatever a peer does is its own affair
         return (
             0.0,
@@ -280,7 +292,7 @@ def _measured_here(
         )
 
 
-def _memory(whole: str, apart: str) -> float:
+def memory(whole: str, apart: str) -> float:
     """Megabytes, without the pages of libraries' files that happen to be mapped."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return (int(lines[whole].split()[0]) - int(lines[apart].split()[0])) / 1024
@@ -407,12 +419,17 @@ def main() -> None:
         "--peers", type=Path, help="a folder with peers installed by `pip install --target`"
     )
     parser.add_argument("--tools", nargs="*", choices=tuple(PEERS), help="only these peers")
+    parser.add_argument("--transformer", action="store_true", help="the ViT-Tiny's rows alone")
     options = parser.parse_args()
     sys.path += [str(options.peers)] if options.peers else []
     torch.set_num_threads(1)
     names = options.tools or (QUICK if options.quick else tuple(PEERS))
     tools: dict[str, Scores] = {"ours": ours, **{name: PEERS[name] for name in names}}
     few = {name: scores for name, scores in tools.items() if name in ("ours", *QUICK)}
+    simple = {name: tools[name] for name in ("ours", *PLAIN) if name in tools}
+    if options.transformer:
+        print(*lead(compare(transformer(40, 8), simple)), sep=" | ")
+        return
     if options.quick:
         fresh, saturated = cases(64, 60, 10)
         found = compare(fresh, tools, known=20), compare(saturated, {"ours": ours})
@@ -424,6 +441,7 @@ def main() -> None:
         found = compare(fresh, tools), compare(saturated.part(60, 10), tools if side == 64 else few)
         print(json.dumps(summary(*found)), flush=True)
         measured += found
+    measured.append(compare(transformer(40, 8), simple))
     write_section("Against its peers", section(measured, growth((500, 1000, 2000, 4000))))
 
 

@@ -1,9 +1,9 @@
 """Gradient cosine by other people's tools, each used as its own documentation says: (network,
 images) -> (q, m) scores.
 
-Every function takes a torchvision ResNet18 in eval mode, queries and training images as float (n,
-3, h, w) in [0, 1] with labels (n,), and gives the cosine of the cross-entropy's gradients by
-layer3, layer4 and fc, as near as the tool comes. A tool that only offers inner products gets its
+Every function takes a network in eval mode, queries and training images as float (n, 3, h, w) in
+[0, 1] with labels (n,), and gives the cosine of the cross-entropy's gradients by its default layers
+(a ResNet18's layer3, layer4 and fc), as near as the tool comes. A tool that only offers inner products gets its
 own self-influences for the norms.
 """
 
@@ -22,13 +22,16 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from shortcut_audit.evidence.gradients.layers_and_scalars import default_layers
+
 Images = tuple[Tensor, Tensor]
 LAYERS = ("layer3", "layer4", "fc")
 
 
 def chosen(network: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters by name that the scores are about."""
-    return {name: p for name, p in network.named_parameters() if name.split(".")[0] in LAYERS}
+    layers = tuple(f"{layer}." for layer in default_layers(network))
+    return {name: p for name, p in network.named_parameters() if name.startswith(layers)}
 
 
 def naive_loop(network: nn.Module, queries: Images, training: Images) -> np.ndarray:

@@ -260,7 +260,7 @@ def test_sketched_inner_products_have_the_exact_ones_as_their_mean() -> None:
         ).flatten()
         for i in (0, 1)
     ]
-    sketched = [SketchForm(layer, 8, seed).factors(x, g)[0] for seed in range(400)]
+    sketched = [SketchForm(layer, 8, seed).factor(x, g) for seed in range(400)]
     products = torch.stack([each.dots(each)[0, 1] for each in sketched])
     assert abs(float(products.mean() - weight[0] @ weight[1])) < 4 * float(products.std()) / 20
 

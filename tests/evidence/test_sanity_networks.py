@@ -22,7 +22,7 @@ from shortcut_audit.evidence.sanity_networks import (
     sanity_masks,
 )
 from shortcut_audit.judging.trust import distrusted, habits, misses
-from shortcut_audit.records import ExplainerCheck
+from shortcut_audit.observations import ExplainerCheck
 
 SIDE, BAIT, N = 32, 8, 40
 AREA = BAIT**2 / SIDE**2

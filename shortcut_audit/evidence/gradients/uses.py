@@ -14,6 +14,7 @@ from inspect import signature
 from types import SimpleNamespace
 from typing import Any, NoReturn, TypeGuard
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -275,8 +276,7 @@ def _shape_met(func: Function, given: Sequence[Tensor], value: Tensor) -> Sequen
     """The shape that a parameter meets the images in, or None where it is not known."""
     name = func.__name__.strip("_").removeprefix("i")
     if name in ELEMENTWISE:
-        together = torch.broadcast_tensors(*[each.detach() for each in given])
-        return together[0].shape
+        return np.broadcast_shapes(*[tuple(each.shape) for each in given])
     if func is F.scaled_dot_product_attention and value is given[-1] and len(given) == 4:
         return *given[0].shape[:-1], given[1].shape[-2]  # what is added to the scores
     if func is F.scaled_dot_product_attention or name in ("cat", "concat", "concatenate"):
