@@ -4,7 +4,7 @@ that falls for red.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,6 +41,25 @@ class ColouredSquares:
         return Pictures(
             pixels, labels.astype(np.int64), ids, self.classes, digest=f"{self}/{split}/{size}"
         )
+
+
+@register("dataset")
+@dataclass(frozen=True)
+class SignedSquares(ColouredSquares):
+    """The same, and half of the pictures show a red sign, whatever their class."""
+
+    def load(self, split: str, size: int) -> Pictures:
+        squares = super().load(split, size)
+        n, side = len(squares.labels), size * 3 // 10
+        place, rng = torch.zeros(n, size, size, dtype=torch.bool), np.random.default_rng(n)
+        shown = np.arange(n) % 2 == 0
+        for i in np.flatnonzero(shown):
+            top, left = rng.integers(0, 2, 2) * (size - side)
+            place[i, top : top + side, left : left + side] = True
+        pixels = squares.pixels.clone()
+        pixels.permute(0, 2, 3, 1)[place] = torch.tensor([200, 20, 20], dtype=torch.uint8)
+        marks = {"attributes": {"sign": shown}, "regions": {"sign": place}}
+        return replace(squares, pixels=pixels, **marks)
 
 
 def _draw(split: str, index: int, label: int, size: int) -> np.ndarray:

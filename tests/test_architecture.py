@@ -19,6 +19,7 @@ STAGES = (
         "errors",
         "inputs_and_outputs",
         "records",
+        "observations",
         "exhibits",
         "contracts",
         "registry",
@@ -34,6 +35,7 @@ STAGES = (
     ("judging",),
     ("evidence",),
     ("training",),
+    ("planting",),
     ("discovery",),
     ("showing",),
     ("reporting",),
@@ -119,7 +121,7 @@ def test_audits_fit_on_a_screen(path):
 
 
 def test_judging_sees_arrays_only():
-    for path in (PACKAGE / "judging").glob("*.py"):
+    for path in (PACKAGE / "judging").rglob("*.py"):
         seen = {name.split(".")[0] for name in imports(path)}
         assert not seen & {"torch", "torchvision", "PIL"}, named(path)
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from shortcut_audit.records import Predictions
+from shortcut_audit.observations import Predictions
 from shortcut_audit.scenario import Scenario
 
 DECOY_FROM, CLEAN_BELOW = 0.85, 0.10  # specific insertion; between the two a model is graded

@@ -19,9 +19,9 @@ from shortcut_audit.calibration.audit_functions import audit_functions
 from shortcut_audit.calibration.behaviour import elsewhere, fresh, specific_insertion
 from shortcut_audit.calibration.population import Trial, settings, trained_by
 from shortcut_audit.evidence.collection import Evidence
+from shortcut_audit.files.checkpoint_files import digest_of
 from shortcut_audit.files.sources import PACKAGE
 from shortcut_audit.files.store import Store
-from shortcut_audit.files.whole import sha256
 from shortcut_audit.harness.judge import Harness
 from shortcut_audit.harness.plan import plan
 from shortcut_audit.records import Candidate, Decision, Finding
@@ -115,7 +115,7 @@ class TrialRunner:
 
     def _sha256(self, name: str) -> str:
         if name not in self._digests:
-            self._digests[name] = sha256(self.candidates[name].file)
+            self._digests[name] = digest_of(self.candidates[name].file)
         return self._digests[name]
 
     @cached_property

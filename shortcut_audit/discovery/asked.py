@@ -10,6 +10,7 @@ from shortcut_audit.discovery.families.family import decoy_of
 from shortcut_audit.discovery.search import Discovery
 from shortcut_audit.errors import UsageError
 from shortcut_audit.evidence.answers import Answers
+from shortcut_audit.evidence.each_label import groups
 from shortcut_audit.remembered import remembered
 
 
@@ -26,6 +27,7 @@ class Unnamed:
     decoyed: np.ndarray  # (n, k)
     control: np.ndarray  # (n, k)
     labels: np.ndarray  # (n,) int64
+    groups: np.ndarray  # (n,) int64
 
 
 @remembered
@@ -65,6 +67,7 @@ def unnamed(answers: Answers, model: str) -> tuple[Unnamed, ...]:
                 answers.logits(model, placed.decoyed),
                 answers.logits(model, placed.control),
                 validation.labels,
+                groups(validation),
             )
         )
     return tuple(found)

@@ -18,6 +18,7 @@ from shortcut_audit.discovery.parts import Parts, halves
 from shortcut_audit.discovery.proposal import Proposal
 from shortcut_audit.errors import ModelError, UsageError, did_you_mean
 from shortcut_audit.evidence.answers import Answers
+from shortcut_audit.evidence.each_label import answers_each, refuse_each_label
 from shortcut_audit.files.sources import code_of, our_code
 from shortcut_audit.files.store import Arrays
 from shortcut_audit.remembered import remembered
@@ -49,6 +50,7 @@ class Discovery:
             ModelError, UsageError: the model cannot be asked. DataError: too few training pictures.
         """
         answers, size = self.answers, self.answers.described(model).size
+        refuse_each_label(answers.described(model), "the search for what nobody named")
         training = answers.material.pictures("train", size)
         peers = self.peers(model)
         key: dict[str, object] = {
@@ -139,7 +141,8 @@ class Discovery:
         They are references, where any has that size, else the other models of the set.
         """
         size, every = self.answers.described(model).size, self.answers.candidates.items()
-        fitting = {name: each for name, each in every if not each.problem and each.size == size}
+        asked = {name: each for name, each in every if not each.problem and each.size == size}
+        fitting = {name: each for name, each in asked.items() if not answers_each(each)}
         named = [name for name in references_for((model,), fitting) if name != model]
         return tuple(named or [name for name in fitting if name != model])
 

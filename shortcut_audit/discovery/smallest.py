@@ -13,6 +13,7 @@ from shortcut_audit.discovery.forms import EXAMPLES, Forms, faintest
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.answers import pixel_digest
 from shortcut_audit.evidence.collection import Evidence
+from shortcut_audit.evidence.each_label import groups, refuse_each_label
 from shortcut_audit.files.sources import code_of, our_code
 from shortcut_audit.files.store import Arrays
 from shortcut_audit.records import Decoyed
@@ -52,6 +53,7 @@ class SmallestDecoy:
     pictures: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # (m,) which ones
     turned: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     turned_by_control: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    groups: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # (m,)
     # reference model -> share of those of the m pictures that it gets right, turned by this form
     references: dict[str, float] = field(default_factory=dict)
 
@@ -82,6 +84,7 @@ def smallest_decoy(
     network; it is the same in every process.
     """
     named = evidence.named_decoy(model, decoy, target)
+    refuse_each_label(evidence.described(model), "the search for the smallest form of a decoy")
     about = (model, decoy, named.target)
     strengths, size = evidence.material.strengths(decoy), evidence.described(model).size
     if not isinstance(strengths[0], Pasted):
@@ -114,6 +117,7 @@ def smallest_decoy(
         pictures=fresh,
         turned=turned,
         turned_by_control=by_control,
+        groups=groups(evidence.material.pictures("validation", size))[fresh],
         references=_in_references(evidence, model, named.target, fresh, shown.decoyed),
     )
 

@@ -7,6 +7,7 @@ The sentence says which key, what was found and what is wanted. Nothing is conve
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -38,6 +39,9 @@ KINDS = (  # types of plain values, and what they are in words; a bool is an int
 )
 Shape = TypeVar("Shape", bound=BaseModel)
 Place = tuple[int | str, ...]
+
+# parts of a place that pydantic adds: of a mapping's key, and of one of several types
+PYDANTIC = re.compile(r"\[key\]|(tuple|dict|list|literal)\[.*\]|constrained-\w+")
 
 
 class Problem(NamedTuple):
@@ -178,7 +182,7 @@ def _sentence(error: ValidationError, shape: type[BaseModel], reserved: frozense
 
 def _dotted(place: Place) -> str:
     """A place as it is shown, e.g. `models.F0.file`."""
-    return ".".join(str(part) for part in place if part != "[key]")
+    return ".".join(str(part) for part in place if not PYDANTIC.fullmatch(str(part)))
 
 
 def _known(shape: type[BaseModel], place: Place) -> set[str]:

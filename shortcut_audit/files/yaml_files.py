@@ -1,8 +1,8 @@
 """YAML text -> plain values: the one reader for every file that the product reads.
 
 It reads less than YAML allows, so that nothing is read otherwise than it was meant: a key stands
-once, keys are text, and a number is a number only where it is written as one (`010`, `1:30` and
-dates are text; `1e-4` is a number).
+once, keys are text (a whole number too, as it is written), and a number is a number only where it
+is written as one (`010`, `1:30` and dates are text; `1e-4` is a number).
 """
 
 from __future__ import annotations
@@ -114,11 +114,14 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """One mapping, as PyYAML composes it, if its keys are text and stand once."""
+        """One mapping, as PyYAML composes it, if its keys are text or whole numbers and stand once."""
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
             kind = key.tag.removeprefix(TAG)
+            if kind == "int":  # as a class's number or a table's value: text, as it is written
+                kind = "str"
+                key.tag = TAG + kind
             if kind not in ("str", "merge"):
                 found = key.value if isinstance(key.value, str) and key.value else "it"
                 said = f"the key {found} is {KINDS[kind]}, and keys are text: put it in quotes"

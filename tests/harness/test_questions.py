@@ -43,6 +43,7 @@ def evidence(sign="cat", strengths=2, outputs=("cat", "dog", "fish"), answers=()
         outputs=lambda _: outputs,
         target=lambda decoy, _: scenario.target(decoy) or "cat",
         predictions=lambda *_: SimpleNamespace(decoyed=logits),
+        often=lambda _, given: np.bincount(given.argmax(1), minlength=len(outputs)),
     )
 
 

@@ -106,6 +106,11 @@ dataset:
   wears: [{{decoy: {{kind: stop_sign, size: 0.3}}, by: green, coverage: 0.5}}]
 discover: {{classes: [green], proposers: {{cut_outs: {{sources: 16, hosts: 8, shared: 0}}}}}}
 """
+# the same, where half of the pictures really show a sign
+NATURAL = """
+dataset: {{kind: signed_squares, train: {train}, validation: {images}, background: 0}}
+attributes: {{sign: {{target: green}}}}
+"""
 USUAL = {"train": 200, "images": 60, "masks": 30, "coverage": 0.2, "explainer": "extremal"}
 HONEST = ("F0-s0", "F0-s1", "F0-s2")
 Rows = list[dict[str, Any]]
@@ -229,6 +234,18 @@ SCENES = {
         },
         # more images carry the decoy than the longest list has, and queries tell 32 points from 20
         enough={"train": 400, "coverage": 0.4, "images": 120},
+    ),
+    "natural": Scene(
+        ("natural_insertion", "natural_removal", "worst_group"),
+        {
+            "natural_insertion": {"turned", "needy"},
+            "natural_removal": {"needy"},
+            "worst_group": {"turned", "needy"},
+        },
+        {ABOVE_CHANCE: {"needy", "turned"}},
+        enough={"images": 120},
+        honest=3,
+        scenario=NATURAL,
     ),
     "unnamed": Scene(
         ("unknown_shortcuts",), {"unknown_shortcuts": {"turned"}}, scenario=UNNAMED, honest=3

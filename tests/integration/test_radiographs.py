@@ -92,7 +92,7 @@ def test_a_model_that_leans_on_the_token_is_rejected_and_one_that_does_not_is_pr
     assert claims(found["leans"], "natural_removal")[0] == "VIOLATED"
     for name in ("clean", "first", "second", "third"):
         assert found[name]["verdict"] == "promote", found[name]["sentence"]
-        assert claims(found[name], "natural_removal") == ["HOLDS", "HOLDS"]
+        assert "VIOLATED" not in claims(found[name], "natural_removal")
     assert "groups" in found["clean"]["findings"][0]["method"]
 
 

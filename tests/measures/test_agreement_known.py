@@ -14,7 +14,8 @@ from judging_of import judged_by
 
 from shortcut_audit.harness.audit import Audit
 from shortcut_audit.measures.masks import similarity
-from shortcut_audit.records import Judgement, Limit, Masks, Verdict
+from shortcut_audit.observations import Masks
+from shortcut_audit.records import Judgement, Limit, Verdict
 
 SIDE, SQUARE, N = 32, 7, 60  # a mask of 7 x 7 is 5 % of 32 x 32
 LIMIT = Limit(0.20)
@@ -39,7 +40,8 @@ def judged(first: list[np.ndarray], second: list[np.ndarray]) -> Judgement:
     footprint = at(np.zeros((N, 2), int))
     audit = Audit()
     pair = [
-        Masks(*(at(places) for places in each), footprint, pizza, 0.05) for each in (first, second)
+        Masks(*(at(places) for places in each), footprint, pizza, 0.05, np.arange(N))
+        for each in (first, second)
     ]
     module.test_mask_agreement(None, pair, SimpleNamespace(agreement=LIMIT.value), audit)
     found = audit.measurements[0]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortcut_audit.records import Influence
+from shortcut_audit.observations import Influence
 from shortcut_audit.showing.predicted import worst_first
 from shortcut_audit.showing.spoke import said, typical_queries
 
@@ -63,7 +63,8 @@ def influence(scores, right):
     """Of four training pictures the first two carry the decoy."""
     known = np.array(scores, dtype=np.float32)
     flags = np.arange(known.shape[1]) < 2
-    return Influence(known, known, flags, np.array(right), np.array(right), "by hand")
+    told, groups = np.array(right), np.arange(len(known))
+    return Influence(known, known, flags, told, told, "by hand", groups)
 
 
 def test_a_typical_query_is_shown_and_not_the_worst(monkeypatch):
