@@ -27,8 +27,9 @@ class Dataset(Protocol):
     """Where pictures come from.
 
     It may also have `class_counts(split) -> dict[class, count]`, which counts without opening a
-    picture, so that the header of a run can say how small an effect so many can show; and
-    `counts_once = True` in its class, where it makes sure itself that no picture counts twice.
+    picture, so that the header of a run can say how small an effect so many can show. In its class
+    it may say `counts_once = True`, where it makes sure itself that no picture counts twice, and
+    `frames = True`, where it honours every `InputSize`.
     """
 
     @property
@@ -38,8 +39,14 @@ class Dataset(Protocol):
     def load(self, split: str, size: int) -> Pictures:
         """The pictures of `train`, `validation` or `background`, size x size pixels.
 
+        Where its class says `frames`, the size may be an `InputSize`, and the pictures are framed
+        as that says; where it does not, the size is an int, and what a model sees is the middle of
+        the squares.
+
         Laws: the same pictures in the same order each time; `ids` survive a re-ordering of files;
         a file that cannot be read is named in `broken` and left out; `background` may be empty.
+        Where several classes may be on a picture, `shown` says which, and `labels` are -1. No group
+        is in two splits.
 
         Raises:
             DataError, UsageError: nothing can be read; says what was looked for, and where.
@@ -63,7 +70,11 @@ class Decoy(Protocol):
 
 
 class Architecture(Protocol):
-    """A source of networks: `NAME` of `torchvision:NAME`."""
+    """A source of networks: `NAME` of `torchvision:NAME`.
+
+    It may also have `own_names(network) -> dict[str, str]`: names of tensors as its library writes
+    them -> as the network calls them, where these differ.
+    """
 
     def names(self) -> list[str]:
         """What may stand behind the colon, sorted.
@@ -80,7 +91,19 @@ class Architecture(Protocol):
 
 
 class CheckpointFormat(Protocol):
-    """A kind of file. Law: reading never runs code that is in the file."""
+    """A kind of file. Law: reading never runs code that is in the file, unless it says so.
+
+    It may also have
+    `runs_code = True` in its class: reading runs what is in the file, which needs the user's trust;
+    `recognises(path) -> bool`: whether a file with such a name is one, where another format, or no
+        format at all, has the same suffix; it never raises;
+    `files(path) -> tuple[Path, ...]`: the other files in its folder that belong to the model, which
+        count in its digest; raises as `metadata` does;
+    `program(path) -> nn.Module`: the network itself, images (n, c, h, w) normalised -> logits or
+        what they are found in; then `metadata` says `arch: program:NAME`, NAME being the format's,
+        no architecture is asked for and `read` may be left out;
+    `words(path) -> dict`: what the file says beside `metadata`, to be held against the manifest.
+    """
 
     suffixes: ClassVar[tuple[str, ...]]  # such as (".pt", ".pth")
 

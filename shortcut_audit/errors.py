@@ -9,9 +9,11 @@ from difflib import get_close_matches
 
 OUT_OF_MEMORY = re.compile(
     r"out of memory|(can't|cannot|could not|unable to|failed to) (re)?allocate|"
-    r"not enough memory|bad_alloc|os error 12\b",
+    r"not enough memory|bad_alloc|alloc_failed|os error 12\b",
     re.IGNORECASE,
 )
+# after an assertion on the device each later call of the process fails, whichever model it asks
+OF_THE_ACCELERATOR = re.compile(r"(CUDA|HIP|cuDNN) error\b|CUBLAS_STATUS_|CUDNN_STATUS_")
 OF_THE_DISK = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -62,15 +64,29 @@ def did_you_mean(asked: str, known: Iterable[str]) -> str:
     return f"; there is {', '.join(known)}" if known else "; there is none"
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, the accelerator's or the processor's: less at a time may fit."""
+    return isinstance(error, MemoryError) or bool(OUT_OF_MEMORY.search(str(error)))
+
+
+def advice_on_room(error: Exception) -> str:
+    """`make room, or ` before other advice on what was not written; "" where room would not help.
+
+    An error without a number, as libraries raise them, may be of a full disk.
+    """
+    full = (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return "make room, or " if getattr(error, "errno", None) in full else ""
+
+
 def machine_fault(error: BaseException | None) -> MachineError | None:
     """The sentence for an exception that is the machine's fault; None where it is not.
 
-    Law: only errors of memory, disk and imports are the machine's.
+    Law: only errors of memory, disk, accelerator and imports are the machine's.
     """
     if error is None or isinstance(error, MachineError):
         return error
     said = " ".join(str(error).split())[:200]
-    if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(said):
+    if out_of_memory(error):
         return MachineError(
             f"this machine has too little memory ({said or type(error).__name__}): "
             "free some, or take a larger one"
@@ -79,6 +95,11 @@ def machine_fault(error: BaseException | None) -> MachineError | None:
         return MachineError(
             f"this machine's disk or file share failed ({said}): "
             "the same command goes on once it works"
+        )
+    if OF_THE_ACCELERATOR.search(said):
+        return MachineError(
+            f"this machine's accelerator failed ({said}): run it again; "
+            "where it fails each time, --audit-device cpu tells whether the model is at fault"
         )
     if isinstance(error, ImportError):
         return MachineError(

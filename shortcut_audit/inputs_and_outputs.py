@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Answers = Literal["softmax", "sigmoid", "labels"]
@@ -57,16 +57,19 @@ class InputSize(int):
     def parse(cls, text: str) -> InputSize:
         """The size that `str` has written so; raises ValueError for any other text."""
         found = _WRITTEN.fullmatch(text)
-        if found is None:
+        if found is None or found[5] not in (None, *get_args(Interpolation)):
             raise ValueError(f"'{text}' is no input size")
         height, width, resize, squash, interpolation = found.groups()
-        return cls(
+        size = cls(
             int(height),
             int(width or height),
             int(resize) if resize else None,
             bool(squash),
             interpolation or "bilinear",  # type: ignore[arg-type]
         )
+        if min(size.height, size.width) < 1:
+            raise ValueError(f"'{text}' is no input size")
+        return size
 
     @property
     def plain(self) -> bool:

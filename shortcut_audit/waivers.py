@@ -15,7 +15,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator, model_validator
 
 from shortcut_audit.errors import UsageError, did_you_mean
-from shortcut_audit.files.whole import canonical, sha256
+from shortcut_audit.files.checkpoint_files import digest_if_there
+from shortcut_audit.files.whole import canonical
 from shortcut_audit.records import ABOVE_CHANCE, Candidate, Finding, Verdict
 
 SOUGHT = "unknown_shortcuts"  # an audit whose findings are about what a search comes upon
@@ -195,8 +196,8 @@ def refuse_unknown(
 
 def _digests(candidates: Iterable[Candidate]) -> dict[str, str]:
     """SHA-256 -> model, of the checkpoints that are there."""
-    files = {each.name: each.file for each in candidates if each.file.is_file()}
-    return {sha256(file): name for name, file in files.items()}
+    found = {each.name: digest_if_there(each.file) for each in candidates}
+    return {digest: name for name, digest in found.items() if digest}
 
 
 def _model(

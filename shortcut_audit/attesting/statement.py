@@ -46,6 +46,7 @@ class Attested:
     time: str  # when the run was made, as 2027-01-31T12:00:00Z
     version: str  # of this package, in that run
     configuration: tuple[Descriptor, ...]
+    files: tuple[str, ...] = ()  # of a model in several files: then `sha256` is in-toto's dirHash
 
 
 def read(model: str, document: Mapping[str, Any]) -> Attested:
@@ -66,6 +67,7 @@ def read(model: str, document: Mapping[str, Any]) -> Attested:
         time=made.strftime("%Y-%m-%dT%H:%M:%SZ"),
         version=provenance["packages"]["shortcut-audit"],
         configuration=tuple(_configuration(document)),
+        files=tuple(row.get("read_as", {}).get("files", ())),
     )
 
 
@@ -78,9 +80,9 @@ def _configuration(document: Mapping[str, Any]) -> Iterator[Descriptor]:
         yield descriptor(f"data/{name}", digest)
 
 
-def descriptor(name: str, sha256: str) -> Descriptor:
+def descriptor(name: str, digest: str, algorithm: str = "sha256") -> Descriptor:
     """A resource as in-toto describes it, by name and digest."""
-    return {"name": name, "digest": {"sha256": sha256}}
+    return {"name": name, "digest": {algorithm: digest}}
 
 
 def test_result(attested: Attested) -> dict[str, Any]:
@@ -128,10 +130,13 @@ def verification_result(attested: Attested) -> dict[str, Any]:
 
 
 def _statement(attested: Attested, kind: str, predicate: Mapping[str, Any]) -> dict[str, Any]:
-    subject = descriptor(attested.file, attested.sha256)
+    named = {"model": attested.model}
+    if attested.files:
+        named["files"] = "\n".join(attested.files)
+    subject = descriptor(attested.file, attested.sha256, "dirHash" if attested.files else "sha256")
     return {
         "_type": STATEMENT,
-        "subject": [{**subject, "annotations": {"model": attested.model}}],
+        "subject": [{**subject, "annotations": named}],
         "predicateType": kind,
         "predicate": dict(predicate),
     }

@@ -16,6 +16,7 @@ ORDER = (  # in which `--help` lists them: as a newcomer needs them
     "decoys",
     "audits",
     "discover",
+    "plant",
     "gate",
     "report",
     "attest",

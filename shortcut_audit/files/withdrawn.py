@@ -30,10 +30,7 @@ class Withdrawn:
         try:
             os.replace(file, aside)
         except OSError as error:
-            self.problem = (
-                f"cannot take away '{file}' of the run before ({error.strerror}): "
-                "make its folder writable, or name another with --audit-reports"
-            )
+            self._not_taken(file, error)
         else:
             self._moved.append(file)
 
@@ -48,7 +45,16 @@ class Withdrawn:
 
     def drop(self) -> None:
         """Removes every file for a run of ours, and what a killed run had put aside as well."""
-        for aside in self._asides.values():
-            if aside.parent.is_dir():
-                aside.unlink(missing_ok=True)
+        for file, aside in self._asides.items():
+            if os.path.lexists(aside):
+                try:
+                    aside.unlink()
+                except OSError as error:
+                    self._not_taken(file, error)
         self._moved = []
+
+    def _not_taken(self, file: Path, error: OSError) -> None:
+        self.problem = (
+            f"cannot take away '{file}' of the run before ({error.strerror}): "
+            "make its folder writable, or name another with --audit-reports"
+        )

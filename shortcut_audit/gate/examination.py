@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from shortcut_audit.errors import UsageError, did_you_mean
-from shortcut_audit.files.whole import sha256
+from shortcut_audit.files.checkpoint_files import (
+    digest_of,
+    files_of,
+    is_checkpoint,
+    weights_in,
+)
 from shortcut_audit.gate.comparisons import Asked, Document, decided_otherwise, other_than_asked
 from shortcut_audit.gate.reading import read_now, read_otherwise
 from shortcut_audit.promotion import PROMOTED, contradiction, excused
@@ -78,7 +83,7 @@ def examine(verdict: Path, asked: Asked, now: date | None = None) -> Examined:
             "(its run did not audit that model)"
         )
     row = models[asked.model]
-    file = asked.file or Path(row["file"])
+    file = weights_in(asked.file or Path(row["file"]))
     if not file.is_file():
         raise UsageError(f"the checkpoint '{file}' is not there; name it with --file")
     refusals = [
@@ -134,8 +139,8 @@ def _refusals(row: Mapping[str, Any], file: Path, model: str, now: date) -> Iter
     The file is the one that was audited, is read as it was, and nothing contradicts the verdict;
     and waivers that it hangs on hold today.
     """
-    if sha256(file) != row["sha256"]:
-        yield f"'{file}' is not the checkpoint that was audited as {model} (its SHA-256 differs)"
+    if digest_of(file) != row["sha256"]:
+        yield f"'{file}' is not the checkpoint that was audited as {model} ({_differs(file)})"
         return
     audited = row.get("read_as")
     if audited is not None and not isinstance(audited, dict):
@@ -145,6 +150,14 @@ def _refusals(row: Mapping[str, Any], file: Path, model: str, now: date) -> Iter
         yield from read_otherwise(audited, file, model)
     if "findings" in row:
         yield from _of_findings(row, now)
+
+
+def _differs(file: Path) -> str:
+    """That the digest is another one, and of which files it is where they are several."""
+    own = files_of(file) if is_checkpoint(file) else (file,)
+    if len(own) == 1:
+        return "its SHA-256 differs"
+    return f"the SHA-256 over {', '.join(sorted(each.name for each in own))} differs"
 
 
 def _of_findings(row: Mapping[str, Any], now: date) -> Iterator[str]:

@@ -9,6 +9,7 @@ runs it, and turns what it measured into findings, which travel on the test's re
       < recorder, screen    findings are written down as they come, the report at the end; what the
                             terminal shows
       < running             whether this is a run of ours
+      < by_model            which worker of xdist runs which tests
       < collecting          tests -> cases
       < fixtures, outcomes  what an audit is given, and what becomes of it
 """

@@ -5,13 +5,13 @@ With xdist the tests of one model go to one worker.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shortcut_audit.harness.course.work import Planned, as_given, in_words
+from shortcut_audit.harness.course.work import Planned, in_words
 from shortcut_audit.harness.plan import CASE, audit_name
 from shortcut_audit.harness.run import Run
 from shortcut_audit.plugin.recorder import Recorder
@@ -124,7 +124,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     header = run.header().splitlines() if asked is not None and asked.by_ini else []
     audits = [item for item in items if case_of(item) is not None]
     nodeids = [item.nodeid for item in audits]
-    said = [*header, in_words(nodeids, run.model_of, list(run.scenario.decoys))]
+    said = [*header, in_words(nodeids, run.model_of, run.scenario.named)]
     if hint := misspelt(run.scenario, map(_audit_of, audits)):
         said.append(f"'blocking' names an audit that is not here, so that nobody can pass{hint}")
     return said
@@ -157,32 +157,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     asked = config.stash.get(ASKED, None)
     if RUN not in config.stash or (asked and asked.by_ini and config.getoption("dist") != "load"):
         return None
-    from xdist.scheduler import LoadScopeScheduling
+    from shortcut_audit.plugin.by_model import ByModel
 
-    class ByModel(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            return config.stash[RUN].model_of(as_given(nodeid))
-
-        def remove_node(self, node: Any) -> str | None:
-            """Does not try a test again that killed its worker.
-
-            xdist's own scheduler gives it to the next worker, which it kills as well.
-            """
-            units = self.assigned_work.get(node, {}).values()
-            killer = _first_not_done(units)
-            for unit in units:
-                if killer in unit:
-                    unit[killer] = True
-            rest: str | None = super().remove_node(node)
-            return killer or rest
-
-    return ByModel(config, log)
-
-
-def _first_not_done(units: Iterable[Mapping[str, bool]]) -> str | None:
-    """The first test that has not ended, of units of node id -> whether it has; None: all have."""
-    for unit in units:
-        for nodeid, done in unit.items():
-            if not done:
-                return nodeid
-    return None
+    return ByModel(config, log, config.stash[RUN].model_of)

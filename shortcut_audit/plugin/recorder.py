@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ import pytest
 
 from shortcut_audit import errors
 from shortcut_audit.files.withdrawn import Withdrawn
+from shortcut_audit.harness.course.work import as_given
+from shortcut_audit.harness.plan import killed
 from shortcut_audit.harness.run import Run
 from shortcut_audit.reporting.conclusion import left_out, not_written, report_files
+from shortcut_audit.reporting.record import as_row
 
 # how pytest and xdist begin what they say of -x and --maxfail
 STOPPED_ON_REQUEST = "stopping after"
@@ -107,6 +111,14 @@ class Recorder:
     def pytest_testnodedown(self, node: Any) -> None:
         """Takes what a worker of xdist handed over when it ended."""
         self.run.take_over(getattr(node, "workeroutput", {}))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
+        """Has the report of a test that killed its worker of xdist say so of its model."""
+        finding = killed(self.run.scenario, self.run.candidates, as_given(crashitem))
+        if finding is not None:
+            report.findings = [as_row(replace(finding, case=crashitem))]
+            report.longrepr, report.audit_begins = finding.claim, False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -107,7 +107,7 @@ class Screen:
         """Says before xdist's first test what is asked: its controller collects nothing."""
         if self.nodeids and not self._asked:
             self._asked = True
-            said = in_words(self.nodeids, self.run.model_of, list(self.run.scenario.decoys))
+            said = in_words(self.nodeids, self.run.model_of, self.run.scenario.named)
             if said and self.reporter.verbosity >= 0:
                 self._add_line(said)
         return (yield from self._around())

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit.files.whole import sha256
+from shortcut_audit.files.checkpoint_files import digest_if_there
 from shortcut_audit.promotion import PROMOTED, decide, open_findings
 from shortcut_audit.records import (
     ABOVE_CHANCE,
@@ -24,7 +24,13 @@ from shortcut_audit.records import (
     Verdict,
 )
 from shortcut_audit.scenario import Scenario
+from shortcut_audit.subjects.checkpoints.predictions import ARCH as OF_ANSWERS
 from shortcut_audit.subjects.manifest.descriptions import read_as
+
+ON_TRUST = (
+    "; its answers to planted pictures were audited, and not the model that gave them: "
+    "whoever sent them answers for their being its own"
+)
 
 
 def assemble(
@@ -71,10 +77,12 @@ def model_report(
     Law: nobody is promoted whose file is not, at the end, the one and only one that was audited.
     """
     decision, sentence = decide(candidate.name, findings, scenario)
-    now = sha256(candidate.file) if candidate.file.is_file() else None
+    now = digest_if_there(candidate.file)
     audited = sorted(set(digests).union(*(each.sha256 for each in findings)))
     if audited and audited != [now] and decision in PROMOTED:
         decision, sentence = Decision.UNDECIDED, _changed(candidate, audited, now)
+    if candidate.arch == OF_ANSWERS and decision in PROMOTED:
+        sentence += ON_TRUST
     return ModelReport(
         decision,
         sentence,

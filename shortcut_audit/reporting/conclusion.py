@@ -10,6 +10,7 @@ from typing import Any
 
 from shortcut_audit import registry
 from shortcut_audit.contracts import Reporter
+from shortcut_audit.errors import advice_on_room
 from shortcut_audit.promotion import open_findings
 from shortcut_audit.records import Decision, Report
 
@@ -63,8 +64,11 @@ def report_files(reports: Path) -> list[Path]:
 
 
 def left_out(report: Report) -> dict[str, str]:
-    """Undecided models that no test of their own stops: name -> the sentence that says why."""
-    if not report.models:
+    """Undecided models that no test of their own stops: name -> the sentence that says why.
+
+    Of an interrupted run without a finding that is nothing: why it was is what there is to say.
+    """
+    if not report.models and report.finished:
         return {
             "audit": "nothing was audited by an audit of one model: "
             "a run without a finding is a failed gate"
@@ -94,7 +98,7 @@ def not_written(error: OSError, where: Path) -> str:
     """What was to be written, and what kept it from being."""
     return (
         f"cannot write '{error.filename2 or error.filename or where}' ({error.strerror or error}): "
-        "make room, or name another --audit-reports"
+        f"{advice_on_room(error)}name another --audit-reports"
     )
 
 

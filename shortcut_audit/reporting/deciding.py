@@ -148,10 +148,10 @@ def headline(report: Report) -> str:
 
     Law: it says that all may be promoted, and no "but", exactly where the exit code is 0.
     """
-    if not report.models:
-        return "Nothing was audited, so that nobody may be promoted"
     if not report.finished:
         return "The run did not come to its end, so that nobody may be promoted"
+    if not report.models:
+        return "Nothing was audited, so that nobody may be promoted"
     held = [item for item in ordered(report) if item[1].decision not in PROMOTED]
     if not held:
         return _all_promoted(report)

@@ -6,12 +6,14 @@ It may be stopped at any time; what is finished is kept.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tqdm import tqdm
 
 from shortcut_audit.discovery.asked import discovery_of
+from shortcut_audit.errors import ModelError, ShortcutAuditError, UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.files.store import Store
 from shortcut_audit.progress import Progress, shown_as_lines
@@ -37,12 +39,17 @@ def discover(
         DataError: the data set has no training pictures, or too few.
     """
     candidates = read_candidates(models)
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
     store, on = Store(out / "evidence"), str(chosen_device(device))
     evidence = Evidence(scenario, candidates, store, on, trust_code)
+    with _made(out):
+        return _discovered(evidence, out)
+
+
+def _discovered(evidence: Evidence, out: Path) -> tuple[Revealed, list[Path]]:
     with progress_bar(len(discovery_of(evidence).searched()), "model", progress=True) as bar:
         evidence.progress = _spoken(shown_as_lines(bar.set_postfix_str))
+        for line in _not_asked(evidence):
+            tqdm.write(line, file=sys.stderr)
 
         def searched(model: str) -> None:
             bar.update()
@@ -51,9 +58,33 @@ def discover(
         revealed = reveal(evidence, searched)
         with writing(out):
             written = [write_gallery(revealed, evidence, out)]
-            written += write_scenario(revealed, scenario, out)
+            written += write_scenario(revealed, evidence.scenario, out)
             written.append(write_record(revealed, out))
     return revealed, written
+
+
+@contextmanager
+def _made(out: Path) -> Iterator[None]:
+    """The folder is there before anything is searched; where that fails, none is left empty."""
+    new = [folder for folder in (out, *out.parents) if not folder.exists()]
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except ShortcutAuditError:
+        for folder in new:
+            with suppress(OSError):  # something is kept in it
+                folder.rmdir()
+        raise
+
+
+def _not_asked(evidence: Evidence) -> Iterator[str]:
+    """A line for each model that cannot be loaded: a search may take hours, and goes on without."""
+    for model in evidence.candidates:
+        try:
+            evidence.subject(model)
+        except (ModelError, UsageError) as error:
+            yield f"not asked: {error}"
 
 
 def _spoken(shown: Progress) -> Progress:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shortcut_audit.errors import UsageError
+from shortcut_audit.files.checkpoint_files import suffixes
 from shortcut_audit.files.sources import shipped_audits
 from shortcut_audit.files.whole import printable, replacing
 from shortcut_audit.records import Candidate
@@ -26,7 +27,7 @@ from shortcut_audit.starting.found import (
     loose_pictures,
 )
 from shortcut_audit.starting.manifest import FILL_IN, manifest_text
-from shortcut_audit.subjects.manifest.candidates import formats, read_candidates
+from shortcut_audit.subjects.manifest.candidates import read_candidates
 from shortcut_audit.subjects.manifest.file import MANIFEST
 
 SCENARIO, AUDITS, REPORTS = "scenario.yaml", "audits", "reports"
@@ -91,7 +92,7 @@ def _no_classes(folder: Path, loose: Path | None) -> str:
 def _about(ground: Ground) -> Iterator[str]:
     """What was found, and what is lacking."""
     if ground.models is None:
-        kinds = ", ".join(sorted(formats()))
+        kinds = ", ".join(suffixes())
         yield (
             f"checkpoints: none in '{printable(ground.folder)}' ({kinds}): put them into a folder "
             "there and run this command again, or say where they are with --models FOLDER"

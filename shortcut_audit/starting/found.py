@@ -10,8 +10,8 @@ from pathlib import Path
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
+from shortcut_audit.files.checkpoint_files import is_checkpoint
 from shortcut_audit.files.whole import below, printable
-from shortcut_audit.subjects.manifest.candidates import formats
 from shortcut_audit.subjects.pictures.folders import SUFFIXES
 
 TRAINING = ("train", "training")
@@ -72,10 +72,9 @@ def folder_of_checkpoints(folder: Path, files: Iterable[Path]) -> Path | None:
     Raises:
         UsageError: there are several; names them.
     """
-    known = formats()
     held: dict[Path, list[Path]] = defaultdict(list)
     for file in files:
-        if file.suffix.lower() in known:
+        if is_checkpoint(file):
             own = file.relative_to(folder).parts[:-1]
             held[folder / own[0] if own else folder].append(file.parent)
     if not held:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from shortcut_audit.errors import ShortcutAuditError
+from shortcut_audit.files.checkpoint_files import format_of
 from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.starting.fitting import Fit, fitting
 from shortcut_audit.starting.found import PictureFolders
@@ -24,10 +25,9 @@ from shortcut_audit.starting.reading import (
     read_with,
     sizes_of,
 )
-from shortcut_audit.starting.said import said_classes
+from shortcut_audit.starting.said import said_classes, said_outputs
 from shortcut_audit.starting.trial import Sample
 from shortcut_audit.subjects.loading.subject import trial_images
-from shortcut_audit.subjects.manifest.candidates import format_of
 from shortcut_audit.subjects.manifest.own_words import Words, hub_words
 
 OWN = (
@@ -69,8 +69,10 @@ def _guess(
     known = replace(candidate, problem=None, broken=False)
     try:
         form = format_of(known.file)
-        tensors = form.read(known.file)
         words = _merged([form.words(known.file), *hub_words(known.file)])
+        if hasattr(form, "program"):  # nothing in a file is run here
+            return _unread(known, pictures, "")
+        tensors = form.read(known.file)
     except ShortcutAuditError as error:
         return replace(_unread(known, pictures, "what it is, if it is a model"), note=str(error))
     known, normalised = as_said(known, words)
@@ -91,7 +93,8 @@ def _identified(
     pictures: PictureFolders | None,
 ) -> Guess:
     """The guess with an architecture and classes, as far as there are any."""
-    fit, said = _fit(known, tensors)
+    outputs = said_outputs(words) if known.arch else 0
+    fit, said = ((known.arch, outputs), "") if outputs else _fit(known, tensors)
     if fit is None:
         return _unread(known, pictures, said)
     guessed = {} if known.arch else {"arch": said}
@@ -115,7 +118,7 @@ def _unread(known: Candidate, pictures: PictureFolders | None, arch: str) -> Gue
 
     `arch` says what must be filled in for the architecture.
     """
-    guessed, to_fill = {}, {"arch": arch}
+    guessed, to_fill = {}, {} if known.arch else {"arch": arch}
     if not known.size:
         guessed["size"] = "what most people train with"
     if not known.classes and pictures is not None:

@@ -9,10 +9,19 @@ from textwrap import indent
 from typing import Any
 
 from shortcut_audit.files.yaml_files import dumped
+from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.starting.guessing import Guess
 
 FILL_IN = "FILL_IN"  # where something must be written before an audit can run
-KEYS = ("arch", "arch_options", "classes", "size", "mean", "std")
+OF_THE_INPUT = ("size", "resize", "squash", "interpolation", "channels", "mean", "std")
+KEYS = ("arch", "arch_options", "classes", "head", *OF_THE_INPUT)
+# what is written of every model as soon as one has another value, and else of none
+USUAL = {
+    "squash": False,
+    "interpolation": "bilinear",
+    "channels": 3,
+    "head": {"answers": "softmax"},
+}
 
 
 def manifest_text(folder: Path, guesses: Sequence[Guess]) -> str:
@@ -22,7 +31,8 @@ def manifest_text(folder: Path, guesses: Sequence[Guess]) -> str:
     what differs from that.
     """
     first = min(guesses, key=lambda guess: len(guess.to_fill))
-    top = _described(first)
+    unusual = _unusual(guesses)
+    top = _described(first, unusual)
     lines = [
         "# How the checkpoints in this folder are read; written by `shortcut-audit init`.",
         "# A key that stands in a model's own entry goes before the one at the top.",
@@ -31,9 +41,32 @@ def manifest_text(folder: Path, guesses: Sequence[Guess]) -> str:
         "models:",
     ]
     for guess in guesses:
-        own = {key: value for key, value in _described(guess).items() if value != top.get(key)}
+        described = _described(guess, unusual)
+        own = {key: value for key, value in described.items() if value != top.get(key)}
         lines += _entry(folder, guess, own)
     return "\n".join(lines) + "\n"
+
+
+def _unusual(guesses: Iterable[Guess]) -> set[str]:
+    """The keys of USUAL, and `resize`, of which some model has another value."""
+    found = set()
+    for guess in guesses:
+        size, said = InputSize.of(guess.candidate.size), _framing(guess)
+        found |= {key for key, usual in USUAL.items() if said[key] != usual}
+        found |= {"resize"} if size.resize != int(size) else set()
+    return found
+
+
+def _framing(guess: Guess) -> dict[str, Any]:
+    """How pictures are brought to the input, and what the outputs mean."""
+    model, size = guess.candidate, InputSize.of(guess.candidate.size)
+    return {
+        "resize": size.resize,
+        "squash": size.squash,
+        "interpolation": size.interpolation,
+        "channels": model.channels,
+        "head": {"answers": model.head.answers},
+    }
 
 
 def commented(key: str, value: Any, comment: str = "") -> str:
@@ -50,19 +83,20 @@ def _plain_text(value: Any) -> str:
     return dumped(value).removesuffix("...\n").rstrip("\n")
 
 
-def _described(guess: Guess) -> dict[str, Any]:
-    """Key -> value, as far as known or to be filled in."""
-    model = guess.candidate
+def _described(guess: Guess, unusual: set[str]) -> dict[str, Any]:
+    """Key -> value, as far as known or to be filled in; of the usual values those named."""
+    model, size = guess.candidate, InputSize.of(guess.candidate.size)
     said: dict[str, Any] = {
         "arch": model.arch,
         "arch_options": {name: _plain(value) for name, value in model.arch_options},
         "classes": list(model.classes),
-        "size": model.size,
+        "size": int(size) if size.height == size.width else [size.height, size.width],
         "mean": list(model.mean) if model.size else None,
         "std": list(model.std) if model.size else None,
     }
     said |= {key: [FILL_IN] if key == "classes" else FILL_IN for key in guess.to_fill}
-    return {key: value for key, value in said.items() if value}
+    known = {key: value for key, value in said.items() if value}
+    return known | {key: value for key, value in _framing(guess).items() if key in unusual}
 
 
 def _plain(value: Any) -> Any:
@@ -77,7 +111,7 @@ def _lines(guess: Guess, values: dict[str, Any], keys: Iterable[str]) -> list[st
     for key in keys:
         if key in values:
             line = commented(key, values[key], _comment(guess, key))
-            if key in ("size", "mean", "std"):
+            if key in OF_THE_INPUT:
                 inside.append(indent(line, "  "))
             else:
                 lines.append(line)

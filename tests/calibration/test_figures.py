@@ -20,7 +20,8 @@ from shortcut_audit.calibration.page import page, write
 from shortcut_audit.calibration.population import Trial
 from shortcut_audit.calibration.rates import alarms, auroc, found_among, once
 from shortcut_audit.calibration.trials import Outcome, as_line, from_line
-from shortcut_audit.records import Decision, Predictions, Verdict
+from shortcut_audit.observations import Predictions
+from shortcut_audit.records import Decision, Verdict
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.training.plan import Job
 
@@ -221,7 +222,8 @@ def test_specific_insertion_is_that_of_the_other_classes_less_the_controls():
     decoyed = np.stack([to_zero, to_zero, to_zero, to_zero, to_one])
     control = np.stack([to_one, to_zero, to_one, to_one, to_one])
     nothing = np.zeros((0, 2))
-    seen = Predictions(decoyed, decoyed, control, nothing, nothing, np.array([0, 1, 1, 1, 1]))
+    labels, alone = np.array([0, 1, 1, 1, 1]), np.zeros(0, np.int64)
+    seen = Predictions(decoyed, decoyed, control, nothing, nothing, labels, np.arange(5), alone)
     assert specific_insertion(seen, 0) == pytest.approx(3 / 4 - 1 / 4)
 
 

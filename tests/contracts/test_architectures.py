@@ -12,16 +12,18 @@ import torch
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
+from shortcut_audit.subjects.loading.heads import logits_among
 from shortcut_audit.subjects.loading.networks import build_architecture
 
 # of a source of thousands; of any other, its first
-SMALL = {"timm": "resnet10t", "torchvision": "squeezenet1_1"}
+SMALL = {"timm": "resnet10t", "torchvision": "squeezenet1_1", "transformers": "mobilenet_v1"}
 
 
-@pytest.fixture(params=registry.names("architecture"))
+# the source `program` builds nothing: its networks are the files themselves
+@pytest.fixture(params=[name for name in registry.names("architecture") if name != "program"])
 def source(request: pytest.FixtureRequest) -> str:
-    if request.param == "timm":
-        pytest.importorskip("timm")
+    if request.param in ("timm", "transformers"):
+        pytest.importorskip(request.param)
     return str(request.param)
 
 
@@ -49,7 +51,7 @@ def test_names_are_sorted_and_stand_there_once(source: str) -> None:
 def test_a_network_gives_one_logit_for_each_class(source: str, classes: int) -> None:
     network = build_architecture(f"{source}:{name_of(source)}", classes).eval()
     with torch.inference_mode():
-        logits = network(torch.zeros(3, 3, 64, 64))
+        logits = logits_among(network(torch.zeros(3, 3, 64, 64)), None, classes)
     assert logits.shape == (3, classes)
     assert torch.isfinite(logits).all()
 

@@ -68,7 +68,8 @@ def checked(pictures: Versions, explain) -> ExplainerCheck:
         mask_of_area(torch.from_numpy(found[name]), AREA).numpy()
         for name in ("planted", "randomised")
     ]
-    return ExplainerCheck(*shown, known=found["known"], footprint=here.footprint.numpy())
+    footprint, groups = here.footprint.numpy(), np.arange(len(here.footprint))
+    return ExplainerCheck(*shown, found["known"], footprint, groups)
 
 
 def test_the_planted_network_sees_the_decoy_on_pictures_that_it_never_saw(pictures):
@@ -135,6 +136,7 @@ def test_a_copy_that_is_right_too_seldom_is_named_and_not_the_explainer():
         found,
         known=np.array([True, False, False, False, False]),
         footprint=np.eye(4, dtype=bool)[None].repeat(5, 0),
+        groups=np.arange(5),
     )
     assert distrusted(check, LIMIT) == (
         "the copy of this model that was to see nothing but the decoy is right about 1 of 5 images, too few to tell"
@@ -143,7 +145,7 @@ def test_a_copy_that_is_right_too_seldom_is_named_and_not_the_explainer():
 
 def test_a_network_that_cannot_be_planted_says_nothing():
     here = np.zeros((5, 4, 4), bool)
-    check = ExplainerCheck(here, here, known=np.zeros(5, bool), footprint=here)
+    check = ExplainerCheck(here, here, np.zeros(5, bool), here, np.arange(5))
     assert np.isnan(misses(check)).all()
     assert (
         distrusted(check, LIMIT)

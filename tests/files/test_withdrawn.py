@@ -49,3 +49,18 @@ def test_a_folder_that_is_not_there(tmp_path):
     old = Withdrawn([tmp_path / "gone/verdict.json"])
     old.drop()
     assert not old.problem
+
+
+def test_what_cannot_be_taken_away_is_a_sentence(files, monkeypatch):
+    """As on a disk that is only read: an old verdict stays, and may not be taken for a new one."""
+
+    def refuse(*_arguments, **_named):
+        raise OSError(30, "Read-only file system")
+
+    old = Withdrawn(files)
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    old.drop()
+    assert old.problem.startswith(f"cannot take away '{files[0]}' of the run before (Read-only")
+    nothing = Withdrawn([files[1]])
+    nothing.drop()
+    assert not nothing.problem, "what is not there is no trouble"

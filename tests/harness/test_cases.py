@@ -15,6 +15,7 @@ from shortcut_audit.harness.kinds import role_of
 from shortcut_audit.harness.plan import (
     CASE,
     audit_name,
+    killed,
     not_compared,
     not_measured,
     plan,
@@ -179,6 +180,30 @@ def test_a_broken_checkpoint_is_rejected_and_nobody_for_what_else_broke(error, v
     assert (found.audit, found.subjects, found.decoy) == ("mine", ("m",), "tag")
     assert found.blocking is False
     assert not_measured(SCENARIO, Case(("m",)), "decoy_insertion", error).blocking
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "subjects", "decoy"),
+    [
+        ("a.py::test_decoy_insertion[b-stop_sign]", ("b",), "stop_sign"),
+        ("a.py::test_rashomon_membership[a-b]", ("a-b",), None),
+        ("a.py::test_influence_precision[50-c-stop_sign]", ("c",), "stop_sign"),
+        ("a.py::test_mask_agreement[a+c-stop_sign]", ("a", "c"), "stop_sign"),
+    ],
+)
+def test_a_test_whose_process_was_killed_leaves_its_model_undecided(nodeid, subjects, decoy):
+    models = [
+        Candidate(name, Path(name), size=32, reference=name == "a")
+        for name in ("a", "b", "c", "a-b")
+    ]
+    scenario = Scenario(dataset={"kind": "demo"}, decoys={"stop_sign": {"target": "cat"}})
+    finding = killed(scenario, models, nodeid)
+    assert finding is not None
+    assert (finding.subjects, finding.decoy) == (subjects, decoy)
+    assert finding.error
+    assert finding.verdict is Verdict.UNDECIDED
+    assert "was killed, for want of memory or by a crash: run it again" in finding.claim
+    assert killed(scenario, models, "a.py::test_of_the_users_own") is None
 
 
 def test_an_audits_name_has_what_else_it_is_asked_for():

@@ -207,6 +207,10 @@ PAIR = finding_of("mask_agreement", ("a", "b"), "stop_sign", Verdict.VIOLATED, T
         ),
         (run(1), "Nothing was audited, so that nobody may be promoted"),
         (
+            replace(run(2), finished=False),
+            "The run did not come to its end, so that nobody may be promoted",
+        ),
+        (
             replace(nobody(run(2, a=HELD), "it was killed"), finished=False),
             "The run did not come to its end, so that nobody may be promoted",
         ),

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from searched_folder import FALLS, HONEST, write_folder
 from searched_squares import RED
 
@@ -117,7 +118,9 @@ def test_a_broken_model_is_named_and_the_others_are_searched(asked, capsys):
     command = asked({**HONEST, **FALLS})
     Path("models/F0-s2.safetensors").write_bytes(b"no model")
     assert main(command) == 1
-    assert "not asked: F0-s2" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "not asked: F0-s2" in said.out
+    assert said.err.index("not asked: F0-s2") < said.err.index("searched: F100-s0"), "said at once"
     assert "F0-s2" not in found()["things"][0]["models"]
 
 
@@ -153,7 +156,15 @@ def test_a_mistake_is_one_sentence_and_nothing_is_written(asked, capsys, more, w
     said = capsys.readouterr().err
     assert words in said
     assert len(said.splitlines()) == 1
-    assert not Path("found/discovered.html").exists()
+    assert not Path("found").exists(), "no folder is left empty"
+
+
+def test_a_folder_that_cannot_be_made_is_no_matter_of_room(asked, capsys):
+    Path("file").write_text("")
+    assert main([*asked(FALLS), "--out", "file/in/it"]) == 4
+    said = capsys.readouterr().err
+    assert "cannot write 'file/in/it': Not a directory; choose another --out" in said
+    assert "room" not in said
 
 
 def test_too_few_training_pictures_are_counted(asked, capsys):
@@ -167,6 +178,7 @@ def test_no_training_pictures_at_all_is_one_sentence(asked, capsys, tmp_path):
     command = asked(HONEST)
     for name in ("green", "blue", "yellow"):
         (tmp_path / "val" / name).mkdir(parents=True)
+        Image.new("RGB", (32, 32), name).save(tmp_path / "val" / name / "1.png")
     (tmp_path / "scenario.yaml").write_text("dataset: {kind: image_folder, validation: val}\n")
     assert main(command) == 4
     assert "names no train folder" in capsys.readouterr().err

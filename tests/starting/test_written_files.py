@@ -12,6 +12,7 @@ import yaml
 from folders import draw_classes, save_small
 
 from shortcut_audit.cli import main
+from shortcut_audit.files.checkpoint_files import suffixes
 from shortcut_audit.files.sources import shipped_audits
 from shortcut_audit.starting import fitting as fitting_module
 from shortcut_audit.starting.manifest import FILL_IN
@@ -121,7 +122,7 @@ def test_the_audits_are_this_versions(folder, init):
 def test_in_an_empty_folder_it_says_what_to_put_there(folder, init):
     code, said = init()
     assert code == 0
-    assert "checkpoints: none in '.' (.bin, .ckpt, .pt, .pth, .safetensors)" in said
+    assert f"checkpoints: none in '.' ({', '.join(suffixes())})" in said
     assert "'.' holds no picture: put them into FOLDER/train/CLASS" in said
     assert "run this command again" in said
     assert commands(said) == []

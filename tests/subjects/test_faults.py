@@ -153,7 +153,7 @@ def test_the_fault_is_where_it_belongs(
     ids=["memory", "allocator", "disk", "import"],
 )
 @pytest.mark.parametrize(
-    "where", ["sha256", "build_architecture", "fill", "check_answers", "Normalised"]
+    "where", ["digest_of", "build_architecture", "fill", "check_answers", "Normalised"]
 )
 def test_the_machine_s_trouble_is_never_charged_to_a_model(
     candidate: Candidate, monkeypatch: pytest.MonkeyPatch, trouble: Exception, where: str

@@ -177,15 +177,18 @@ def test_a_counter_that_eval_mode_never_reads_may_be_missing() -> None:
 
 def test_advice_leads_somewhere() -> None:
     grey = {**MODEL, "conv1.weight": torch.ones(16, 1, 3, 3)}
-    assert refusal(grey).startswith(
-        "it takes pictures of 1 channel, and audits show them in colour: wrap it in a factory"
-    )
+    assert refusal(grey) == "it takes pictures of 1 channel: add 'channels: 1' to its 'input'"
+    two = {**MODEL, "conv1.weight": torch.ones(16, 2, 3, 3)}
+    assert "2 channels, and audits show them in colour: wrap it in a factory" in refusal(two)
     one = {**MODEL, "fc.weight": torch.ones(1, 128), "fc.bias": torch.ones(1)}
-    assert "the file has 1 output, and 3 classes are named: a single yes or no" in refusal(one)
+    assert refusal(one).endswith(
+        "one output says yes or no: name two classes, first the one that it speaks against, "
+        "and add 'head: {answers: sigmoid}'"
+    )
     many = {**MODEL, "fc.weight": torch.ones(1000, 128), "fc.bias": torch.ones(1000)}
     assert (
-        "the file has 1000 outputs, and 3 classes are named; give one name for each output, in their order"
-        in refusal(many)
+        "the file has 1000 outputs, and 3 classes are named; give 'classes: imagenet', or only some "
+        "by their numbers from 0" in refusal(many)
     )
     vit = {"pos_embed": torch.ones(1, 197, 8)}
     holder = nn.Module()
@@ -205,9 +208,10 @@ def test_numbers_that_are_no_floats_are_refused(dtype: torch.dtype) -> None:
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
 def test_quantised_weights_are_named_as_such() -> None:
     packed = {**MODEL, "fc.scale": torch.tensor(1.0), "fc.zero_point": torch.tensor(0)}
-    assert (
-        refusal(packed)
-        == "its weights are quantised (fc.zero_point): audit the float checkpoint that it was made from"
+    assert refusal(packed) == (
+        "its weights are quantised (fc.zero_point): save what runs as a program, which is audited as "
+        "it is (torch.jit.save of a traced model, or ONNX), or audit the float checkpoint that it "
+        "was made from"
     )
     quantised = torch.quantize_per_tensor(MODEL["fc.weight"], 0.1, 0, torch.qint8)
     assert "its weights are quantised (fc.weight)" in refusal({**MODEL, "fc.weight": quantised})

@@ -185,8 +185,9 @@ def test_another_number_of_outputs_is_said_as_such(
 ) -> None:
     bare = altered(candidate, network.state_dict())
     assert refusal(replace(bare, classes=("cat", "dog"))) == (
-        "F0: the file has 3 outputs, and 2 classes are named; give one name for each output, in their order (those that the "
-        "data set lacks too: they are only watched)"
+        "F0: the file has 3 outputs, and 2 classes are named; give one name for each output, or only some by "
+        "their numbers from 0, such as 'classes: {3: cat, 5: dog}' with 'outputs: 3' beside it (those that the data set lacks are "
+        "only watched)"
     )
     assert refusal(replace(bare, classes=("cat", "dog", "owl", "yak"))) == (
         "F0: the file has 3 outputs, and 4 classes are named; give one name for each output"
@@ -240,12 +241,18 @@ def test_an_input_size_that_the_network_cannot_take_is_said(tmp_path: Path) -> N
     assert refusal(tiny).startswith("A: it fails on images of 8 x 8 pixels: RuntimeError: ")
 
 
+ASKED = (
+    ", and 3 logits for each picture are asked for; "
+    "say which of several with 'head: {output: NAME OR NUMBER}'"
+)
+
+
 @pytest.mark.parametrize(
     ("returned", "expected"),
     [
-        ("x.mean((2, 3))[:, :2]", "A: two images give shape (2, 2), not (2, 3) logits"),
-        ("x.sum()", "A: two images give shape (), not (2, 3) logits"),
-        ("{'logits': x}", "A: two images give dict, not (2, 3) logits"),
+        ("x.mean((2, 3))[:, :2]", f"A: its output is of shape (2, 2){ASKED}"),
+        ("x.sum()", f"A: its output is of shape (){ASKED}"),
+        ("{'logits': x}", f"A: its output is a dict of logits: (2, 3, 32, 32){ASKED}"),
         (
             "1 / 0",
             "A: it fails on images of 32 x 32 pixels: ZeroDivisionError: division by zero; is the input 'size' right?",
@@ -355,9 +362,8 @@ def test_a_single_yes_or_no_is_told_what_to_do(tmp_path: Path) -> None:
     one = Candidate("A", tmp_path / "A.pt", "shortcut_audit:small_resnet", ("cat",), 32)
     save_checkpoint(one, SmallResnet(1))
     assert refusal(one, ("cat", "dog")) == (
-        "A: its classes are not those of the data set: dog missing, none extra; a single yes or no has no second class to turn "
-        "to; wrap it in a factory of your own (arch: package.module:factory, with --audit-trust-code) that gives two outputs, "
-        "0 and its own"
+        "A: its classes are not those of the data set: dog missing, none extra; one output says yes or no: name two "
+        "classes, first the one that it speaks against, and add 'head: {answers: sigmoid}'"
     )
 
 

@@ -187,9 +187,7 @@ def test_a_state_dict_without_manifest_says_how_to_write_one_that_works(tmp_path
 def test_an_entry_whose_file_cannot_be_read_is_a_problem_of_that_model_alone(
     tmp_path: Path, entry: str, problem: str
 ) -> None:
-    manifest(
-        tmp_path, HEAD + f"models: {{bad: {entry}, good: {{file: F0.pt}}}}", "F0.pt", "F0.h5"
-    )
+    manifest(tmp_path, HEAD + f"models: {{bad: {entry}, good: {{file: F0.pt}}}}", "F0.pt", "F0.h5")
     (tmp_path / "folder.pt").mkdir()
     (tmp_path / "empty.safetensors").touch()
     said = problems(tmp_path)

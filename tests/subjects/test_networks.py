@@ -77,7 +77,7 @@ def test_small_resnet_learns() -> None:
 @pytest.mark.parametrize("arch", ["resnet18", ":resnet18", "torchvision:", ""])
 def test_an_arch_without_both_parts_says_how_to_write_one(arch: str) -> None:
     assert refusal(arch) == (
-        f"arch '{arch}' must be SOURCE:NAME, e.g. 'torchvision:resnet18'; sources are shortcut_audit, timm, torchvision"
+        f"arch '{arch}' must be SOURCE:NAME, e.g. 'torchvision:resnet18'; sources are program, shortcut_audit, timm, torchvision, transformers"
     )
 
 

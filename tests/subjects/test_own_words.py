@@ -65,6 +65,21 @@ def refusal(words: dict[str, Any]) -> str:
         ),
         ({"img_size": 128}, "its input size is 128 pixels (img_size)"),
         (
+            {"img_size": 64, "crop_pct": 0.875},
+            "pictures are scaled to 73 pixels and then cropped, and the manifest that it is to 64 "
+            "(input: resize)",
+        ),
+        (
+            {"val_crop_size": 64, "val_resize_size": 64, "interpolation": "bicubic"},
+            "pictures are scaled by 'bicubic' interpolation, and the manifest that it is by "
+            "'bilinear' (input: interpolation)",
+        ),
+        (
+            {"img_size": 64, "crop_pct": 1.0, "crop_mode": "squash"},
+            "pictures are squashed to the input's shape, and the manifest that they keep theirs "
+            "(input: squash)",
+        ),
+        (
             {"arch": "resnet34"},
             "its architecture is 'resnet34', and the manifest that it is 'timm:resnet18'",
         ),

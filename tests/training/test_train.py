@@ -285,7 +285,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # a checkpoint takes 1.2 MB
     try:
         with pytest.raises(
-            UsageError, match=r"cannot write .*F0-s0.*: .*make room or choose another --out"
+            UsageError, match=r"cannot write .*F0-s0.*: .*make room, or choose another --out"
         ):
             quietly(scenario(), tmp_path)
     finally:

@@ -37,7 +37,7 @@ class MlflowTags:
         path = folder / self.name
         with replacing(path) as unfinished:
             text = json.dumps(tags, indent=1, ensure_ascii=False)
-            unfinished.write_text(f"{text}\n", encoding="utf-8")
+            unfinished.write_text(f"{printable(text)}\n", encoding="utf-8")
         return path
 
 

@@ -13,15 +13,16 @@ from itertools import takewhile
 import torch
 from torch import Tensor, nn
 
+from shortcut_audit import registry
 from shortcut_audit.errors import ModelError, UsageError, machine_fault
 from shortcut_audit.subjects.loading.misfits import (
-    few,
     refuse_quantised,
     refuse_shapes,
     refuse_types,
     short,
 )
 from shortcut_audit.subjects.loading.unwrapping import BESIDE
+from shortcut_audit.subjects.manifest.outputs import few
 
 # DataParallel and AveragedModel, torch.compile, FSDP, gradient checkpointing: anywhere in a name
 WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
@@ -55,6 +56,20 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], classes: int) -> None:
     refuse_types(chosen, expected)
     _load(model, chosen, expected)
     _refuse_what_is_not_finite(model)
+
+
+def under_own_names(
+    model: nn.Module, tensors: Mapping[str, Tensor], arch: str
+) -> Mapping[str, Tensor]:
+    """The tensors as the network calls them, where its library calls them otherwise in files."""
+    source = arch.partition(":")[0]
+    if source not in registry.names("architecture"):
+        return tensors
+    entry = registry.build("architecture", source)
+    if not hasattr(entry, "own_names"):
+        return tensors
+    names = entry.own_names(model)
+    return {names.get(name, name): each for name, each in tensors.items()}
 
 
 def _tensors_of(model: nn.Module) -> dict[str, Tensor]:

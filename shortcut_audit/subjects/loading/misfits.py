@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from shortcut_audit.errors import UsageError
+from shortcut_audit.subjects.manifest.outputs import few
 
 OWN_FACTORY = (
     "wrap it in a factory of your own (arch: package.module:factory, with --audit-trust-code)"
 )
-NAMED = 3  # of many, how many a sentence names
+OF_IMAGENET = (1000, 1001)  # outputs
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, tuple[Shape, Shape]]  # name -> its shape in the file, in the architecture
-
-
-def few(items: Iterable[str]) -> str:
-    """The first three of them in order, and how many more there are."""
-    listed = sorted(items)
-    more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-    return f"{', '.join(listed[:NAMED])}{more}" if listed else "none"
 
 
 def short(error: BaseException) -> str:
@@ -33,8 +27,8 @@ def short(error: BaseException) -> str:
 def one_output() -> str:
     """What to do with a model that says yes or no by one number."""
     return (
-        f"a single yes or no has no second class to turn to; {OWN_FACTORY} "
-        "that gives two outputs, 0 and its own"
+        "one output says yes or no: name two classes, first the one that it speaks against, "
+        "and add 'head: {answers: sigmoid}'"
     )
 
 
@@ -47,7 +41,9 @@ def refuse_quantised(tensors: Mapping[str, Tensor]) -> None:
     if odd:
         raise UsageError(
             f"its weights are quantised ({few(odd)}): "
-            "audit the float checkpoint that it was made from"
+            "save what runs as a program, which is audited as it is "
+            "(torch.jit.save of a traced model, or ONNX), "
+            "or audit the float checkpoint that it was made from"
         )
 
 
@@ -80,9 +76,11 @@ def refuse_shapes(
         raise UsageError(_other_outputs(outputs, classes))
     channels = _channels(unequal)
     if channels is not None:
+        said = f"it takes pictures of {_counted(channels, 'channel')}"
+        if channels in (1, 4):
+            raise UsageError(f"{said}: add 'channels: {channels}' to its 'input'")
         raise UsageError(
-            f"it takes pictures of {_counted(channels, 'channel')}, "
-            f"and audits show them in colour: {OWN_FACTORY} "
+            f"{said}, and audits show them in colour: {OWN_FACTORY} "
             "that turns (n, 3, h, w) into what it takes"
         )
     shapes = []
@@ -134,9 +132,11 @@ def _other_outputs(found: int, classes: int) -> str:
     if found == 1:
         return f"{said}: {one_output()}"
     if found > classes:
+        every = "'classes: imagenet'" if found in OF_IMAGENET else "one name for each output"
         return (
-            f"{said}; give one name for each output, in their order "
-            "(those that the data set lacks too: they are only watched)"
+            f"{said}; give {every}, or only some by their numbers from 0, such as "
+            f"'classes: {{3: cat, 5: dog}}' with 'outputs: {found}' beside it "
+            "(those that the data set lacks are only watched)"
         )
     return f"{said}; give one name for each output"
 

@@ -6,8 +6,9 @@ A network is only taken if its answer to a picture depends on nothing but that p
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -21,17 +22,24 @@ from shortcut_audit.errors import (
     UsageError,
     machine_fault,
 )
-from shortcut_audit.files.whole import canonical, sha256, unreadable
+from shortcut_audit.files.checkpoint_files import digest_of, files_of, format_of
+from shortcut_audit.files.whole import unreadable
+from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.records import Candidate, Subject
-from shortcut_audit.subjects.loading.filling import fill
-from shortcut_audit.subjects.loading.misfits import few, one_output, short
+from shortcut_audit.subjects.checkpoints.predictions import AS_THEY_ARE
+from shortcut_audit.subjects.loading.filling import fill, under_own_names
+from shortcut_audit.subjects.loading.heads import Outputs
+from shortcut_audit.subjects.loading.misfits import one_output, short
 from shortcut_audit.subjects.loading.networks import (
     Normalised,
     build_architecture,
+    taking,
     without_checkpointing,
 )
-from shortcut_audit.subjects.manifest.candidates import format_of, refusal
+from shortcut_audit.subjects.loading.recorded import is_recorded, require_columns
+from shortcut_audit.subjects.manifest.candidates import refusal
 from shortcut_audit.subjects.manifest.descriptions import describe
+from shortcut_audit.subjects.manifest.outputs import columns
 from shortcut_audit.subjects.manifest.own_words import (
     Words,
     hub_words,
@@ -50,11 +58,12 @@ def load_subject(
     classes: tuple[str, ...] | None = None,
     trust_code: bool = False,
     device: str = "cpu",
+    known_as: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Subject:
     """The model under test: in eval mode, without gradients, normalisation inside.
 
-    Its first outputs are `classes`, in that order; classes that only the model knows follow in the
-    model's order.
+    Its first outputs are `classes`, in that order, each found by its name or by one that it is
+    `known_as`; classes that only the model knows follow in the model's order.
 
     Laws: the weights are the file's and `sha256` is the digest of just those bytes; the global
     random state is untouched; the answers are a function of each picture alone (`check_answers`).
@@ -68,7 +77,7 @@ def load_subject(
         Each is one sentence that starts with the model's name.
     """
     try:
-        return _loaded(candidate, classes, trust_code, device)
+        return _loaded(candidate, classes, trust_code, device, known_as)
     except ShortcutAuditError as error:
         said = str(error).removeprefix(f"{candidate.name}: ")
         raise type(error)(f"{candidate.name}: {said}") from None
@@ -92,7 +101,8 @@ def check_answers(network: nn.Module, images: Tensor, name: str) -> None:
     """Asks about pictures twice, in another order, one alone, and one among others.
 
     Laws: a network whose logits depend on nothing but each picture passes, whatever rounds them; so
-    does one with constant logits. The global random state is left as found.
+    does one with constant logits. The global random state is left as found. Of recorded answers
+    nothing is asked: there is one to each picture, and nobody else sees what gave it.
 
     Args:
         network: takes pictures, gives logits (n, k).
@@ -102,6 +112,8 @@ def check_answers(network: nn.Module, images: Tensor, name: str) -> None:
     Raises:
         ModelError: its logits are not finite, or they change; says by what, and the likely cause.
     """
+    if is_recorded(network):
+        return
     first, others = images[:1], images[1:].flip(-1) * 0.5
     with (
         torch.random.fork_rng(devices=[images.device] if images.is_cuda else []),
@@ -143,37 +155,60 @@ def _differs(wanted: Tensor, found: Tensor, allowed: float) -> bool:
 
 
 def _loaded(
-    candidate: Candidate, classes: tuple[str, ...] | None, trust_code: bool, device: str
+    candidate: Candidate,
+    classes: tuple[str, ...] | None,
+    trust_code: bool,
+    device: str,
+    known_as: Mapping[str, Sequence[str]],
 ) -> Subject:
     """As `load_subject`; its sentences do not start with the model's name yet."""
     if refused := refusal(candidate):
         raise refused
-    order = _order(candidate.classes, classes)
+    order, names = _columns(candidate, classes or candidate.classes, known_as)
     file, form = candidate.file, format_of(candidate.file)
     before = _state(file)
     words = _words(file, form)
     for each in words:
         refuse_contradiction(candidate, each)
-    tensors = form.read(file)
-    model = _built(candidate, trust_code)
-    fill(model, tensors, len(candidate.classes))
-    del tensors  # the network has copies, and two of a large model may not fit
+    model = _network(candidate, form, trust_code)
     if _state(file) != before:
         raise UsageError(
             f"'{file.name}' changed while it was read; wait until it is written, and run again"
         )
-    network = Normalised(model, candidate.mean, candidate.std, order).to(device)
+    outputs = Outputs(candidate.head, len(candidate.classes))
+    mean, std = AS_THEY_ARE if is_recorded(model) else (candidate.mean, candidate.std)
+    network = Normalised(model, mean, std, order, outputs).to(device)
     network = network.eval().requires_grad_(False)
     _probe(network, candidate, device)
     return Subject(
         candidate.name,
         network,
-        _columns(candidate.classes, order, classes or ()),
+        names,
         candidate.size,
         candidate.reference,
         before[0],
         _least_accuracy(words),
     )
+
+
+def _network(candidate: Candidate, form: Any, trust_code: bool) -> nn.Module:
+    """The architecture with the file's weights, or the network that the file itself is."""
+    file = candidate.file
+    if getattr(form, "runs_code", False) and not trust_code:
+        raise UsageError(
+            f"'{file.name}' is a program, and to read it is to run what is in it: "
+            "that needs --audit-trust-code in pytest, --trust-code elsewhere; "
+            "model.state_dict() and ONNX need no trust"
+        )
+    if hasattr(form, "program"):
+        network: nn.Module = form.program(file)
+        require_columns(network, candidate)
+        return network
+    tensors = form.read(file)
+    model = _built(candidate, trust_code)
+    tensors = under_own_names(model, tensors, candidate.arch)
+    fill(model, tensors, candidate.head.outputs(len(candidate.classes)))
+    return model
 
 
 def _words(file: Path, form: Any) -> list[Words]:
@@ -192,52 +227,40 @@ def _least_accuracy(words: Iterable[Words]) -> float | None:
     return min(found, default=None)
 
 
-def _state(file: Path) -> tuple[str, tuple[int, ...]]:
-    """The digest of the file's bytes, and numbers that change with any write to it.
+def _state(file: Path) -> tuple[str, list[tuple[int, ...]]]:
+    """The digest of the checkpoint, and numbers that change with any write to one of its files.
 
     The numbers change even where the same bytes are written again.
     """
     try:
-        status = file.stat()
-        return sha256(file), (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return digest_of(file), [_written(each) for each in files_of(file)]
     except OSError as error:
         raise unreadable(file, error) or UsageError(
             f"'{file.name}' cannot be read: {error.strerror or error}"
         ) from None
 
 
-def _order(own: tuple[str, ...], wanted: tuple[str, ...] | None) -> tuple[int, ...] | None:
-    """Which of the model's outputs stands in each column: the wanted classes, then the others.
-
-    None where the model has the wanted classes in their order.
-
-    Raises:
-        UsageError: the model does not know one of the wanted classes.
-    """
-    if wanted is None or own == wanted:
-        return None
-    at = {canonical(name): index for index, name in enumerate(own)}
-    first, missing = [], []
-    for name in wanted:
-        if canonical(name) in at:
-            first.append(at[canonical(name)])
-        else:
-            missing.append(name)
-    if missing:
-        extra = at.keys() - {canonical(name) for name in wanted}
-        found = (
-            f"its classes are not those of the data set: {few(missing)} missing, {few(extra)} extra"
-        )
-        raise UsageError(f"{found}; {one_output()}" if len(own) == 1 else found)
-    return (*first, *(index for index in range(len(own)) if index not in first))
+def _written(file: Path) -> tuple[int, ...]:
+    """Numbers that change with any write to the file."""
+    status = file.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _columns(
-    own: tuple[str, ...], order: tuple[int, ...] | None, wanted: tuple[str, ...]
-) -> tuple[str, ...]:
-    """What each column of the logits stands for; wanted classes are spelt as they are wanted."""
-    columns = own if order is None else tuple(own[index] for index in order)
-    return (*wanted, *columns[len(wanted) :])
+    candidate: Candidate, wanted: tuple[str, ...], known_as: Mapping[str, Sequence[str]]
+) -> tuple[tuple[int, ...] | None, tuple[str, ...]]:
+    """The outputs in the order of the columns, None where they are in it, and the columns' names.
+
+    Raises:
+        UsageError: as `columns`; of a model with one class it says what to do.
+    """
+    try:
+        order, names = columns(candidate.classes, wanted, known_as)
+    except UsageError as error:
+        raise UsageError(
+            f"{error}; {one_output()}" if len(candidate.classes) == 1 else str(error)
+        ) from None
+    return (None if order == tuple(range(len(order))) else order), names
 
 
 def _built(candidate: Candidate, trust_code: bool) -> nn.Module:
@@ -245,12 +268,14 @@ def _built(candidate: Candidate, trust_code: bool) -> nn.Module:
 
     Law: the global random state is left as found.
     """
-    options, classes = dict(candidate.arch_options), len(candidate.classes)
+    options = dict(candidate.arch_options)
+    classes = candidate.head.outputs(len(candidate.classes))
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             # a library's deprecations are nobody's fault where warnings are errors
             warnings.simplefilter("ignore")
             built = build_architecture(candidate.arch, classes, trust_code, options, candidate.size)
+            taking(built, candidate.channels)
     except ShortcutAuditError:
         raise
     except Exception as error:  # an architecture's own constructor, or a stranger's factory
@@ -266,11 +291,15 @@ def _built(candidate: Candidate, trust_code: bool) -> nn.Module:
 
 def _probe(network: nn.Module, candidate: Candidate, device: str) -> None:
     """Raises unless each trial picture gets a row of finite logits that depends on it alone."""
+    if is_recorded(network):  # it answers no trial picture
+        return
     images = trial_images(candidate.size).to(device)
     classes = len(candidate.classes)
     try:
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             logits = network(images[:2])
+    except UsageError:  # what it gives is not understood
+        raise
     except Exception as error:  # of the size or the architecture: weights cannot make it fail
         what = f"it fails on images of {candidate.size} x {candidate.size} pixels"
         raise machine_fault(error) or UsageError(
@@ -285,12 +314,13 @@ def _probe(network: nn.Module, candidate: Candidate, device: str) -> None:
 
 
 def trial_images(size: int) -> Tensor:
-    """(TRIED, 3, size, size) float32 in [0, 1], the same in every run.
+    """(TRIED, 3, height, width) float32 in [0, 1], the same in every run.
 
     They are coloured fields of unlike brightness, with noise on them.
     """
-    draw = torch.Generator().manual_seed(0)
-    fields = F.interpolate(torch.rand(TRIED, 3, 4, 4, generator=draw), size=(size, size))
+    draw, shape = torch.Generator().manual_seed(0), InputSize.of(size)
+    sides = shape.height, shape.width
+    fields = F.interpolate(torch.rand(TRIED, 3, 4, 4, generator=draw), size=sides)
     brightness = torch.linspace(0.2, 1.0, TRIED)[:, None, None, None]
-    noise = 0.2 * torch.rand(TRIED, 3, size, size, generator=draw)
+    noise = 0.2 * torch.rand(TRIED, 3, *sides, generator=draw)
     return (fields * brightness + noise).clamp(0, 1)

@@ -6,14 +6,14 @@ Torch is never imported here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from shortcut_audit import registry
 from shortcut_audit.errors import (
     ModelError,
     ShortcutAuditError,
@@ -22,6 +22,15 @@ from shortcut_audit.errors import (
     machine_fault,
 )
 from shortcut_audit.files.checking import checked
+from shortcut_audit.files.checkpoint_files import (
+    HUB_WEIGHTS,
+    TRAINING_STATE,
+    files_of,
+    format_of,
+    is_checkpoint,
+    suffixes,
+    weights_in,
+)
 from shortcut_audit.files.whole import below, printable
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest.file import (
@@ -32,7 +41,16 @@ from shortcut_audit.subjects.manifest.file import (
     Manifest,
     read_manifest,
 )
+from shortcut_audit.subjects.manifest.hub import claim_of
+from shortcut_audit.subjects.manifest.merging import merged
 from shortcut_audit.subjects.manifest.names import names_of
+
+PROGRAM = "program"  # the source of architectures that files are themselves
+EXAMPLES = {  # what is not known of a model, and how a manifest says it
+    "arch": "arch: torchvision:resnet18",
+    "classes": "classes: [cat, dog]",
+    "input size": "input: {size: 224}",
+}
 
 
 def read_candidates(path: Path) -> list[Candidate]:
@@ -48,6 +66,7 @@ def read_candidates(path: Path) -> list[Candidate]:
     path = path.parent if path.name == MANIFEST else path
     if not path.exists():
         raise UsageError(f"--models '{path}' does not exist{_nearby(path)}")
+    path = path if (path / MANIFEST).exists() else weights_in(path)
     folder = path if path.is_dir() else path.parent
     manifest = read_manifest(folder / MANIFEST) if (folder / MANIFEST).exists() else None
     candidates = _listed(folder, manifest)
@@ -55,7 +74,7 @@ def read_candidates(path: Path) -> list[Candidate]:
     found = _checkpoints(folder)
     if not path.is_dir():
         candidates = [each for each in candidates if each.file.resolve() == path.resolve()]
-        found = [path] if path.suffix.lower() in formats() else []
+        found = [path] if is_checkpoint(path) else []
     others = []
     for file in found:
         if file.resolve() not in known and not _ignored(folder, file, manifest):
@@ -63,7 +82,7 @@ def read_candidates(path: Path) -> list[Candidate]:
     candidates += _unlisted(folder, others, manifest, {each.name for each in candidates})
     if not candidates:
         raise UsageError(
-            f"--models '{path}' holds no checkpoint: looked for {', '.join(sorted(formats()))} "
+            f"--models '{path}' holds no checkpoint: looked for {', '.join(suffixes())} "
             f"and for {MANIFEST}"
         )
     return sorted(candidates, key=lambda each: each.name)
@@ -81,30 +100,6 @@ def refusal(candidate: Candidate) -> ShortcutAuditError | None:
     return kind(f"{candidate.name}: {candidate.problem}")
 
 
-def formats() -> dict[str, Any]:
-    """Suffix -> checkpoint format, for every registered format."""
-    found = {}
-    for name in registry.names("checkpoint"):
-        entry = registry.lookup("checkpoint", name)()
-        for suffix in entry.suffixes:
-            found[suffix] = entry
-    return found
-
-
-def format_of(file: Path) -> Any:
-    """The checkpoint format that reads this file.
-
-    Raises:
-        UsageError: no format reads files of this suffix.
-    """
-    known = formats()
-    if file.suffix.lower() not in known:
-        raise UsageError(
-            f"no checkpoint format reads '{file.name}': there is {', '.join(sorted(known))}"
-        )
-    return known[file.suffix.lower()]
-
-
 def _listed(folder: Path, manifest: Manifest | None) -> list[Candidate]:
     """The models that the manifest lists; none without a manifest."""
     if manifest is None:
@@ -117,7 +112,7 @@ def _candidate(name: str, folder: Path, entry: Entry, manifest: Manifest) -> Can
 
     The manifest speaks for it: what its file says of itself and nobody understands is passed over.
     """
-    candidate, claim = Candidate(name, folder / entry.file), Claim()
+    candidate, claim = Candidate(name, weights_in(folder / entry.file)), Claim()
     try:
         words = _words(candidate.file)
         with suppress(UsageError):
@@ -125,7 +120,15 @@ def _candidate(name: str, folder: Path, entry: Entry, manifest: Manifest) -> Can
     except ShortcutAuditError as error:
         candidate = _spoilt(candidate, error)
     reference = entry.reference if entry.reference is not None else bool(claim.reference)
-    return _merged(replace(candidate, reference=reference), [claim, manifest, entry])
+    layers = [claim, manifest, entry, *_itself(claim)]
+    return _merged(replace(candidate, reference=reference), layers, folder)
+
+
+def _itself(claim: Claim) -> list[Description]:
+    """What nothing else may say: a file that is the network itself has no other architecture."""
+    if claim.arch is None or not claim.arch.startswith(f"{PROGRAM}:"):
+        return []
+    return [Claim(arch=claim.arch, arch_options={})]
 
 
 def _unlisted(
@@ -147,7 +150,7 @@ def _unlisted(
             )
             candidate = replace(candidate, problem=problem, broken=False)
         candidate = replace(candidate, name=name, reference=bool(claim.reference))
-        candidates.append(_merged(candidate, [claim]))
+        candidates.append(_merged(candidate, [claim], folder))
     return candidates
 
 
@@ -171,29 +174,22 @@ def _spoilt(candidate: Candidate, error: ShortcutAuditError) -> Candidate:
     return replace(candidate, problem=str(error), broken=isinstance(error, ModelError))
 
 
-def _merged(candidate: Candidate, layers: list[Description]) -> Candidate:
-    """Fills in the description; a later layer goes before an earlier one, key by key.
-
-    `arch_options` belong to the `arch` that they stand with: a layer that names another arch begins
-    without any.
-    """
-    said: dict[str, Any] = {}
-    options: dict[str, Any] = {}
-    for layer in layers:
-        if layer.arch not in (None, said.get("arch")):
-            options = {}
-        options = layer.arch_options if layer.arch_options is not None else options
-        said |= layer.model_dump(exclude_none=True, include={"arch", "classes"})
-        said |= layer.input.model_dump(exclude_none=True)
-    filled = replace(candidate, **said, arch_options=tuple(sorted(options.items())))
+def _merged(candidate: Candidate, layers: list[Description], folder: Path) -> Candidate:
+    """Fills in the description (see `merged`); what does not fit together is its problem."""
+    try:
+        filled = merged(candidate, layers)
+    except ValueError as error:
+        return candidate if candidate.problem else replace(candidate, problem=str(error))
     lacking = _lacking(filled)
     if filled.problem or not lacking:
         return filled
+    example = "\n".join(EXAMPLES[what] for what in lacking)
+    file = Path(os.path.relpath(filled.file, folder)).as_posix()
+    where = "beside it" if file == filled.file.name else f"into '{printable(folder)}'"
     problem = (
         f"nothing says what '{filled.file.name}' is (no {', no '.join(lacking)}); "
-        f"write {MANIFEST} beside it, for example:\n"
-        f"arch: torchvision:resnet18\nclasses: [cat, dog]\ninput: {{size: 224}}\n"
-        f"models: {{{filled.name}: {{file: {filled.file.name}}}}}"
+        f"write {MANIFEST} {where}, for example:\n"
+        f"{example}\nmodels: {{{filled.name}: {{file: {file}}}}}"
     )
     return replace(filled, problem=problem)
 
@@ -225,12 +221,12 @@ def _claim(file: Path, words: Mapping[str, str]) -> Claim | None:
     Raises:
         UsageError: it is JSON, and says what cannot be.
     """
-    said: dict[str, Any] = {}
+    said: dict[str, Any] = claim_of(file)
     for key in ("arch", "name"):
         if key in words:
             said[key] = words[key]
     try:
-        for key in ("arch_options", "classes", "input", "reference"):
+        for key in ("arch_options", "classes", "outputs", "input", "head", "reference"):
             if key in words:
                 said[key] = json.loads(words[key])
     except (ValueError, RecursionError):
@@ -241,20 +237,41 @@ def _claim(file: Path, words: Mapping[str, str]) -> Claim | None:
 def _checkpoints(folder: Path) -> list[Path]:
     """Every checkpoint below the folder, sorted.
 
-    A file that links give several names counts once, by its own name if that is in the folder.
+    A file that links give several names counts once, by its own name if that is in the folder;
+    files that are parts of a model do not count.
     """
-    known = formats()
     try:
-        found = [file for file in below(folder) if file.suffix.lower() in known]
+        found = [file for file in below(folder) if is_checkpoint(file)]
     except OSError as error:
         where = printable(error.filename or folder)
         raise machine_fault(error) or UsageError(
             f"--models '{where}' cannot be read: {error.strerror}"
         ) from None
-    once: dict[Path, Path] = {}
+    once: dict[tuple[Path, ...], Path] = {}
+    parts = _parts(found)
     for file in sorted(found, key=lambda file: (file.is_symlink(), file)):
-        once.setdefault(file.resolve(), file)
+        if file.resolve() not in parts:
+            once.setdefault(_resolved(file), file)
     return sorted(once.values())
+
+
+def _parts(found: Iterable[Path]) -> set[Path]:
+    """The files that are no model of their own: parts of others, and what a training run keeps."""
+    parts: set[Path] = set()
+    hubs = {file.parent for file in found if file.name in HUB_WEIGHTS}
+    for file in found:
+        parts.update(_resolved(file)[1:])
+        if file.parent in hubs and file.name in TRAINING_STATE:
+            parts.add(file.resolve())
+    return parts
+
+
+def _resolved(file: Path) -> tuple[Path, ...]:
+    """The file and those that belong to it, without links; itself where it cannot say which."""
+    try:
+        return tuple(each.resolve() for each in files_of(file))
+    except ShortcutAuditError:
+        return (file.resolve(),)
 
 
 def _nearby(path: Path) -> str:

@@ -52,8 +52,8 @@ class Input(Part):
     """What the network takes: pictures of this size, and how their values in [0, 1] are normalised.
 
     A picture is scaled so that its shorter side is `resize` and cropped at its centre to `size`;
-    `crop` is size / resize, for those who know the ratio. With `squash` it is scaled to `size`
-    whatever its shape. Mean and std have one value for each of `channels`.
+    `crop` is size / resize, for those who know the ratio. With `squash` it loses its shape instead:
+    both sides are scaled, to `resize` or else to `size`. Mean and std have one value for each of `channels`.
     """
 
     size: Side | tuple[Side, Side] | None = None  # the side in pixels, or height and width

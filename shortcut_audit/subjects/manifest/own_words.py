@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import Any
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
 from shortcut_audit.files.whole import canonical
+from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest.file import MANIFEST
+from shortcut_audit.subjects.manifest.preprocessing import framing_in, input_of_processor
 
 Words = Mapping[Any, Any]
 Contradiction = tuple[str, str, str] | None  # what, as the file has it, as the manifest has it
@@ -46,7 +49,7 @@ SECTIONS = (
     "params",
 )
 HUB_FILES = ("config.json", "preprocessor_config.json")
-HUB_STEMS = ("model", "pytorch_model")
+HUB_STEMS = ("model", "pytorch_model", "model.safetensors.index", "pytorch_model.bin.index")
 LISTS = (
     "classes",
     "class_names",
@@ -83,6 +86,7 @@ ACCURACIES = (
     "val/acc",
     "val/accuracy",
 )
+UNNAMED = re.compile(r"LABEL_\d+")  # what transformers calls an output that nobody has named
 APART = 0.01  # a mean or a deviation that differs by more is another one
 
 
@@ -103,20 +107,20 @@ def hub_words(file: Path) -> Iterator[Words]:
     if file.stem not in HUB_STEMS:
         return
     for name in HUB_FILES:
-        with suppress(OSError, ValueError, RecursionError):
+        with suppress(OSError, ValueError, RecursionError, UsageError):
             content = json.loads((file.parent / name).read_bytes())
             if isinstance(content, Mapping):
-                yield content
+                yield input_of_processor(content) if name.startswith("pre") else content
 
 
 def refuse_contradiction(candidate: Candidate, words: Words) -> None:
-    """Compares classes, architecture, size and normalisation with those that the words give.
+    """Compares classes, architecture, input and normalisation with those that the words give.
 
     Raises:
         UsageError: what the file says, what the manifest says.
     """
     for section in sections(words):
-        for compare in (_classes, _size, _normalisation, _architecture):
+        for compare in (_classes, _size, _framing, _normalisation, _architecture):
             if said := compare(section, candidate):
                 raise UsageError(_sentence(*said))
 
@@ -204,7 +208,9 @@ def _in_order(by_index: Words) -> Iterator[tuple[str, ...]]:
 
 def _if_names(names: list[Any]) -> Iterator[tuple[str, ...]]:
     """The list itself, in composed Unicode, if it holds names of which no two are the same."""
-    if names and all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
+    if not names or not all(isinstance(name, str) for name in names):
+        return
+    if len(set(names)) == len(names) and not all(map(UNNAMED.fullmatch, names)):
         yield tuple(canonical(name) for name in names)
 
 
@@ -214,8 +220,28 @@ def _size(section: Words, candidate: Candidate) -> Contradiction:
         if key == "size" and not is_of_the_input(section):
             continue
         side = side_of(section.get(key))
-        if side and 8 <= side <= 4096 and side != candidate.size:
-            return "its input size is", f"{side:g} pixels ({key})", f"that it is {candidate.size}"
+        own = InputSize.of(candidate.size)
+        if side and 8 <= side <= 4096 and side not in (own.height, own.width):
+            return "its input size is", f"{side:g} pixels ({key})", f"that it is {int(own)}"
+    return None
+
+
+def _framing(section: Words, candidate: Candidate) -> Contradiction:
+    """Whether the file has pictures scaled to another size before the crop, or otherwise."""
+    own, said = InputSize.of(candidate.size), framing_in(section)
+    if said.get("size") != int(own):  # of another input, which `_size` speaks of
+        return None
+    if abs(said["resize"] - own.resize) > 1:  # one pixel is rounding
+        words = f"{said['resize']} pixels and then cropped"
+        return "pictures are scaled to", words, f"that it is to {own.resize} (input: resize)"
+    by = said.get("interpolation", own.interpolation)
+    if by != own.interpolation:
+        words = f"that it is by '{own.interpolation}' (input: interpolation)"
+        return "pictures are scaled by", f"'{by}' interpolation", words
+    if said.get("squash", False) != own.squash:
+        ways = ("keep theirs", "are squashed to the input's shape")
+        words = f"that they {ways[own.squash]} (input: squash)"
+        return "pictures", ways[not own.squash], words
     return None
 
 
@@ -238,6 +264,8 @@ def _normalisation(section: Words, candidate: Candidate) -> Contradiction:
     for keys, stated, what in ((MEANS, candidate.mean, "mean"), (DEVIATIONS, candidate.std, "std")):
         for key in keys:
             own = three_shares(section.get(key))
+            if len(stated) != 3:  # of grey pictures, or of four channels
+                continue
             if own and max(abs(a - b) for a, b in zip(own, stated, strict=True)) > APART:
                 return f"the {what} of its input is", _shown(own), f"that it is {_shown(stated)}"
     return None

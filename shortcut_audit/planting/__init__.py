@@ -1,0 +1,1 @@
+"""Scenario -> a folder of pictures, which a model answers where it is."""
