@@ -88,11 +88,15 @@ class Scenario(Part):
         return {**content, "blocking": (*planted, *natural, "rashomon_membership")}
 
     @model_validator(mode="after")
-    def _names_fit(self) -> Scenario:
+    def _something_blocks(self) -> Scenario:
         if not self.blocking:
             raise ValueError("blocking names no audit, so that nothing could be promoted or not")
         if both := sorted(self.decoys.keys() & self.attributes.keys()):
             raise ValueError(f"'{both[0]}' is a decoy and an attribute: give one another name")
+        return self
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Scenario:
         for group in self.training.models:
             if group.decoy is not None and group.decoy not in self.decoys:
                 raise ValueError(

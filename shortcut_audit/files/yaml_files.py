@@ -114,7 +114,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """One mapping, as PyYAML composes it, if its keys are text or whole numbers and stand once."""
+        """One mapping, as PyYAML composes it, if its keys can be text and stand once."""
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.pictures.material import Material
 

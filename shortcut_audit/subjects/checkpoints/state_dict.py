@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
-from zipfile import ZipFile, is_zipfile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from shortcut_audit.errors import ModelError, ShortcutAuditError, machine_fault
 from shortcut_audit.files.whole import refuse_placeholder, replacing, unreadable
@@ -30,6 +30,8 @@ EXPECTED = re.compile(
     r"|collections\.OrderedDict|argparse\.Namespace"
     r"|(__builtin__|builtins)\.set|_codecs\.encode"
 )
+ZIP, PICKLE = b"PK\x03\x04", b"\x80"  # with which a file of torch.save begins
+FOLDER = 0x10  # the mark of a folder in a zip archive
 SHOWN = 4  # names that a refusal gives
 
 
@@ -52,7 +54,7 @@ class StateDict:
         """
         from shortcut_audit.subjects.loading.unwrapping import words_beside
 
-        return words_beside(_content(path, is_zipfile(path)))  # mapped, so that no tensor is read
+        return words_beside(_content(path, _is_zip(path)))  # mapped, so that no tensor is read
 
     def read(self, path: Path) -> dict[str, Tensor]:
         """The tensors by name, on the CPU.
@@ -114,10 +116,18 @@ def _content(path: Path, mapped: bool = False) -> Any:
         raise unreadable(path, error) or ModelError(_refusal(path, error)) from None
 
 
+def _is_zip(path: Path) -> bool:
+    """Whether it is a zip archive that can be read; torch refuses a broken one."""
+    try:
+        return is_zipfile(path)
+    except BadZipFile:
+        return False
+
+
 def _refuse_what_is_no_state_dict(path: Path) -> None:
     """Raises where it can be seen from outside that torch.save wrote no state dict here."""
     refuse_placeholder(path)
-    if not is_zipfile(path):
+    if not _is_zip(path):
         return
     with ZipFile(path) as archive:
         inside = archive.infolist()
@@ -131,6 +141,11 @@ def _refuse_what_is_no_state_dict(path: Path) -> None:
             f"'{path.name}' is compressed, as torch.save never does: "
             "it may grow beyond all memory; save it again"
         )
+    # of what is marked as a folder torch reads nothing, and takes what happens to be in the memory
+    if any(each.external_attr & FOLDER and each.file_size for each in inside):
+        raise ModelError(
+            f"'{path.name}' is damaged: a tensor in it is marked as a folder; copy it again, whole"
+        )
 
 
 def _refusal(path: Path, error: Exception) -> str:
@@ -143,11 +158,20 @@ def _refusal(path: Path, error: Exception) -> str:
             "which a state dict never needs; "
             "if it is a whole model of yours, save model.state_dict() in its place"
         )
-    reason = " ".join(str(error).split("\n")[0].split())[:200].rstrip(".")
-    return (
-        f"'{path.name}' is not a whole state dict that torch.save wrote "
-        f"({type(error).__name__}: {reason})"
-    )
+    return f"'{path.name}' is not a whole state dict that torch.save wrote ({_seen(path, error)})"
+
+
+def _seen(path: Path, error: Exception) -> str:
+    """What is wrong with a file, by its first bytes, or else by the first sentence of the error."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    if not start.startswith((ZIP, PICKLE)):
+        return f"it begins with {start!r}, as no such file does"
+    if start.startswith(ZIP) and not _is_zip(path):
+        return "its end is missing: copy it again, whole"
+    said = " ".join(str(error).split())
+    reason = re.split(r"[.] ", said)[0][:200].rstrip(".")
+    return f"{type(error).__name__}: {reason}".removesuffix(": ")
 
 
 def _globals(path: Path) -> set[str]:
@@ -177,7 +201,7 @@ def _imports(pickle: IO[bytes]) -> Iterator[str]:
 
 def _pickles(path: Path) -> Iterator[IO[bytes]]:
     """The pickles of a zip archive, or those that follow one another in an older file."""
-    if is_zipfile(path):
+    if _is_zip(path):
         with ZipFile(path) as archive:
             for name in archive.namelist():
                 if name.endswith(".pkl"):

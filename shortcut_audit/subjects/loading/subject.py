@@ -119,10 +119,14 @@ def check_answers(network: nn.Module, images: Tensor, name: str) -> None:
         torch.random.fork_rng(devices=[images.device] if images.is_cuda else []),
         torch.inference_mode(),
     ):
-        wanted = network(images)
+        try:
+            wanted, again = network(images), network(images)
+        except (Exception, SystemExit) as error:
+            raise machine_fault(error) or ModelError(
+                f"{name}: it fails on some pictures of the right size ({short(error)})"
+            ) from None
         if not torch.isfinite(wanted).all():
             raise ModelError(f"{name}: it answers pictures with logits that are not finite")
-        again = network(images)
         try:
             ways = (
                 network(images.flip(0)).flip(0),

@@ -53,7 +53,8 @@ class Input(Part):
 
     A picture is scaled so that its shorter side is `resize` and cropped at its centre to `size`;
     `crop` is size / resize, for those who know the ratio. With `squash` it loses its shape instead:
-    both sides are scaled, to `resize` or else to `size`. Mean and std have one value for each of `channels`.
+    both of its sides are scaled, to `resize` or else to `size`. Mean and std have one value for
+    each of `channels`.
     """
 
     size: Side | tuple[Side, Side] | None = None  # the side in pixels, or height and width
