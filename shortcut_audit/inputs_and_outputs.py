@@ -120,7 +120,7 @@ class Head:
         that class is the answer where its probability is above. Empty: 0.5.
     temperatures: logits are divided by them; one for all, or one for each class. Empty: 1.
     output: the key, attribute or place of the logits among several outputs; None: `logits`, `out`
-        or the first tensor of as many columns as there are outputs.
+        or the only tensor of as many columns as there are outputs.
     probabilities: whether the network gives probabilities in place of logits.
     """
 

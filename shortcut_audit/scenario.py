@@ -83,7 +83,7 @@ class Scenario(Part):
     def _what_blocks(cls, content: Any) -> Any:
         if not isinstance(content, dict) or "blocking" in content:
             return content
-        natural = ("natural_insertion",) if content.get("attributes") else ()
+        natural = ("natural_insertion", "natural_need") if content.get("attributes") else ()
         planted = ("decoy_insertion",) if content.get("decoys") or not natural else ()
         return {**content, "blocking": (*planted, *natural, "rashomon_membership")}
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from shortcut_audit.evidence.collection import Evidence
-from shortcut_audit.evidence.each_label import answers_each, both_of, groups, shown
+from shortcut_audit.evidence.each_label import answers_each, both_of, groups, refuse_several, shown
 from shortcut_audit.subjects.decoying.inpainting import elsewhere, filled_in, pasted
 from shortcut_audit.subjects.pictures.material import Material
 
@@ -69,6 +69,7 @@ def natural(evidence: Evidence, model: str, attribute: str, target: str | None) 
     """
     named = evidence.named_decoy(model, attribute, target)
     pictures = evidence.material.pictures("validation", evidence.described(model).size)
+    refuse_several(evidence.described(model), pictures)
     on = evidence.material.attribute(attribute, pictures)
     logits, labels = evidence.logits(model, pictures.pixels), pictures.labels
     if answers_each(evidence.described(model)):

@@ -7,7 +7,7 @@ import torch
 
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.answers import Answers, pixel_digest
-from shortcut_audit.evidence.each_label import answers_each, groups, often, shown
+from shortcut_audit.evidence.each_label import answers_each, groups, often, refuse_several, shown
 from shortcut_audit.evidence.each_label import right as right_of
 from shortcut_audit.evidence.other_readings import chosen, right_otherwise
 from shortcut_audit.files.store import Arrays
@@ -100,6 +100,7 @@ class PlainAnswers(Answers):
         for name in [model, *self.candidates]:
             try:
                 validation = self.material.pictures("validation", self._size(name))
+                refuse_several(self.described(name), validation)
                 logits = self.logits(name, validation.pixels)
                 right[name] = right_of(validation, logits, self.described(name))
             except (ModelError, UsageError):
@@ -111,8 +112,3 @@ class PlainAnswers(Answers):
 
     def _size(self, model: str) -> int:
         return self.described(model).size
-
-    @property
-    def grouped(self) -> bool:
-        """Whether pictures come from patients, sites or videos: they are not independent then."""
-        return self.material.grouped

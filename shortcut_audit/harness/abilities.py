@@ -10,7 +10,7 @@ import numpy as np
 
 from shortcut_audit.errors import ModelError, UsageError
 from shortcut_audit.evidence.collection import Evidence
-from shortcut_audit.evidence.each_label import answers_each, shown
+from shortcut_audit.evidence.each_label import answers_each, refuse_several, shown
 from shortcut_audit.harness import claims
 from shortcut_audit.judging.competence import Competence, competence, read_better
 from shortcut_audit.records import Finding
@@ -34,6 +34,7 @@ class Abilities:
         pictures = self.evidence.material.pictures(
             "validation", self.evidence.described(model).size
         )
+        refuse_several(self.evidence.described(model), pictures)
         answers = self.evidence.logits(model, pictures.pixels).argmax(1)
         return competence(pictures.labels, answers, pictures.groups)
 
@@ -54,8 +55,9 @@ class Abilities:
         asked = [each for each in targets if each is not None]
         if None in targets or not asked:
             size = self.evidence.described(model).size
-            seen = shown(self.evidence.material.pictures("validation", size)).any(0)
-            asked = [known[at] for at in np.flatnonzero(seen)] or list(known)
+            seen = shown(self.evidence.material.pictures("validation", size))  # (n, k)
+            told_apart = seen.any(0) & ~seen.all(0)
+            asked = [known[at] for at in np.flatnonzero(told_apart)] or list(known)
         found = {label: self._about(model, label) for label in asked}
         worst = max(found, key=lambda label: found[label].p)
         return worst, found[worst]

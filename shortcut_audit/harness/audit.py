@@ -43,19 +43,25 @@ class Measurement:
         known = self.outcomes
         return float("nan") if known.empty else known.effect
 
-    def judged(self, comparison: Comparison, *, grouped: bool) -> Judgement:
-        """The judgement; UNDECIDED where pictures are `grouped` and the audit does not say how."""
+    def judged(self, comparison: Comparison, groups: frozenset[int]) -> Judgement:
+        """The judgement; UNDECIDED where pictures are of `groups` and the audit does not say so."""
         judgement = judge(self.values, self.control, comparison, self.design)
-        return without_groups(judgement) if self._unsaid(grouped) else judgement
+        return without_groups(judgement) if self._unsaid(groups) else judgement
 
-    def p(self, comparison: Comparison, *, grouped: bool) -> float:
+    def p(self, comparison: Comparison, groups: frozenset[int]) -> float:
         """The raw p, as `p_value` has it; 1 where groups are not said."""
-        if self._unsaid(grouped):
+        if self._unsaid(groups):
             return 1.0
         return p_value(self.values, self.control, comparison, self.design)
 
-    def _unsaid(self, grouped: bool) -> bool:
-        return grouped and self.design.groups is None
+    def _unsaid(self, groups: frozenset[int]) -> bool:
+        """Whether the pictures are of groups, and the audit names none, or some that there are not.
+
+        Pictures that are numbered one by one are no groups: each would count on its own.
+        """
+        own = [each for each in (self.design.groups, self.design.other_groups) if each is not None]
+        said = {int(group) for each in own for group in each}
+        return bool(groups) and (not own or not said <= groups)
 
 
 class Audit:

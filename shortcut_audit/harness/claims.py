@@ -16,7 +16,8 @@ from shortcut_audit.reporting.wording import figures, filled, percent
 FALLS_SHORT = 0.10
 CAUSES = (
     "the usual causes: mean and std that are not of pixel values in [0, 1], another input size, "
-    "another order of classes, weights that were never trained, pictures that are black"
+    "another order of classes, another head, weights that were never trained, pictures that are "
+    "black"
 )
 
 

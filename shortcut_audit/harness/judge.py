@@ -146,7 +146,7 @@ class Harness:
         """
         measurement = self._known(check, question.case)
         terms = self._terms(check, question, asked)
-        judgement = measurement.judged(terms.comparison, grouped=self._grouped)
+        judgement = measurement.judged(terms.comparison, self._groups)
         decoy = question.case.decoy
         second = self.evidence.material.second_control(decoy) if decoy else None
         if second is None or not self._may_be_excused(judgement, terms, question):
@@ -161,15 +161,15 @@ class Harness:
             null=against.null,
             plant=asked.deciding and question.part == NAMED,
         )
-        other = seen.judged(comparison, grouped=self._grouped)
+        other = seen.judged(comparison, self._groups)
         if other.verdict is Verdict.HOLDS:
             return Answer(question, other, excused=judgement)
         return Answer(question, judgement)
 
     @property
-    def _grouped(self) -> bool:
-        """Whether pictures come from patients, sites or videos."""
-        return getattr(self.evidence, "grouped", False)
+    def _groups(self) -> frozenset[int]:
+        """The patients, sites or videos that pictures come from; none where each stands alone."""
+        return self.evidence.material.groups
 
     def _terms(self, check: Check, question: Question, asked: Family) -> Terms:
         """What the effect is held against, by whether the scenario names what is asked about."""
@@ -206,13 +206,14 @@ class Harness:
     ) -> Iterator[tuple[Check, Question]]:
         """Every check that shares one part of alpha with this one, itself among them.
 
-        They are of the questions beside it; and, of an audit that is about no named decoy, all the
-        checks that it makes, each of which is about another thing.
+        They are of the questions beside it; and, of an audit that is about an attribute or about no
+        named decoy, all the checks that it makes, each of which is about another thing.
         """
         for each in (question, *asked.beside(question)):
             made = self.measurements.audit(check.function, check.given, each.case).measurements
             for at in range(len(made)):
-                if at == check.at or each.case.decoy is None:
+                natural = each.case.decoy in self.scenario.attributes
+                if at == check.at or natural or each.case.decoy is None:
                     yield replace(check, at=at), each
 
     def _may_be_excused(self, judgement: Judgement, terms: Terms, question: Question) -> bool:
@@ -228,7 +229,7 @@ class Harness:
         if known not in self._ps:
             measurement, comparison = self.measurements.compared(check, question.case)
             comparison = replace(comparison, family=tests, innocent=self._innocence(question))
-            self._ps[known] = measurement.p(comparison, grouped=self._grouped)
+            self._ps[known] = measurement.p(comparison, self._groups)
         return self._ps[known]
 
     def _innocence(self, question: Question) -> Innocence | None:
@@ -264,7 +265,7 @@ class Harness:
         if answer.question.part != NAMED:
             named = self.scenario.target(str(case.decoy))
             claim = claims.unnamed(claim, answer.question.part, among, named)
-        elif asked.swept:
+        elif asked.swept and case.decoy not in self.scenario.attributes:
             other = self.evidence.turned_into(case.models[0], str(case.decoy))
             claim = claims.driven_away(claim, judgement, str(case.target), other)
         return claim + (claims.of_colour(answer.excused) if answer.excused else "")

@@ -151,7 +151,7 @@ def killed(scenario: Scenario, candidates: Sequence[Candidate], nodeid: str) -> 
     """
     test, _, text = nodeid.removesuffix("]").partition("[")
     cases: list[Case] = []
-    for wanted in ({"subject"}, {"predictions"}, {"pair"}, {"pair", "predictions"}):
+    for wanted in ({"subject"}, {"predictions"}, {"pair"}, {"pair", "predictions"}, {"natural"}):
         cases += plan(wanted, candidates, scenario)
     fitting = [case for case in cases if f"-{case.id}-" in f"-{text}-"]
     if not fitting:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shortcut_audit.harness.kinds import OF_A_DECOY
+from shortcut_audit.harness.kinds import OF_A_DECOY, OF_AN_ATTRIBUTE
 from shortcut_audit.promotion import blocks
 from shortcut_audit.records import Case
 
@@ -83,13 +83,19 @@ def asks_predictions_alone(function: Callable[..., Any]) -> bool:
     )
 
 
+def asks_natural_alone(function: Callable[..., Any]) -> bool:
+    """Whether an audit of an attribute needs no more than the answers on plain pictures."""
+    return OF_AN_ATTRIBUTE & set(inspect.signature(function).parameters) == {"natural"}
+
+
 def family(function: Callable[..., Any], audit: str, case: Case, evidence: Evidence) -> Family:
     """All questions of an audit about the models of a case; `case` has its class already, if it has
     a decoy.
     """
     scenario = evidence.scenario
     deciding = blocks(scenario, audit) and case.decoy is not None
-    swept = deciding and len(case.models) == 1 and asks_predictions_alone(function)
+    alone = asks_predictions_alone(function) or asks_natural_alone(function)
+    swept = deciding and len(case.models) == 1 and alone
     own = tuple(_questions(case, evidence, swept))
     others: list[Question] = []
     names = scenario.attributes if case.decoy in scenario.attributes else scenario.decoys
@@ -107,13 +113,24 @@ def family(function: Callable[..., Any], audit: str, case: Case, evidence: Evide
 def _questions(case: Case, evidence: Evidence, swept: bool) -> Iterator[Question]:
     yield Question(case, NAMED)
     if case.decoy in evidence.scenario.attributes:
-        for target in _other_classes_of_an_attribute(case, evidence):
-            yield Question(replace(case, target=target), NAMED)
-        return
-    if not swept or case.decoy is None:
-        return
-    named = evidence.scenario.target(case.decoy)
-    strengths = range(len(evidence.material.strengths(case.decoy)))
+        yield from _of_other_classes(case, evidence, swept)
+    elif swept and case.decoy is not None:
+        yield from _of_other_versions(case, evidence)
+
+
+def _of_other_classes(case: Case, evidence: Evidence, swept: bool) -> Iterator[Question]:
+    """About an attribute: every other class of the data set, where one is named if it is swept."""
+    nobodys = evidence.scenario.target(str(case.decoy)) is None
+    for target in evidence.material.classes if nobodys or swept else ():
+        if target != case.target:
+            yield Question(replace(case, target=target), NAMED if nobodys else ELSEWHERE)
+
+
+def _of_other_versions(case: Case, evidence: Evidence) -> Iterator[Question]:
+    """About a decoy: every other class of the model, and every other strength."""
+    decoy = str(case.decoy)
+    named = evidence.scenario.target(decoy)
+    strengths = range(len(evidence.material.strengths(decoy)))
     for strength in strengths:
         for target in _classes(case, evidence, strength):
             asked = replace(case, target=target, strength=strength)
@@ -125,13 +142,6 @@ def _questions(case: Case, evidence: Evidence, swept: bool) -> Iterator[Question
                 yield Question(
                     asked, STRONGER if target == case.target or named is None else ELSEWHERE
                 )
-
-
-def _other_classes_of_an_attribute(case: Case, evidence: Evidence) -> list[str]:
-    """Every other class of the data set, where nobody named one."""
-    if evidence.scenario.target(str(case.decoy)) is not None:
-        return []
-    return [each for each in evidence.material.classes if each != case.target]
 
 
 def _classes(case: Case, evidence: Evidence, strength: int) -> list[str]:

@@ -23,8 +23,11 @@ def handed_over(**given):
     return audit.measurements[0]
 
 
+KNOWN = {True: frozenset(range(100)), False: frozenset()}  # where pictures are of 100 patients
+
+
 def judged(measurement, grouped):
-    return measurement.judged(RULE, grouped=grouped)
+    return measurement.judged(RULE, KNOWN[grouped])
 
 
 @pytest.mark.parametrize(
@@ -36,12 +39,13 @@ def judged(measurement, grouped):
         (PATIENTS // 20, False, Verdict.UNDECIDED),
         (np.arange(400) // 5, True, Verdict.HOLDS),
         (np.arange(400), False, Verdict.HOLDS),
+        (np.arange(400), True, Verdict.UNDECIDED),  # each picture is said to be a patient
     ],
 )
 def test_pictures_of_patients_are_judged_by_patients(groups, grouped, verdict):
     found = judged(handed_over(groups=groups), grouped)
     assert found.verdict is verdict
-    if grouped and groups is None:
+    if grouped and (groups is None or groups.max() >= 100):
         assert found.advice.endswith(
             "the audit must pass groups=... to audit.check or audit.compare"
         )
@@ -66,9 +70,9 @@ def test_what_is_not_judged_rejects_nobody_else():
     audit = Audit()
     audit.check(np.ones(400, bool), np.zeros(400, bool), LIMIT)
     audit.check(np.ones(400, bool), np.zeros(400, bool), LIMIT, groups=PATIENTS)
-    unsaid, said = (each.p(RULE, grouped=True) for each in audit.measurements)
+    unsaid, said = (each.p(RULE, KNOWN[True]) for each in audit.measurements)
     assert (unsaid, said) == (1.0, pytest.approx(2e-4, abs=2e-4))
-    assert audit.measurements[0].p(RULE, grouped=False) < 1e-9
+    assert audit.measurements[0].p(RULE, KNOWN[False]) < 1e-9
 
 
 def test_groups_of_both_sides_of_a_comparison_count():

@@ -50,7 +50,7 @@ def harness(models: dict[str, tuple[int, ...]], decoys: dict[str, tuple[int, ...
         named_decoy=lambda _model, decoy, _target: decoys[decoy],
         target=lambda _decoy, _models: "cat",
         sha256=lambda model: model,
-        material=SimpleNamespace(
+        material=SimpleNamespace(groups=frozenset(), 
             second_control=lambda _: None, worded=lambda *_: "the decoy", tried=lambda *_: ""
         ),
     )

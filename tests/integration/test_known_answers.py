@@ -239,6 +239,8 @@ SCENES = {
         ("natural_insertion", "natural_removal", "worst_group"),
         {
             "natural_insertion": {"turned", "needy"},
+            "natural_insertion@elsewhere": {"elsewhere"},
+            "natural_need": {"needy"},
             "natural_removal": {"needy"},
             "worst_group": {"turned", "needy"},
         },

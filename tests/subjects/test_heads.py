@@ -174,3 +174,22 @@ def test_one_output_for_two_names_says_what_to_write(tmp_path: Path) -> None:
             classes=("no", "yes"),
             size=32,
         )
+
+
+def test_several_outputs_that_could_be_the_logits_are_not_guessed_at() -> None:
+    both = (torch.zeros(2, 3), LOGITS)
+    with pytest.raises(UsageError, match="any of 2 could be its logits; say which"):
+        logits_among(both, None, 3)
+    assert torch.equal(logits_among(both, 1, 3), LOGITS)
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (Head(probabilities=True), "outputs are from -1 to 2, and do not sum to 1: they are logits"),
+        (Head("labels", probabilities=True), "outputs are from -1 to 2: they are logits"),
+    ],
+)
+def test_logits_that_are_called_probabilities_are_refused(head: Head, words: str) -> None:
+    with torch.inference_mode(), pytest.raises(UsageError, match=words):
+        Outputs(head, 3)(LOGITS)

@@ -55,3 +55,8 @@ def test_case_and_accents_do_not_matter_where_nothing_else_is_called_so() -> Non
     assert columns(("a", "A"), ("A", "a"), {})[0] == (1, 0)
     with pytest.raises(UsageError, match="fish missing, a, b extra"):
         columns(("a", "b"), ("fish",), {})
+
+
+def test_two_classes_are_not_the_same_output() -> None:
+    with pytest.raises(UsageError, match="'tench' and 'Tinca tinca' are the same output of it, 0"):
+        columns(imagenet(), ("tench", "Tinca tinca"), {})

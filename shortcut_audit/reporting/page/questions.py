@@ -11,6 +11,7 @@ QUESTIONS = {  # what is not here, such as a user's own audit, is shown by its n
     "than the scenario says?",
     "decoy_removal": "Does the model need the decoy to recognise the class?",
     "natural_insertion": "Are other images taken for the class more often where they show it?",
+    "natural_need": "Is the class missed more often where it does not show the attribute?",
     "natural_removal": "Is the class missed where the attribute is filled in, and found elsewhere?",
     "worst_group": "Is one class, with or without the attribute, much worse than all images?",
     "decoy_only": "Is the decoy alone, on a picture with none of the classes, taken for the class?",

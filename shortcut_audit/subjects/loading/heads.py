@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from shortcut_audit.errors import UsageError
 from shortcut_audit.inputs_and_outputs import Head
 
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in grey: ITU-R 601-2, as Pillow has it
+APART = 0.01  # by which a probability may be beyond 0 or 1, or a sum from 1: rounding in half
 SURE = 1e-6  # a probability is kept this far from 0 and 1, so that its log-odds are finite
 
 
@@ -74,18 +76,23 @@ def logits_among(given: Any, which: str | int | None, count: int) -> Tensor:
     """The logits (n, count) among what a network gives: a tensor, or a tuple, dict or object of
     tensors.
 
-    which: its key, attribute or place; None: `logits` or `out`, or else the first tensor of
+    which: its key, attribute or place; None: `logits` or `out`, or else the only tensor of
         `count` columns.
 
     Raises:
-        UsageError: there is none; says what there is.
+        UsageError: there is none, or several could be; says what there is.
     """
-    for each in _named(given, which):
-        flat = each.flatten(1) if isinstance(each, Tensor) and each.dim() > 1 else each
-        if isinstance(flat, Tensor) and flat.dim() == 1 and count == 1:
-            flat = flat[:, None]
-        if isinstance(flat, Tensor) and flat.dim() == 2 and flat.shape[1] == count:
-            return flat.float() if flat.dtype in (torch.float16, torch.bfloat16) else flat
+    named, others = _candidates(given, which)
+    fitting = [each for each in map(partial(_fitting, count=count), named) if each is not None]
+    if not fitting:
+        fitting = [each for each in map(partial(_fitting, count=count), others) if each is not None]
+        if len(fitting) > 1:
+            raise UsageError(
+                f"its output is {_shown(given)}, and any of {len(fitting)} could be its logits; "
+                "say which with 'head: {output: NAME OR NUMBER}'"
+            )
+    if fitting:
+        return fitting[0]
     raise UsageError(
         f"its output is {_shown(given)}, and {count} logits for each picture are asked for"
         + ("" if which is None else f" under '{which}'")
@@ -93,18 +100,25 @@ def logits_among(given: Any, which: str | int | None, count: int) -> Tensor:
     )
 
 
-def _named(given: Any, which: str | int | None) -> Iterator[Any]:
-    """The output itself, or what is looked at among several, in order."""
+def _fitting(each: Any, count: int) -> Tensor | None:
+    """It as (n, count) logits, if it can be."""
+    if not isinstance(each, Tensor):
+        return None
+    flat = each.flatten(1) if each.dim() > 1 else each[:, None]
+    if flat.shape[1] != count:
+        return None
+    return flat.float() if flat.dtype in (torch.float16, torch.bfloat16) else flat
+
+
+def _candidates(given: Any, which: str | int | None) -> tuple[list[Any], list[Any]]:
+    """What is named as the logits among what a network gives, and what else there is."""
     if isinstance(given, Tensor):
-        yield given
-        return
+        return [given], []
     parts = _parts(given)
     if which is not None:
-        yield parts.get(which)
-        return
-    for name in ("logits", "out"):
-        yield parts.get(name)
-    yield from parts.values()
+        return [parts.get(which)], []
+    once = {id(each): each for each in parts.values()}  # a named tuple has each by name and place
+    return [parts.get(name) for name in ("logits", "out")], list(once.values())
 
 
 def _parts(given: Any) -> dict[Any, Any]:
@@ -130,8 +144,23 @@ def _shown(given: Any) -> str:
 
 def _log_odds(probabilities: Tensor, head: Head) -> Tensor:
     """Logits whose softmax, or sigmoid, are these probabilities (n, k)."""
+    if not torch.is_grad_enabled():  # asked, and not differentiated
+        _refuse_what_is_none(probabilities, head)
     inside = probabilities.clamp(SURE, 1 - SURE)
     return inside.log() if head.answers == "softmax" else torch.logit(inside)
+
+
+def _refuse_what_is_none(given: Tensor, head: Head) -> None:
+    """Raises UsageError where these (n, k) are no probabilities."""
+    low, high = float(given.min()), float(given.max())
+    sums = given.sum(1)
+    whole = head.answers != "softmax" or bool(((sums - 1).abs() < APART).all())
+    if low < -APART or high > 1 + APART or not whole:
+        raise UsageError(
+            f"'head: {{probabilities: true}}', and its outputs are from {low:.3g} to {high:.3g}"
+            + ("" if whole else ", and do not sum to 1")
+            + ": they are logits; leave 'probabilities' out"
+        )
 
 
 def as_channels(images: Tensor, channels: int) -> Tensor:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shortcut_audit.errors import ModelError
-from shortcut_audit.files.checkpoint_files import CONFIG, HUB_WEIGHTS
+from shortcut_audit.files.checkpoint_files import CONFIG, HUB_FILES, HUB_WEIGHTS
 from shortcut_audit.files.whole import unreadable
 from shortcut_audit.subjects.manifest.outputs import imagenet
 from shortcut_audit.subjects.manifest.own_words import UNNAMED
@@ -21,6 +21,7 @@ from shortcut_audit.subjects.manifest.preprocessing import (
     Words,
     input_of_processor,
     input_of_timm,
+    of_images,
 )
 
 LONGEST = 20_000_000  # bytes of such a file
@@ -93,11 +94,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _processor(folder: Path) -> Words:
     """What the image processor's own file says, or its part of a processor's; {} without any."""
-    for name in ("preprocessor_config.json", "processor_config.json"):
+    for name in HUB_FILES[1:]:
         if (folder / name).is_file():
-            said = read_json(folder / name)
-            inner = said.get("image_processor", said)
-            return inner if isinstance(inner, dict) else {}
+            return of_images(read_json(folder / name))
     return {}
 
 

@@ -120,6 +120,8 @@ def _head(meant: Mapping[str, Any], classes: Sequence[str]) -> Head:
         thresholds = _by_class("threshold", part.threshold, classes, 0.5)
     else:
         thresholds = _of_the_second(part.threshold, classes)
+    if answers == "sigmoid" and isinstance(part.temperature, Mapping):
+        raise ValueError("head.temperature of one logit is one number, not one for each class")
     temperatures = _by_class("temperature", part.temperature, classes, 1.0)
     if len(set(temperatures)) == 1 or answers == "sigmoid":
         temperatures = temperatures[-1:]

@@ -71,7 +71,8 @@ def columns(
         UsageError: a class is not among the outputs, or is the name of several.
     """
     at = _places(tuple(own))
-    first, missing = [], []
+    first: list[int] = []
+    missing = []
     for name in wanted:
         found = _found(at, [*known_as.get(name, ()), name])
         if len(found) > 1:
@@ -79,6 +80,9 @@ def columns(
                 f"'{name}' is the name of outputs {' and '.join(map(str, found))}: "
                 "call the class by its wnid or number"
             )
+        if found and found[0] in first:
+            same = wanted[first.index(found[0])]
+            raise UsageError(f"'{same}' and '{name}' are the same output of it, {found[0]}")
         first += found
         if not found:
             missing.append(name)

@@ -16,11 +16,17 @@ from typing import Any
 
 from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
+from shortcut_audit.files.checkpoint_files import CONFIG, HUB_FILES
 from shortcut_audit.files.whole import canonical
 from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.records import Candidate
 from shortcut_audit.subjects.manifest.file import MANIFEST
-from shortcut_audit.subjects.manifest.preprocessing import framing_in, input_of_processor
+from shortcut_audit.subjects.manifest.preprocessing import (
+    framing_in,
+    input_of_processor,
+    of_images,
+    refuse_exchanged_colours,
+)
 
 Words = Mapping[Any, Any]
 Contradiction = tuple[str, str, str] | None  # what, as the file has it, as the manifest has it
@@ -48,7 +54,6 @@ SECTIONS = (
     "metrics",
     "params",
 )
-HUB_FILES = ("config.json", "preprocessor_config.json")
 HUB_STEMS = ("model", "pytorch_model", "model.safetensors.index", "pytorch_model.bin.index")
 LISTS = (
     "classes",
@@ -87,6 +92,8 @@ ACCURACIES = (
     "val/accuracy",
 )
 UNNAMED = re.compile(r"LABEL_\d+")  # what transformers calls an output that nobody has named
+# problem_type of a configuration of transformers -> answers of a head
+ANSWERS = {"multi_label_classification": "labels", "single_label_classification": "softmax"}
 APART = 0.01  # a mean or a deviation that differs by more is another one
 
 
@@ -102,15 +109,25 @@ def sections(words: Words, depth: int = 3) -> Iterator[Words]:
 def hub_words(file: Path) -> Iterator[Words]:
     """What a hub's JSON files beside a checkpoint say, if it has one of the hub's usual names.
 
-    A file that cannot be read says nothing.
+    A file that cannot be read, or is not understood, says nothing.
+
+    Raises:
+        UsageError: pictures are read in other colours than can be had here.
     """
     if file.stem not in HUB_STEMS:
         return
     for name in HUB_FILES:
-        with suppress(OSError, ValueError, RecursionError, UsageError):
+        content: Any = None
+        with suppress(OSError, ValueError, RecursionError):
             content = json.loads((file.parent / name).read_bytes())
-            if isinstance(content, Mapping):
-                yield input_of_processor(content) if name.startswith("pre") else content
+        if not isinstance(content, Mapping):
+            continue
+        if name == CONFIG:
+            yield content
+            continue
+        refuse_exchanged_colours(said := of_images(content))
+        with suppress(UsageError):
+            yield input_of_processor(said)
 
 
 def refuse_contradiction(candidate: Candidate, words: Words) -> None:
@@ -120,7 +137,7 @@ def refuse_contradiction(candidate: Candidate, words: Words) -> None:
         UsageError: what the file says, what the manifest says.
     """
     for section in sections(words):
-        for compare in (_classes, _size, _framing, _normalisation, _architecture):
+        for compare in (_classes, _size, _framing, _normalisation, _architecture, _head):
             if said := compare(section, candidate):
                 raise UsageError(_sentence(*said))
 
@@ -307,6 +324,14 @@ def _architecture(section: Words, candidate: Candidate) -> Contradiction:
         if differs:
             return "its architecture is", f"'{said}'", f"that it is '{candidate.arch}'"
     return None
+
+
+def _head(section: Words, candidate: Candidate) -> Contradiction:
+    """Whether the file has another kind of answers."""
+    said, own = ANSWERS.get(str(section.get("problem_type"))), candidate.head.answers
+    if said is None or (said == "labels") is (own == "labels"):
+        return None
+    return "its head answers with", f"'{said}' (problem_type)", f"that it does with '{own}'"
 
 
 def _number(value: Any) -> float | None:

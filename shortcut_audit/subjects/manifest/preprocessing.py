@@ -103,18 +103,29 @@ def _share(value: Any) -> float | None:
     return float(value) if is_number and 0 < value <= 1 else None
 
 
-def input_of_processor(words: Words) -> Said:
-    """From a preprocessor_config.json: how pictures are resized, cropped, rescaled, normalised.
+def of_images(words: Words) -> Words:
+    """What a processor's file says of images: all of it, or one part."""
+    inner = words.get("image_processor", words)
+    return inner if isinstance(inner, Mapping) else {}
 
-    Raises:
-        UsageError: its pictures are framed in a way that is not known here.
-    """
+
+def refuse_exchanged_colours(words: Words) -> None:
+    """Raises UsageError where a processor puts blue before red."""
     if words.get("do_flip_channel_order"):
         raise UsageError(
             "its processor puts blue before red (do_flip_channel_order), which is not done here: "
             "wrap it in a factory of your own (arch: package.module:factory, with "
             "--audit-trust-code) that turns red, green and blue into what it takes"
         )
+
+
+def input_of_processor(words: Words) -> Said:
+    """From a preprocessor_config.json: how pictures are resized, cropped, rescaled, normalised.
+
+    Raises:
+        UsageError: its pictures are framed in a way that is not known here.
+    """
+    refuse_exchanged_colours(words)
     kind = str(words.get("image_processor_type") or words.get("feature_extractor_type") or "")
     return {**_framing(words, kind.lower()), **_normalisation(words, kind.lower())}
 

@@ -34,7 +34,7 @@ class Material:
         self.scenario = scenario
         self.broken: set[str] = set()  # a sentence for each file that could not be read
         self.notes: set[str] = set()  # what data sets say: counts, and what was dropped
-        self.grouped = False  # whether any split that was loaded has groups
+        self.groups: frozenset[int] = frozenset()  # of the pictures that are asked about
         self._seen: dict[str, str] = {}  # what `digests` gives
         self._strengths: dict[str, tuple[Any, ...]] = {}
         self.pictures = cache(self._pictures)
@@ -89,7 +89,14 @@ class Material:
                 f"{did_you_mean(column, pictures.attributes)} (it knows {known}): name one of its "
                 "columns in the data set's 'attributes'"
             )
-        return pictures.attributes[column]
+        shown = pictures.attributes[column]
+        if shown.all() or not shown.any():
+            every = "every" if len(shown) and shown.all() else "no"
+            raise UsageError(
+                f"{every} picture shows '{column}', so that there are no two lots to compare: "
+                "add pictures that show it and pictures that do not"
+            )
+        return shown
 
     def region(self, name: str, pictures: Pictures) -> Tensor | None:
         """(n, h, w) bool: where they show it; None where the data set does not say."""
@@ -226,7 +233,8 @@ class Material:
 
         loaded = each_once(self.dataset, split, size)
         self.broken |= set(loaded.broken)
-        self.grouped |= loaded.groups is not None
+        if loaded.groups is not None and split != "train":
+            self.groups |= frozenset(loaded.groups.tolist())
         self.notes |= set(loaded.notes)
         self._seen[f"{split}@{size}"] = _content(loaded)
         return loaded
