@@ -4,7 +4,7 @@ learned it: drawn radiographs, patients as groups, models of one logit and of th
     python benchmarks/attributes.py FOLDER [SEEDS]
 
 Trains SEEDS (20) models for which the token goes with pneumonia and SEEDS for which it says
-nothing, beside four clean references for each head; audits them with `natural_insertion` and prints
+nothing, beside four clean references for each head; audits them with `natural_insertion` and `natural_need`, and prints
 how many of each are rejected, promoted and undecided.
 """
 
@@ -63,7 +63,7 @@ def main() -> None:
         scenario.write_text(
             f"dataset: {{kind: table, file: data/findings.csv, {data}, group: patient, "
             "attributes: [token]}\nattributes: {token: {target: pneumonia}}\n"
-            "blocking: [natural_insertion]\n"
+            "blocking: [natural_insertion, natural_need]\n"
         )
         listed, reports = (
             models(folder / f"models-{labels}", labels, seeds),

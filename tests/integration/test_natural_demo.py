@@ -47,7 +47,7 @@ def table(folder: Path, pictures: int) -> None:
 def verdicts(folder: Path) -> dict[str, str]:
     (folder / "scenario.yaml").write_text(
         "dataset: {kind: table, file: table.csv, attributes: [sign]}\n"
-        "attributes: {sign: {target: cat}}\nblocking: [natural_insertion]\n"
+        "attributes: {sign: {target: cat}}\nblocking: [natural_insertion, natural_need]\n"
         "limits: {innocent: 0.40}\n"
     )
     audit = str(ROOT / "audits/test_natural_insertion.py")
