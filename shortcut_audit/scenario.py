@@ -72,6 +72,8 @@ class Scenario(Part):
     @field_validator("blocking")
     @classmethod
     def _can_block(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("it names no audit, so that nothing could be promoted or not")
         if "smallest_decoy" in value:
             raise ValueError(
                 "smallest_decoy cannot block: half of clean models have a smallest form as well"
@@ -88,9 +90,7 @@ class Scenario(Part):
         return {**content, "blocking": (*planted, *natural, "rashomon_membership")}
 
     @model_validator(mode="after")
-    def _something_blocks(self) -> Scenario:
-        if not self.blocking:
-            raise ValueError("blocking names no audit, so that nothing could be promoted or not")
+    def _names_are_apart(self) -> Scenario:
         if both := sorted(self.decoys.keys() & self.attributes.keys()):
             raise ValueError(f"'{both[0]}' is a decoy and an attribute: give one another name")
         return self

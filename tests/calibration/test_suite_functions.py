@@ -60,8 +60,10 @@ def test_every_shipped_audit_has_a_row_in_both_populations() -> None:
     for name in ("calibration", "calibration_photographs"):
         scenario = load_scenario(SUITE.parent / f"fixtures/{name}.yaml")
         assert scenario.calibration is not None
-        # docs/discovery.md and docs/smallest_decoy.md measure these, which a scenario switches on
+        # docs/discovery.md, smallest_decoy.md and attributes.md measure these, which a scenario
+        # switches on
         left = {"unknown_shortcuts", "smallest_decoy"}
+        left |= {"natural_insertion", "natural_need", "natural_removal", "worst_group"}
         # it has no pictures without a class
         left |= {"decoy_only"} if name == "calibration_photographs" else set()
         assert {*SHIPPED} - left <= {*scenario.blocking, *scenario.calibration.supporting}

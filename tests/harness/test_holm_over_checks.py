@@ -50,8 +50,11 @@ def harness(models: dict[str, tuple[int, ...]], decoys: dict[str, tuple[int, ...
         named_decoy=lambda _model, decoy, _target: decoys[decoy],
         target=lambda _decoy, _models: "cat",
         sha256=lambda model: model,
-        material=SimpleNamespace(groups=frozenset(), 
-            second_control=lambda _: None, worded=lambda *_: "the decoy", tried=lambda *_: ""
+        material=SimpleNamespace(
+            groups=frozenset(),
+            second_control=lambda _: None,
+            worded=lambda *_: "the decoy",
+            tried=lambda *_: "",
         ),
     )
     made = Harness(evidence)  # type: ignore[arg-type]

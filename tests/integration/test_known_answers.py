@@ -242,7 +242,7 @@ SCENES = {
             "natural_insertion@elsewhere": {"elsewhere"},
             "natural_need": {"needy"},
             "natural_removal": {"needy"},
-            "worst_group": {"turned", "needy"},
+            "worst_group": {"turned", "needy", "elsewhere"},
         },
         {ABOVE_CHANCE: {"needy", "turned"}},
         enough={"images": 120},

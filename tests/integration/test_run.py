@@ -60,6 +60,7 @@ def test_every_shipped_audit_runs_and_finds_the_planted_shortcut(repository):
     made.audit()
     functions = set(re.findall(r"^def test_(\w+)", "\n".join(SHIPPED.values()), re.M))
     off = {"unknown_shortcuts", "smallest_decoy"}  # unless the scenario switches them on
+    off |= {"natural_insertion", "natural_need", "natural_removal", "worst_group"}
     assert asked(made) == functions - off | {"above_chance"}
     findings = {row["audit"]: row for row in made.verdict()["models"]["F100-s0"]["findings"]}
     for audit in ("decoy_insertion", "decoy_only", "mask_localisation", "influence_precision@50"):

@@ -186,7 +186,10 @@ def test_several_outputs_that_could_be_the_logits_are_not_guessed_at() -> None:
 @pytest.mark.parametrize(
     ("head", "words"),
     [
-        (Head(probabilities=True), "outputs are from -1 to 2, and do not sum to 1: they are logits"),
+        (
+            Head(probabilities=True),
+            "outputs are from -1 to 2, and do not sum to 1: they are logits",
+        ),
         (Head("labels", probabilities=True), "outputs are from -1 to 2: they are logits"),
     ],
 )
