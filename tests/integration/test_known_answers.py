@@ -244,7 +244,7 @@ SCENES = {
             "natural_removal": {"needy"},
             "worst_group": {"turned", "needy", "elsewhere"},
         },
-        {ABOVE_CHANCE: {"needy", "turned"}},
+        {ABOVE_CHANCE: {"needy", "turned", "elsewhere"}, "natural_need": {"elsewhere"}},
         enough={"images": 120},
         honest=3,
         scenario=NATURAL,
