@@ -27,7 +27,7 @@ def test_natural_need(natural, limits, audit):
     audit.compare(
         missed[off],
         missed[on],
-        at_most(limits.removal),
+        at_most(limits.need),
         groups=natural.groups[off],
         other_groups=natural.groups[on],
         claim="{model} misses {observed} of '{target}' where they do not show {decoy}, {control} "

@@ -17,6 +17,8 @@ ORDER = (Decision.REJECT, Decision.UNDECIDED, Decision.WAIVED, Decision.PROMOTE)
 # how the audits end that ask about classes, and strengths, that the scenario does not name
 ELSEWHERE, STRONGER = "@elsewhere", "@stronger"
 UNNAMED = (ELSEWHERE, STRONGER)
+# audits that block where the scenario does not say otherwise, and that old copies may lack
+OURS = {"natural_insertion", "natural_need"}
 
 
 class Standing(StrEnum):
@@ -160,6 +162,8 @@ def _incomplete(name: str, findings: Sequence[Finding], scenario: Scenario) -> s
         missing += _lacking(audit, findings, scenario)
     if missing:
         why = f"was not audited by {', '.join(missing)}: run the whole suite to promote it"
+        if OURS & set(missing):
+            return f"{name} {why} (a copy of the audits that is older than this package lacks it)"
         return f"{name} {why}{misspelt(scenario, [finding.audit for finding in findings])}"
     looked_at = {finding.decoy for finding in findings if finding.blocking}
     unseen = [decoy for decoy in scenario.named if decoy not in looked_at]

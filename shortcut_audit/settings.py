@@ -32,6 +32,8 @@ class Limits(BaseModel):
     precision: float = Field(0.20, gt=0, lt=1)
     rank_correlation: float = Field(0.20, gt=0, lt=1)
     top_k: float = Field(0.20, gt=0, lt=1)
+    # of a class without an attribute: pictures that show it are often the clearer ones too
+    need: float = Field(0.30, gt=0, lt=1)
     worst_group: float = Field(0.20, gt=0, lt=1)  # by how much its error exceeds that of all
     # of classes and strengths that nobody named; twice that is never innocent
     innocent: float = Field(0.30, gt=0, lt=0.5)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from shortcut_audit.errors import UsageError
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.evidence.each_label import answers_each, both_of, groups, refuse_several, shown
 from shortcut_audit.subjects.decoying.inpainting import elsewhere, filled_in, pasted
@@ -64,9 +65,22 @@ def natural(evidence: Evidence, model: str, attribute: str, target: str | None) 
     """What the model answers on the plain validation pictures, by whether they show the attribute.
 
     Raises:
-        UsageError: the data set does not know the attribute, or the class is none.
+        UsageError: the data set does not know the attribute, the class is none, or all pictures
+            show it, or none does, so that there are no two lots to compare.
         ModelError: as `Evidence.logits`.
     """
+    seen = _plain(evidence, model, attribute, target)
+    if seen.shown.all() or not seen.shown.any():
+        every = "every" if len(seen.shown) and seen.shown.all() else "no"
+        raise UsageError(
+            f"{model}: {every} picture shows '{attribute}', so that there are no two lots to "
+            "compare: add pictures that show it and pictures that do not"
+        )
+    return seen
+
+
+def _plain(evidence: Evidence, model: str, attribute: str, target: str | None) -> Natural:
+    """As `natural`, however many pictures show it."""
     named = evidence.named_decoy(model, attribute, target)
     pictures = evidence.material.pictures("validation", evidence.described(model).size)
     refuse_several(evidence.described(model), pictures)
@@ -87,9 +101,10 @@ def filled(evidence: Evidence, model: str, attribute: str, target: str | None) -
     count on which the data set says where it is, and which have room for it elsewhere.
 
     Raises:
-        as `natural`.
+        UsageError: the data set does not know the attribute, or the class is none.
+        ModelError: as `Evidence.logits`.
     """
-    seen = natural(evidence, model, attribute, target)
+    seen = _plain(evidence, model, attribute, target)
     size = evidence.described(model).size
     pictures = taken_away(evidence.material, attribute, seen.target, size)
     if isinstance(pictures, str):

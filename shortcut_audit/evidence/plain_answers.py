@@ -29,6 +29,17 @@ class PlainAnswers(Answers):
         share = float(self.stored("stated", model, {}, read)["share"][0])
         return None if np.isnan(share) else share
 
+    def asked_otherwise(self, model: str) -> str:
+        """The label that `otherwise` asks about, of a model that answers each on its own; else "".
+
+        It is the one that is nearest to being on half of the pictures.
+        """
+        candidate = self.described(model)
+        if not answers_each(candidate):
+            return ""
+        shares = shown(self.material.pictures("validation", candidate.size)).mean(0)  # (k,)
+        return self.material.classes[int(np.abs(shares - 0.5).argmin())]
+
     def otherwise(self, model: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Which pictures are right as the manifest reads them, (n,) bool, and in other readings
         (see `other_readings.py`).
@@ -36,8 +47,8 @@ class PlainAnswers(Answers):
         candidate = self.described(model)
         validation, at = self.material.pictures("validation", candidate.size), 0
         labels = validation.labels
-        if answers_each(candidate):  # about the label that is nearest to a half of the pictures
-            at = int(np.abs(shown(validation).mean(0) - 0.5).argmin())
+        if label := self.asked_otherwise(model):
+            at = self.material.classes.index(label)
             labels = shown(validation)[:, at].astype(np.int64)
         asked = chosen(len(labels))
         pixels, labels = validation.pixels[asked], labels[asked]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -99,7 +99,7 @@ def check_text(options: Mapping[str, Any], keys: Iterable[str], section: str, wh
 
 def problem_of(error: ValidationError) -> Problem:
     """The first of pydantic's errors, in our words."""
-    first = error.errors()[0]
+    first = _furthest(error.errors())
     kind, found = first["type"].split("_")[0], first["input"]
     if kind in ("greater", "less") and kind_of(found) not in (WHOLE, NUMBER):
         kind = "float"  # "0" and no are below every limit, but that is not what is wrong with them
@@ -178,6 +178,15 @@ def _sentence(error: ValidationError, shape: type[BaseModel], reserved: frozense
     at = f" at '{where}'" if where else ""
     shown = f"{found!r:.60}: " if reason.startswith("Input should") else ""
     return f"has a bad value{at}: {shown}{reason}"
+
+
+def _furthest(errors: Sequence[Any]) -> Any:
+    """Of the errors about the first bad value, one for each type that it may have, the one that got
+    furthest into it: that is the type which was meant.
+    """
+    start = _dotted(errors[0]["loc"])
+    about = [each for each in errors if f"{_dotted(each['loc'])}.".startswith(f"{start}.")]
+    return max(about, key=lambda each: _dotted(each["loc"]).count("."))
 
 
 def _dotted(place: Place) -> str:

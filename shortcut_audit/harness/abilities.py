@@ -71,6 +71,8 @@ class Abilities:
         own, stated = self.competence(model), self.evidence.stated_accuracy(model)
         size = 2 * self.evidence.described(model).size
         better = read_better(*self.evidence.otherwise(model), larger=f"an input size of {size}")
+        if better and (label := self.evidence.asked_otherwise(model)):
+            better = (f"{better[0]}, asked about '{label}',", *better[1:])
         peers = claims.Peers(stated, tuple(self._accuracies_beside(model)), better)
         if not answers_each(self.evidence.described(model)):
             return claims.above_chance(model, own, self.evidence.outputs(model), peers)

@@ -187,7 +187,7 @@ def _doubt(found: Competence, outputs: tuple[str, ...], peers: Peers) -> str:
         words, own, other = peers.better
         return (
             f"undecided: with {words} it is right on {percent(other)} where it is on "
-            f"{percent(own)}: is 'input' right?"
+            f"{percent(own)}: is 'input' right? Where it is, waive {ABOVE_CHANCE} in the scenario"
         )
     if peers.stated is not None and found.high < peers.stated - FALLS_SHORT:
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 TEXT = """\
@@ -30,4 +31,4 @@ np.savez("my-model.npz", files=files, logits=np.array(answers, np.float32), clas
 
 def read_me(classes: Sequence[str]) -> str:
     """The text, which ends in lines of Python that answer every picture and write the file."""
-    return TEXT.format(classes=list(classes))
+    return TEXT.format(classes=json.dumps(list(classes), ensure_ascii=False))

@@ -30,6 +30,7 @@ from shortcut_audit.starting.manifest import FILL_IN, manifest_text
 from shortcut_audit.subjects.manifest.candidates import read_candidates
 from shortcut_audit.subjects.manifest.file import MANIFEST
 
+TABLES = {".csv", ".tsv", ".parquet"}
 SCENARIO, AUDITS, REPORTS = "scenario.yaml", "audits", "reports"
 
 
@@ -86,7 +87,14 @@ def _no_classes(folder: Path, loose: Path | None) -> str:
     """What is wrong with a folder of pictures that has no class folders."""
     what = f"the pictures in '{printable(loose)}' are not in class folders" if loose else ""
     what = what or f"'{printable(folder)}' holds no picture"
-    return f"{what}: put them into FOLDER/train/CLASS and FOLDER/val/CLASS, one folder a class"
+    said = f"{what}: put them into FOLDER/train/CLASS and FOLDER/val/CLASS, one folder a class"
+    tables = sorted(each.name for each in folder.iterdir() if each.suffix.lower() in TABLES)
+    if tables:
+        said += (
+            f"; or, if '{printable(tables[0])}' says what is on them, write "
+            f"'dataset: {{kind: table, file: {printable(tables[0])}}}' into the scenario"
+        )
+    return said
 
 
 def _about(ground: Ground) -> Iterator[str]:

@@ -172,6 +172,7 @@ def test_a_deleted_audit_promotes_nobody(repository):
     assert "was not audited by decoy_insertion" in made.verdict()["models"]["F0-s0"]["sentence"]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_leaves_its_model_undecided_and_the_record_whole(repository):
     made = repository(planted=0)
     crash = (

@@ -169,6 +169,7 @@ def planned(repository, plan):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", PLANS)
 def test_the_whole_suite_on_any_plan(repository, plan, monkeypatch):
     monkeypatch.setattr("shortcut_audit.harness.judge.distrusted", lambda *_: "")
@@ -401,6 +402,7 @@ CHANGES = "import pathlib\nfrom shortcut_audit import at_most\ndef test_a_change
 CHANGES += "    path.write_text(path.read_text() + '# changed\\n')\n    audit.check([0.0] * 50, 0, at_most(0.1))\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["audits/test_decoy_insertion.py", "conftest.py"])
 @pytest.mark.parametrize("more", [(), ("-n", "2")])
 def test_an_audit_that_changes_while_it_runs_promotes_nobody(repository, path, more):

@@ -182,6 +182,7 @@ def test_an_internal_error_promotes_nobody(audited):
 SLOW = "import time\ndef test_a_slow_one(subject, audit):\n    open('begun', 'w').close()\n    time.sleep(60)\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "more"), [("SIGTERM", ()), ("SIGINT", ()), ("SIGKILL", ()), ("SIGTERM", ("-n", "2"))]
 )

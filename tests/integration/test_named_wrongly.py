@@ -109,6 +109,7 @@ def test_no_class_is_named(audited, decoy):
     assert "F100-s0 turns 100 % of other images into 'green' when stop_sign appears" in claim
 
 
+@pytest.mark.slow
 def test_no_class_is_named_and_every_shipped_audit_finds_one(audited, repository):
     made = repository(clean=3)
     scenario = made.path / "scenario.yaml"

@@ -45,6 +45,7 @@ def test_it_says_what_will_be_asked_before_the_first_letter(repository):
     one.stdout.fnmatch_lines(["asks: 1 model, 1 audit, 1 test: rashomon_membership"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=" ".join)
 def test_a_log_gets_a_line_from_time_to_time_and_the_letters_stay_whole(
     repository, monkeypatch, options
@@ -301,6 +302,7 @@ def test_the_forecast_is_what_is_asked_for(repository, monkeypatch):
     assert ahead.left()[0] == 0
 
 
+@pytest.mark.slow
 def test_the_report_says_how_it_was_called_and_on_what(repository):
     made = repository(clean=1, planted=0)
     for options in ((), ("-n", "2")):

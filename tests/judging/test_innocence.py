@@ -200,6 +200,7 @@ def test_p_never_rises_with_the_effect_where_nothing_is_innocent_any_more() -> N
     assert all(later <= earlier for earlier, later in pairwise(ps))
 
 
+@pytest.mark.slow
 def test_a_model_whose_own_part_is_the_limit_passes_in_at_most_one_of_twenty() -> None:
     """Clean seeds spread by 0.04 about 0.12; the candidate does ten points more than the mean of
     clean training.

@@ -546,3 +546,25 @@ def test_a_file_with_several_names_is_one_candidate(tmp_path: Path) -> None:
     found = {each.name: each.problem for each in read_candidates(tmp_path)}
     assert found.keys() == {"epoch9", "gone"}
     assert "there is no file" in (found["gone"] or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "head: {threshold: {cat: 60}}",
+            "at 'head.threshold.cat': 60: Input should be less than 1",
+        ),
+        (
+            "head: {answers: softmx}",
+            "at 'head.answers': 'softmx': Input should be 'softmax', 'sigmoid' or",
+        ),
+        ("input: {size: 32x48}", "at 'input.size': '32x48' is text, and a whole number is wanted"),
+        ("input: {resize: 40, crop: 0.9}", "resize and crop say the same in two ways"),
+        ("classes: {-1: cat}", "outputs are counted from 0, and there is no -1"),
+    ],
+)
+def test_of_a_value_that_may_be_several_things_the_one_that_was_meant_is_named(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    assert said in sentence(manifest(tmp_path, f"{text}\nmodels: {{}}\n"))

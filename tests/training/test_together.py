@@ -35,6 +35,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.safetensors"))}
 
 
+@pytest.mark.slow
 def test_two_at_a_time_give_the_bytes_and_the_manifest_of_one_after_the_other(
     tmp_path: Path,
 ) -> None:
@@ -51,6 +52,7 @@ def test_two_at_a_time_give_the_bytes_and_the_manifest_of_one_after_the_other(
     assert not list((tmp_path / "two").glob(".*.partial"))
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_kept_and_more_processes_than_models_do_no_harm(
     tmp_path: Path, capfd
 ) -> None:

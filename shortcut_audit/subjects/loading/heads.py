@@ -102,7 +102,7 @@ def logits_among(given: Any, which: str | int | None, count: int) -> Tensor:
 
 def _fitting(each: Any, count: int) -> Tensor | None:
     """It as (n, count) logits, if it can be."""
-    if not isinstance(each, Tensor):
+    if not isinstance(each, Tensor) or not each.dim():
         return None
     flat = each.flatten(1) if each.dim() > 1 else each[:, None]
     if flat.shape[1] != count:

@@ -89,14 +89,7 @@ class Material:
                 f"{did_you_mean(column, pictures.attributes)} (it knows {known}): name one of its "
                 "columns in the data set's 'attributes'"
             )
-        shown = pictures.attributes[column]
-        if shown.all() or not shown.any():
-            every = "every" if len(shown) and shown.all() else "no"
-            raise UsageError(
-                f"{every} picture shows '{column}', so that there are no two lots to compare: "
-                "add pictures that show it and pictures that do not"
-            )
-        return shown
+        return pictures.attributes[column]
 
     def region(self, name: str, pictures: Pictures) -> Tensor | None:
         """(n, h, w) bool: where they show it; None where the data set does not say."""
