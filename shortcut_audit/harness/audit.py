@@ -60,8 +60,7 @@ class Measurement:
         Pictures that are numbered one by one are no groups: each would count on its own.
         """
         own = [each for each in (self.design.groups, self.design.other_groups) if each is not None]
-        said = {int(group) for each in own for group in each}
-        return bool(groups) and (not own or not said <= groups)
+        return bool(groups) and (not own or not groups.issuperset(np.concatenate(own).tolist()))
 
 
 class Audit:
