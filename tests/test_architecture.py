@@ -151,3 +151,10 @@ def test_no_module_hides_behind_a_vague_name():
 
 def test_the_lock_records_no_address():
     assert "://" not in (ROOT / "requirements.lock").read_text()
+
+
+def test_no_test_is_called_as_an_audit_is():
+    """Audits are run within the suite's own process, where a module's name is known once."""
+    root = PACKAGE.parent
+    audits = {path.name for path in (root / "audits").glob("test_*.py")}
+    assert not audits & {path.name for path in (root / "tests").rglob("test_*.py")}

@@ -31,10 +31,10 @@ DATA = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two tables, four models for each head, and their scenarios."""
+    """Two tables, two models for each head, and their scenarios."""
     folder = tmp_path_factory.mktemp("hospital")
     everywhere = {"train": CLEAN, "validation": (0.4, 0.4)}
-    for name, patients in (("many", 100), ("few", 12)):
+    for name, patients in (("many", 220), ("few", 12)):
         radiographs.table(folder / name, {"train": 20, "validation": patients}, everywhere)
         for labels, data in DATA.items():
             (folder / f"{name}-{labels}.yaml").write_text(
@@ -46,17 +46,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         models = folder / f"models-{labels}"
         models.mkdir()
         entries = []
-        for name, token, seed in (
-            ("clean", CLEAN, 0),
-            ("first", CLEAN, 1),
-            ("second", CLEAN, 2),
-            ("third", CLEAN, 3),
-            ("leans", LEANS, 4),
-        ):
+        for name, token, seed in (("clean", CLEAN, 0), ("leans", LEANS, 4)):
             weights = radiographs.trained(700, token, labels, seed).state_dict()
             torch.save(weights, models / f"{name}.pt")
-            reference = name not in ("clean", "leans")
-            entries.append(f"  {name}: {{file: {name}.pt, reference: {str(reference).lower()}}}")
+            entries.append(f"  {name}: {{file: {name}.pt}}")
         (models / "rashomon.yaml").write_text(
             "arch: shortcut_audit:small_resnet\n"
             f"classes: {CLASSES[labels]}\nhead: {head}\n"
@@ -90,9 +83,8 @@ def test_a_model_that_leans_on_the_token_is_rejected_and_one_that_does_not_is_pr
     assert found["leans"]["verdict"] == "reject"
     assert "pneumonia' where they show token" in found["leans"]["sentence"]
     assert claims(found["leans"], "natural_removal")[0] == "VIOLATED"
-    for name in ("clean", "first", "second", "third"):
-        assert found[name]["verdict"] == "promote", found[name]["sentence"]
-        assert "VIOLATED" not in claims(found[name], "natural_removal")
+    assert found["clean"]["verdict"] == "promote", found["clean"]["sentence"]
+    assert "VIOLATED" not in claims(found["clean"], "natural_removal")
     assert "groups" in found["clean"]["findings"][0]["method"]
 
 
