@@ -71,6 +71,27 @@ def unreadable(path: Path, error: Exception) -> ShortcutAuditError | None:
     return fault
 
 
+@contextmanager
+def read_as_whole(path: Path, otherwise: str) -> Iterator[None]:
+    """Reads a file inside it; whatever breaks there is one sentence, charged to its owner.
+
+    otherwise: what the file is if its bytes are at fault, such as "not a whole ONNX graph".
+
+    Raises:
+        UsageError, MachineError: the folder or the machine does not give the file.
+        ModelError: its bytes are at fault.
+    """
+    try:
+        refuse_placeholder(path)
+        yield
+    except ShortcutAuditError:
+        raise
+    except Exception as error:  # a hostile archive reaches into many corners
+        said = " ".join(str(error).split())[:200]
+        found = ModelError(f"'{path.name}' is {otherwise}: {said}")
+        raise unreadable(path, error) or found from None
+
+
 def canonical(name: str) -> str:
     """A name in Unicode's composed form (NFC).
 

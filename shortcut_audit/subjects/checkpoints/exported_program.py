@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
-from shortcut_audit.errors import ModelError, ShortcutAuditError
-from shortcut_audit.files.whole import refuse_placeholder, unreadable
+from shortcut_audit.files.whole import read_as_whole
 from shortcut_audit.registry import register
 
 if TYPE_CHECKING:
     from torch import nn
 
+BROKEN = "not a whole program of torch.export"
 LONGEST = 200_000_000  # bytes of the graph's text that are looked at
 
 
@@ -52,22 +52,11 @@ class ExportedProgram:
 
         from shortcut_audit.subjects.loading.programs import Program
 
-        try:
-            refuse_placeholder(path)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                inner = torch.export.load(path).module()
-        except ShortcutAuditError:
-            raise
-        except Exception as error:  # a hostile archive reaches into many corners
-            raise unreadable(path, error) or _broken(path, error) from None
+        with read_as_whole(path, BROKEN), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            inner = torch.export.load(path).module()
         shape = _input_shape(path)
         return Program(inner, shape[0] if shape else None)
-
-
-def _broken(path: Path, error: Exception) -> ModelError:
-    said = " ".join(str(error).split())[:200]
-    return ModelError(f"'{path.name}' is not a whole program of torch.export: {said}")
 
 
 def _input_shape(path: Path) -> list[int | None]:
@@ -76,16 +65,15 @@ def _input_shape(path: Path) -> list[int | None]:
     Raises:
         ModelError: the file is no such archive.
     """
+    with read_as_whole(path, BROKEN), ZipFile(path) as archive:
+        inside = [each for each in archive.infolist() if each.filename.endswith("model.json")]
+        if not inside or inside[0].file_size > LONGEST:
+            return []
+        model = json.loads(archive.read(inside[0]))
     try:
-        with ZipFile(path) as archive:
-            inside = [each for each in archive.infolist() if each.filename.endswith("model.json")]
-            if not inside or inside[0].file_size > LONGEST:
-                return []
-            return _shape(json.loads(archive.read(inside[0])))
+        return _shape(model)
     except (KeyError, TypeError, AttributeError, IndexError):
         return []  # another version of torch writes it otherwise
-    except (OSError, BadZipFile, ValueError, NotImplementedError, RecursionError) as error:
-        raise unreadable(path, error) or _broken(path, error) from None
 
 
 def _shape(model: Mapping[str, Any]) -> list[int | None]:

@@ -13,8 +13,8 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from shortcut_audit.errors import DataError, ModelError, ShortcutAuditError, UsageError
-from shortcut_audit.files.whole import printable, refuse_placeholder, unreadable
+from shortcut_audit.errors import DataError, ModelError, UsageError
+from shortcut_audit.files.whole import printable, read_as_whole
 from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.records import Candidate
 from shortcut_audit.registry import register
@@ -134,18 +134,11 @@ def _read(path: Path) -> Returned:
     Raises:
         ModelError: it is broken. UsageError, MachineError: it cannot be had, or is none of these.
     """
-    try:
-        refuse_placeholder(path)
-        return _of_arrays(path) if path.suffix.lower() == ".npz" else _of_table(path)
-    except DataError as error:
-        raise ModelError(f"'{path.name}' is no whole table: {error}") from None
-    except ShortcutAuditError:
-        raise
-    except Exception as error:  # a hostile archive reaches into many corners
-        said = " ".join(str(error).split())[:200]
-        raise unreadable(path, error) or ModelError(
-            f"'{path.name}' is no whole file of predictions: {said}"
-        ) from None
+    with read_as_whole(path, "no whole file of predictions"):
+        try:
+            return _of_arrays(path) if path.suffix.lower() == ".npz" else _of_table(path)
+        except DataError as error:
+            raise ModelError(f"'{path.name}' is no whole table: {error}") from None
 
 
 def _of_arrays(path: Path) -> Returned:

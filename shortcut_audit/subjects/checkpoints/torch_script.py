@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from zipfile import BadZipFile, ZipFile
 
-from shortcut_audit.errors import ModelError, ShortcutAuditError
-from shortcut_audit.files.whole import refuse_placeholder, unreadable
+from shortcut_audit.files.whole import read_as_whole
 from shortcut_audit.registry import register
 
 if TYPE_CHECKING:
@@ -53,18 +52,10 @@ class TorchScript:
 
         from shortcut_audit.subjects.loading.programs import Program
 
-        try:
-            refuse_placeholder(path)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of their age: torch reads them all the same
-                program = torch.jit.load(str(path), "cpu").eval()  # type: ignore[no-untyped-call]
-        except ShortcutAuditError:
-            raise
-        except Exception as error:  # a hostile archive reaches into many corners
-            said = " ".join(str(error).split())[:200]
-            raise unreadable(path, error) or ModelError(
-                f"'{path.name}' is not a whole TorchScript program: {said}"
-            ) from None
+        whole = read_as_whole(path, "not a whole TorchScript program")
+        with whole, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of their age: torch reads them all the same
+            program = torch.jit.load(str(path), "cpu").eval()  # type: ignore[no-untyped-call]
         for parameter in program.parameters():
             parameter.requires_grad_(False)
 
