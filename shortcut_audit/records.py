@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from shortcut_audit.exhibits import Exhibit
+    from shortcut_audit.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,12 @@ class Subject:
 class Pictures:
     """A split of a data set, decoded to the model's input size."""
 
-    pixels: Tensor  # (n, 3, h, w) uint8
+    pixels: Rows  # (n, 3, h, w) uint8
     labels: np.ndarray  # (n,) int64; -1 where none of the classes is on the picture
     ids: tuple[str, ...]  # (n,) an identity that survives re-ordering, e.g. the relative file name
     classes: tuple[str, ...]  # (k,)
     digest: str  # SHA-256 over pixels, labels, ids and classes
-    objects: Tensor | None = None  # (n, h, w) bool: where the object is, if the data set knows
+    objects: Rows | None = None  # (n, h, w) bool: where the object is, if the data set knows
     broken: tuple[str, ...] = ()  # one sentence for each file that could not be read
     notes: tuple[str, ...] = ()  # how many pictures each class has, and what was dropped
     # (n, k) bool: every class on each picture, where there may be several; `labels` is then -1
@@ -106,6 +107,15 @@ class Decoyed:
     decoyed: Tensor  # (n, 3, h, w) uint8
     control: Tensor  # (n, 3, h, w) uint8
     footprint: Tensor  # (n, h, w) bool
+
+
+@dataclass(frozen=True)
+class Worn:
+    """As `Decoyed`, of many pictures: each block of them is made when it is asked for."""
+
+    decoyed: Rows  # (n, 3, h, w) uint8
+    control: Rows  # (n, 3, h, w) uint8
+    footprint: Rows  # (n, h, w) bool
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from shortcut_audit.errors import UsageError
 from shortcut_audit.evidence.answers import Answers
 from shortcut_audit.evidence.each_label import groups
 from shortcut_audit.remembered import remembered
+from shortcut_audit.subjects.decoying.worn import worn
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def unnamed(answers: Answers, model: str) -> tuple[Unnamed, ...]:
     validation = answers.material.pictures("validation", answers.described(model).size)
     found = []
     for name, family in discovery_of(answers).named().items():
-        placed = decoy_of(family).apply(validation.pixels, validation.ids)
+        placed = worn(decoy_of(family), validation.pixels, validation.ids, name)
         found.append(
             Unnamed(
                 name.replace("{", "{{").replace("}", "}}"),

@@ -24,6 +24,7 @@ from shortcut_audit.files.store import Arrays
 from shortcut_audit.remembered import remembered
 from shortcut_audit.settings import Discover
 from shortcut_audit.subjects.manifest.references import references_for
+from shortcut_audit.subjects.pictures.record import in_memory
 
 ROOMS = ("discovery",)  # of this package, beside those that an answer depends on
 ALIKE = 0.5  # of the pictures: what turns so many is proposed, whatever it does in peers
@@ -149,7 +150,8 @@ class Discovery:
     @remembered
     def parts(self, size: int) -> Parts:
         """The training pictures in two halves."""
-        return halves(self.answers.material.pictures("train", size), self.targets())
+        training = in_memory(self.answers.material.pictures("train", size))
+        return halves(training, self.targets())
 
     def targets(self) -> tuple[int, ...]:
         """The classes in question, as labels.

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from shortcut_audit.discovery.forms import EXAMPLES, Forms, faintest
 from shortcut_audit.errors import ModelError, UsageError
-from shortcut_audit.evidence.answers import pixel_digest
 from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.evidence.each_label import groups, refuse_each_label
 from shortcut_audit.files.sources import code_of, our_code
 from shortcut_audit.files.store import Arrays
 from shortcut_audit.records import Decoyed
+from shortcut_audit.rows import rows_digest
 from shortcut_audit.subjects.decoying.coverage import covered
 from shortcut_audit.subjects.decoying.laid import Laid
 from shortcut_audit.subjects.decoying.pasting import Pasted
@@ -233,7 +233,7 @@ def _searched(trial: Trial, forms: Forms, decoy: str) -> Arrays:
         }
 
     key = {
-        "pixels": pixel_digest(pictures.pixels),
+        "pixels": rows_digest(pictures.pixels),
         "panel": trial.panel.tolist(),
         "target": trial.target,
         "forms": recipe,

@@ -137,7 +137,7 @@ class Transplants(ABC):
         scores, corners = matches(crop, region, pictures.pixels[among])
         copies = np.argsort(-scores, kind="stable")[: int((scores >= COPY).sum())]
         seen = aligned(
-            pictures.pixels,
+            pictures.pixels[:],
             np.array([cut.at[i], *among[copies]]),
             np.array([corner, *corners[copies]]),
             region,

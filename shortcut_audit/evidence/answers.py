@@ -31,15 +31,13 @@ from shortcut_audit.files.store import Arrays, Store
 from shortcut_audit.progress import Progress
 from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.remembered import remembered
+from shortcut_audit.rows import Rows, blocks, rows_digest
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.loading.programs import require_weights
 from shortcut_audit.subjects.loading.subject import check_answers, load_subject
 from shortcut_audit.subjects.manifest.candidates import refusal
 from shortcut_audit.subjects.manifest.descriptions import read_as
 from shortcut_audit.subjects.pictures.material import Material
-
-# its home was here
-from shortcut_audit.subjects.pictures.record import pixel_digest as pixel_digest
 
 ASKED_TWICE = 8  # validation pictures on which a model must answer alike, alone and in a batch
 RETRAIN = "train it again or drop it"
@@ -167,7 +165,7 @@ class Answers:
             return reader + code_of(registry.lookup("architecture", source))
         return reader + (code_of_module(source) if self.trust_code else "")
 
-    def logits(self, model: str, pixels: Tensor) -> np.ndarray:
+    def logits(self, model: str, pixels: Rows) -> np.ndarray:
         """(n, k) float32 logits on (n, 3, h, w) uint8 pixels.
 
         Raises:
@@ -175,13 +173,21 @@ class Answers:
             MachineError: the machine failed, its memory for one.
         """
 
-        def forward() -> Arrays:
-            return {"logits": self.answered(model, pixels)}
-
-        logits = self.stored("logits", model, {"pixels": pixel_digest(pixels)}, forward)["logits"]
+        parts = [np.zeros((0, len(self.material.classes)), np.float32)] if not len(pixels) else []
+        for digest, block in blocks(pixels):
+            parts.append(self._of_block(model, digest, block))
+        logits = np.concatenate(parts)
         if bad := not_finite(logits):
             raise ModelError(f"{model}: {bad} get logits that are not finite; {RETRAIN}")
         return logits
+
+    def _of_block(self, model: str, digest: str, block: Callable[[], Tensor]) -> np.ndarray:
+        """Logits on one block of pixels with this digest, which is made where they are not kept."""
+
+        def forward() -> Arrays:
+            return {"logits": self.answered(model, block())}
+
+        return self.stored("logits", model, {"pixels": digest}, forward)["logits"]
 
     def answered(self, model: str, pixels: Tensor) -> np.ndarray:
         """As `logits`, asked each time and not kept; they may be anything."""
@@ -245,7 +251,7 @@ class Answers:
         """What masks depend on besides the model; our own code counts in `digest`."""
         area, explainer = self.scenario.masks.area, self._explainer
         recipe = f"{explainer!r}{code_of(type(explainer))}"
-        return {"pixels": pixel_digest(pixels), "target": target, "area": area, "explainer": recipe}
+        return {"pixels": rows_digest(pixels), "target": target, "area": area, "explainer": recipe}
 
     def score(self, model: str, pixels: Tensor, revealed: np.ndarray, target: int) -> np.ndarray:
         """(n,) softmax score of `target` on blurred pixels (n, 3, h, w).
@@ -266,13 +272,13 @@ class Answers:
             with torch.inference_mode():
                 return {"score": torch.cat(in_batches(seen, (pixels, shown), SEEN)).numpy()}
 
-        key = {"pixels": pixel_digest(pixels), "revealed": pixel_digest(shown), "target": target}
+        key = {"pixels": rows_digest(pixels), "revealed": rows_digest(shown), "target": target}
         score = self.stored("transfer", model, key, forward)["score"]
         if bad := not_finite(score):
             raise ModelError(f"{model}: {bad} get scores that are not finite; {RETRAIN}")
         return score
 
-    def ranking(self, model: str, queries: Tensor, training: Tensor, target: int) -> Arrays:
+    def ranking(self, model: str, queries: Tensor, training: Rows, target: int) -> Arrays:
         """`scores` (q, m) float32 and `basis`, UTF-8, of training pictures (m, 3, h, w) for queries
         (q, 3, h, w) of one class.
         """
@@ -280,9 +286,9 @@ class Answers:
         def rank() -> Arrays:
             network, at = self.question(model, target)
             report = partial(self.progress, f"influence in {model}")
-            return ranked(self._method, network, queries, training, at, report)
+            return ranked(self._method, network, queries, training[:], at, report)
 
-        digests = {"queries": pixel_digest(queries), "training": pixel_digest(training)}
+        digests = {"queries": rows_digest(queries), "training": rows_digest(training)}
         recipe = f"{self._method!r}{code_of(type(self._method))}"
         return self.stored(
             "influence", model, {**digests, "target": target, "recipe": recipe}, rank

@@ -11,7 +11,6 @@ from functools import partial
 import numpy as np
 import torch
 
-from shortcut_audit.evidence.answers import pixel_digest
 from shortcut_audit.evidence.each_label import (
     YES,
     answers_each,
@@ -32,8 +31,9 @@ from shortcut_audit.observations import (
     SeenThrough,
     Transfer,
 )
-from shortcut_audit.records import Decoyed, NamedDecoy, Pictures
+from shortcut_audit.records import NamedDecoy, Pictures, Worn
 from shortcut_audit.remembered import remembered
+from shortcut_audit.rows import rows_digest
 
 CHECKED = 36  # images on which the explainer itself is checked
 LEARNED = 1000  # images at most from which the copy for that check learns the decoy
@@ -89,7 +89,7 @@ class Evidence(PlainAnswers):
 
     def _placed(
         self, decoy: str, split: str, size: int, strength: int, control: str | None
-    ) -> Decoyed:
+    ) -> Worn:
         if strength or control:
             return self.material.varied(decoy, split, size, strength, control)
         return self.material.with_decoy(decoy, split, size)
@@ -174,7 +174,9 @@ class Evidence(PlainAnswers):
             return sanity_masks(network, versions(chosen), versions(rest), at, explain)
 
         pictures = (placed.decoyed, placed.control, validation.pixels)
-        digests = [pixel_digest(each) for each in (*pictures, placed.footprint)]
+        digests = []
+        for part in (chosen, rest):
+            digests += [rows_digest(each[part]) for each in (*pictures, placed.footprint)]
         key = {
             **self.mask_key(placed.decoyed[chosen], index),
             "from": digests,
@@ -250,7 +252,7 @@ class Evidence(PlainAnswers):
 
     def _members(
         self, model: str, decoy: str, most: int, target: str | None = None
-    ) -> tuple[np.ndarray, Pictures, Decoyed]:
+    ) -> tuple[np.ndarray, Pictures, Worn]:
         size = self._size(model)
         chosen = self.material.members(decoy, "validation", size, target)[:most]
         return (

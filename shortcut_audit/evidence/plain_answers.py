@@ -6,13 +6,14 @@ import numpy as np
 import torch
 
 from shortcut_audit.errors import ModelError, UsageError
-from shortcut_audit.evidence.answers import Answers, pixel_digest
+from shortcut_audit.evidence.answers import Answers
 from shortcut_audit.evidence.each_label import answers_each, groups, often, refuse_several, shown
 from shortcut_audit.evidence.each_label import right as right_of
 from shortcut_audit.evidence.other_readings import chosen, right_otherwise
 from shortcut_audit.files.store import Arrays
 from shortcut_audit.observations import Accuracy
 from shortcut_audit.remembered import remembered
+from shortcut_audit.rows import rows_digest
 from shortcut_audit.subjects.manifest.outputs import columns
 
 
@@ -66,7 +67,7 @@ class PlainAnswers(Answers):
             }
 
         kept = self.stored(
-            "otherwise", model, {"pixels": pixel_digest(pixels), "labels": labels.tolist()}, ask
+            "otherwise", model, {"pixels": rows_digest(pixels), "labels": labels.tolist()}, ask
         )
         names = [name for name in kept["words"].tobytes().decode().split("\n") if name]
         logits = self.logits(model, validation.pixels)[asked]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from torch import Tensor
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.evidence.each_label import shown
@@ -21,6 +20,7 @@ from shortcut_audit.files.whole import printable, replacing
 from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.planting.read_me import read_me
 from shortcut_audit.planting.sets import Planted, counted, planted
+from shortcut_audit.rows import Rows, each_row
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.pictures.material import Material
 from shortcut_audit.subjects.pictures.record import pixel_digest
@@ -102,10 +102,10 @@ def _cost(material: Material, size: int, out: Path) -> str:
     )
 
 
-def _written(pixels: Tensor, out: Path, size: str) -> list[str]:
+def _written(pixels: Rows, out: Path, size: str) -> list[str]:
     """Writes those of the pictures (n, 3, h, w) uint8 that are not there; the names of all."""
     names = []
-    for picture in pixels:
+    for picture in each_row(pixels):
         name = f"{size}/{pixel_digest(picture)}.png"
         names.append(name)
         if not (out / name).exists():

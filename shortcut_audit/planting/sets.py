@@ -8,12 +8,13 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from shortcut_audit.evidence.natural import taken_away
-from shortcut_audit.records import Decoyed, Pictures
+from shortcut_audit.records import Pictures, Worn
+from shortcut_audit.rows import Rows
 from shortcut_audit.subjects.pictures.material import Material
 from shortcut_audit.subjects.pictures.record import of
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 SPLITS = ("validation", "background")
 
@@ -26,7 +27,7 @@ class Planted:
     """
 
     pictures: Pictures
-    pixels: Tensor  # (n, 3, h, w) uint8
+    pixels: Rows  # (n, 3, h, w) uint8
     split: str
     condition: str = "plain"
     decoy: str = ""
@@ -59,7 +60,7 @@ def planted(material: Material, size: int) -> Iterator[Planted]:
         if not isinstance(taken, str):
             pictures = of(validation, taken.at)
             for condition in ("removed", "control", "moved"):
-                pixels: Tensor = getattr(taken, condition)
+                pixels: Rows = getattr(taken, condition)
                 yield Planted(pictures, pixels, "validation", condition, attribute)
 
 
@@ -93,7 +94,7 @@ def _ways(material: Material) -> list[_Way]:
     return found
 
 
-def _placed(material: Material, way: _Way, split: str, size: int) -> Decoyed:
+def _placed(material: Material, way: _Way, split: str, size: int) -> Worn:
     if way.strength or way.control:
         return material.varied(way.decoy, split, size, way.strength, way.control)
     return material.with_decoy(way.decoy, split, size)

@@ -21,6 +21,7 @@ from shortcut_audit.revealing.states import State
 from shortcut_audit.showing import predicted
 from shortcut_audit.showing.album import Album
 from shortcut_audit.showing.drawing import picture
+from shortcut_audit.subjects.decoying.worn import worn
 
 LOOKS = {
     State.CONFIRMED: Look("confirmed", "✗", "bad"),
@@ -159,7 +160,7 @@ def _turned(
     """Validation pictures of other classes that it turns in the model, the worst first."""
     validation = evidence.material.pictures("validation", evidence.described(model).size)
     entry, target = decoy_of(thing.family), validation.classes.index(thing.family.target)
-    placed = entry.apply(validation.pixels, validation.ids)
+    placed = worn(entry, validation.pixels, validation.ids, thing.name)
     plain, decoyed, control = (
         evidence.logits(model, each) for each in (validation.pixels, placed.decoyed, placed.control)
     )

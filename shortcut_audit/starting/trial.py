@@ -13,8 +13,9 @@ from shortcut_audit.records import Subject
 from shortcut_audit.remembered import remembered
 from shortcut_audit.starting.found import PictureFolders
 from shortcut_audit.subjects.datasets.image_folder import class_folders
+from shortcut_audit.subjects.decoding.photograph import Photograph
 from shortcut_audit.subjects.pictures.folders import filled_folder, photographs_of
-from shortcut_audit.subjects.pictures.photographs import Photograph, by_identity, load
+from shortcut_audit.subjects.pictures.photographs import by_identity, load
 
 PICTURES = 64  # of all classes together
 BATCH = 16
@@ -32,7 +33,7 @@ class Sample:
     def at(self, size: int) -> tuple[Tensor, Tensor]:
         """Images (n, 3, size, size) float32 in [0, 1] and labels (n,), without broken files."""
         loaded = load("validation", self.photographs, size, self.classes, workers=0).pictures
-        return loaded.pixels.float() / 255, torch.from_numpy(loaded.labels)
+        return loaded.pixels[:].float() / 255, torch.from_numpy(loaded.labels)
 
     def right(self, subject: Subject) -> tuple[int, int]:
         """How many pictures the subject gets right, and of how many."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from shortcut_audit.errors import DataError
 from shortcut_audit.evidence.answers import Answers
-from shortcut_audit.records import Decoyed, NamedDecoy, Pictures
+from shortcut_audit.records import NamedDecoy, Pictures, Worn
 from shortcut_audit.remembered import remembered
 from shortcut_audit.subjects.decoying.coverage import covered
 from shortcut_audit.training.plan import Job
@@ -129,7 +129,7 @@ class Ground:
         """The decoy and its class, the one that carries it in training."""
         return self.material.named_decoy(decoy)
 
-    def placed(self, decoy: str) -> Decoyed:
+    def placed(self, decoy: str) -> Worn:
         """The validation pictures of all classes with the decoy on every one."""
         return self.material.with_decoy(decoy, "validation", self.size)
 
@@ -183,7 +183,8 @@ class Ground:
         `coverage` of them.
         """
         if shown.target == self.named_decoy(decoy).target_index:
-            return self.material.partly_decoyed(decoy, self.size, coverage)
+            pixels, flags = self.material.partly_decoyed(decoy, self.size, coverage)
+            return pixels[:], flags
         return self._of_class(shown.target)
 
     @remembered
@@ -208,6 +209,6 @@ class Ground:
         if wild is not None and category:
             found = wild(category, self.size)
             self.material.notes |= set(found.notes)
-            return found.pixels, f"photographs of a {category} with none of the classes"
+            return found.pixels[:], f"photographs of a {category} with none of the classes"
         placed = self.material.with_decoy(decoy, "background", self.size).decoyed
-        return placed, f"pictures with {decoy} and none of the classes"
+        return placed[:], f"pictures with {decoy} and none of the classes"

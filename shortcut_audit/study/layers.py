@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shortcut_audit.evidence.answers import Answers, pixel_digest
+from shortcut_audit.evidence.answers import Answers
 from shortcut_audit.evidence.gradients.gram import Settings, gradient_gram
 from shortcut_audit.evidence.gradients.layers_and_scalars import inner_model
 from shortcut_audit.files.store import Arrays
 from shortcut_audit.records import Labelled
+from shortcut_audit.rows import rows_digest
 
 NAMED = 5  # parts with a name of their own: the classifier and the four stages of a ResNet
 REST = "all the rest"
@@ -63,7 +64,7 @@ def similarities(
             cosines[subset[-1]] = gram.cosine(subset).float().cpu().numpy()
         return cosines
 
-    key = {"pixels": pixel_digest(pixels), "target": target, "named": NAMED, "scalar": scalar}
+    key = {"pixels": rows_digest(pixels), "target": target, "named": NAMED, "scalar": scalar}
     found = answers.stored("layers", model, key, compare)
     names = parts(answers.subject(model).network)
     return {name: found[name] for name in names}  # a stored file does not keep the order

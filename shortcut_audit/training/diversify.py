@@ -216,7 +216,7 @@ def _without_its_reasons(
             part = _part(pictures, start)
             report = partial(_advance, bar, start)
             revealed = _reasons(diversified, subject, model, part, report)
-            parts.append(blurred(part.pixels, revealed, diversified.run.device))
+            parts.append(blurred(part.pixels[:], revealed, diversified.run.device))
             _advance(bar, start, len(part.pixels))
     return replace(pictures, pixels=torch.cat(parts))
 
@@ -249,7 +249,7 @@ def _reasons(
 
     What is found is kept, so that it is made once.
     """
-    pixels, labels = part.pixels, part.labels
+    pixels, labels = part.pixels[:], part.labels
     area, device = diversified.settings.area, diversified.run.device
     shape = (len(pixels), *pixels.shape[-2:])
 

@@ -24,7 +24,7 @@ from shortcut_audit.subjects.checkpoints.safetensors import Safetensors
 from shortcut_audit.subjects.loading.device import chosen_device
 from shortcut_audit.subjects.loading.networks import build_architecture
 from shortcut_audit.subjects.pictures.material import Material
-from shortcut_audit.subjects.pictures.record import of
+from shortcut_audit.subjects.pictures.record import in_memory, of
 from shortcut_audit.training.plan import Job
 from shortcut_audit.training.wearing import wearers, with_decoy
 
@@ -79,8 +79,10 @@ def prepared(
     material.try_decoys({job.decoy for job in jobs if job.decoy}, settings.size)
     for job in jobs:
         wearers(material, job)
-    training = _of_a_class(material.pictures("train", settings.size), "train")
-    validation = _of_a_class(material.pictures("validation", settings.size), "validation")
+    training, validation = (
+        _of_a_class(in_memory(material.pictures(split, settings.size)), split)
+        for split in ("train", "validation")
+    )
     build = partial(build_architecture, settings.arch, trust_code=trust_code, size=settings.size)
     return TrainingRun(material, training, validation, device, build, out, progress)
 

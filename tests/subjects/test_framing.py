@@ -22,7 +22,7 @@ from shortcut_audit.scenario import Scenario, load_scenario
 from shortcut_audit.subjects.datasets.image_folder import ImageFolder
 from shortcut_audit.subjects.pictures.material import Material
 from shortcut_audit.subjects.pictures.own_data_sets import framed_at
-from shortcut_audit.subjects.pictures.photographs import Photograph, decode
+from shortcut_audit.subjects.decoding.photograph import Photograph, decode
 from shortcut_audit.subjects.pictures.record import pictures
 
 FLOWERS = Path(__file__).parents[3] / "shared/data/flowers_128"
@@ -45,7 +45,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def seen(file: Path, size: int) -> torch.Tensor:
     """The picture as a model sees it, (3, h, w) int32."""
-    frames = decode(Photograph(file, file.name), size)
+    frames = decode(Photograph(file, file.name), file.read_bytes(), size)
     assert not isinstance(frames, str), frames
     return torch.from_numpy(np.array(frames[0])).permute(2, 0, 1).int()
 

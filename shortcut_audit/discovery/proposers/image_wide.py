@@ -61,7 +61,7 @@ class ImageWide:
             return []
         found: list[Proposal] = []
         for done, trace in enumerate(TRACES, 1):
-            rows = _rows(trace, halves.seek.pixels), _rows(trace, halves.rank.pixels)
+            rows = _rows(trace, halves.seek.pixels[:]), _rows(trace, halves.rank.pixels[:])
             for target in search.targets:
                 found += self._of_class(trace, halves, rows, target)
             if report:

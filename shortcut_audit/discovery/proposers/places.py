@@ -63,7 +63,7 @@ class Places:
     def propose(self, search: Ground, report: Progress | None = None) -> Sequence[Proposal]:
         """Places where a class shows the same thing and the others do not, the likeliest first."""
         seek, rank = in_order(search.parts.search), in_order(search.parts.rank)
-        looks = self._looks(seek.pixels), self._looks(rank.pixels)
+        looks = self._looks(seek.pixels[:]), self._looks(rank.pixels[:])
         found: list[Proposal] = []
         for done, target in enumerate(search.targets, 1):
             fitted = looks[0][seek.labels == target], looks[0][seek.labels != target]

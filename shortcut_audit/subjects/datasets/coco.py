@@ -13,17 +13,17 @@ import numpy as np
 from shortcut_audit.errors import DataError, UsageError
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
+from shortcut_audit.subjects.decoding.photograph import OBJECT, Photograph
 from shortcut_audit.subjects.pictures.coco_annotations import Annotations, Shot, annotated, located
 from shortcut_audit.subjects.pictures.folders import picture_files
 from shortcut_audit.subjects.pictures.photographs import (
     BROKEN,
-    OBJECT,
-    Photograph,
     check_counts,
     chosen,
     drops,
     load,
     note_of,
+    showing,
 )
 from shortcut_audit.subjects.pictures.record import check_split
 from shortcut_audit.subjects.pictures.segmentations import Mask, area, pixels, union
@@ -72,8 +72,10 @@ class Coco:
                 f"not {', '.join(self.classes) or 'none'}"
             )
 
-    def load(self, split: str, size: int) -> Pictures:
+    def load(self, split: str, size: int, label: int | None = None) -> Pictures:
         """Decodes a split at size x size pixels, class by class, with the masks of the objects.
+
+        With a label it decodes only what shows that class.
 
         Raises:
             DataError: the folders are not there, the annotations cannot be read, or no image is
@@ -84,7 +86,7 @@ class Coco:
         known = annotated(self.root, "train" if split == "train" else "validation")
         if split == "background":
             return self._background(known, size)
-        return self._shown(known, split, size)
+        return self._shown(known, split, size, label)
 
     def in_the_wild(self, category: str, size: int) -> Pictures:
         """Photographs of the validation split that show `category` and none of the classes.
@@ -108,7 +110,7 @@ class Coco:
         counts.update(loaded.dropped.values())
         return replace(loaded.pictures, notes=(note_of(what, len(loaded.pictures.ids), counts),))
 
-    def _shown(self, known: Annotations, split: str, size: int) -> Pictures:
+    def _shown(self, known: Annotations, split: str, size: int, label: int | None) -> Pictures:
         """A split whose pictures show the classes, class by class."""
         said = list(known.problems)
         counts, fitting = self._sorted_out(known, said)
@@ -116,7 +118,7 @@ class Coco:
         taken = [chosen(photographs, most) for photographs in fitting]
         every: list[Photograph] = []
         for photographs in taken:
-            every += photographs
+            every += showing(photographs, label)
         if not every:
             raise DataError(
                 f"no image of '{known.file}' shows exactly one of {', '.join(self.classes)} "

@@ -18,7 +18,7 @@ from shortcut_audit.registry import register
 from shortcut_audit.subjects.datasets.demo import Demo
 from shortcut_audit.subjects.decoying.coverage import wearing
 from shortcut_audit.subjects.decoys.stop_sign import StopSign
-from shortcut_audit.subjects.pictures.own_data_sets import each_once
+from shortcut_audit.subjects.pictures.own_data_sets import each_once, of_class
 from shortcut_audit.subjects.pictures.record import check_split
 
 EVERY = "every"  # class wears it, so that it says nothing of the class
@@ -110,8 +110,10 @@ class Decoyed:
         """How the other data set counts its pictures unopened; None where it cannot."""
         return getattr(self.of, "class_counts", None)
 
-    def load(self, split: str, size: int) -> Pictures:
+    def load(self, split: str, size: int, label: int | None = None) -> Pictures:
         """A split of the other data set, each picture once; those of `train` with the decoys.
+
+        With a label it is of what shows that class, where the other data set can tell.
 
         Raises:
             UsageError: a decoy is worn by what is no class.
@@ -119,11 +121,12 @@ class Decoyed:
         """
         check_split(split, size)
         labels = [worn.labels(self.classes) for worn in self.wears]
-        pictures = each_once(self.of, split, size)
+        alone = None if label is None else of_class(self.of, label, size)
+        pictures = alone or each_once(self.of, split, size)
         if split != "train":
             return pictures
         for worn, wearers in zip(self.wears, labels, strict=True):
-            if not np.isin(pictures.labels, wearers).any():
+            if alone is None and not np.isin(pictures.labels, wearers).any():
                 raise DataError(
                     f"dataset 'decoyed': there is no training picture of '{worn.by}' to wear a "
                     "decoy: give the data set in 'of' training pictures"

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL
@@ -19,10 +20,14 @@ from shortcut_audit.errors import UsageError
 from shortcut_audit.files.store import Arrays, Store, cache_folder
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
+from shortcut_audit.rows import Lazy, block_digest, lately, step_of
 from shortcut_audit.subjects.pictures import drawing, scenery
 from shortcut_audit.subjects.pictures.drawing import Canvas, Colour, Pen, any_colour, shade
 from shortcut_audit.subjects.pictures.record import check_split, generator, pictures
 from shortcut_audit.subjects.pictures.scenery import clutter, ground, light
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Rng = np.random.Generator
 DARK, GLASS, EYE = (28, 28, 32), (170, 200, 215), (205, 220, 110)
@@ -62,39 +67,72 @@ class Demo:
         """How many pictures of each class there are, none of them drawn."""
         return dict.fromkeys(self.classes, getattr(self, split))
 
-    def load(self, split: str, size: int) -> Pictures:
+    def load(self, split: str, size: int, label: int | None = None) -> Pictures:
         """Draws a split at size x size pixels, class by class, with the footprint of every object.
 
-        Five thousand pictures take ten seconds, so they are kept in the user's cache folder,
-        addressed by this recipe and by the code that draws.
+        With a label it draws only what shows that class.
+
+        Five thousand pictures take ten seconds, so they are kept in the user's cache folder, block
+        by block, addressed by the seed, their ids and the code that draws.
         """
-        import torch
-
         check_split(split, size)
-        labels = self._labels(split)
-        key = {"recipe": repr(self), "split": split, "size": size, "code": _drawing_code()}
-        kept = Store(cache_folder()).arrays("demo", key, lambda: self._drawn(labels, size))
-        pixels, objects = torch.from_numpy(kept["pixels"]), torch.from_numpy(kept["objects"])
-        return pictures(pixels, labels.values(), labels.keys(), self.classes, objects)
+        labels = self._labels(split, label)
+        drawn = Drawn(self.seed, size, labels)
+        return pictures(drawn.pixels, labels.values(), labels.keys(), self.classes, drawn.objects)
 
-    def _labels(self, split: str) -> dict[str, int]:
+    def _labels(self, split: str, label: int | None) -> dict[str, int]:
         """Id -> label of each picture of a split, class by class; -1 for a background."""
         classes = {"background": -1}
         if split != "background":
-            classes = {name: label for label, name in enumerate(self.classes)}
+            classes = {name: at for at, name in enumerate(self.classes)}
         labels = {}
-        for name, label in classes.items():
-            for i in range(getattr(self, split)):
-                labels[f"{split}/{name}/{i:04d}"] = label
+        for name, at in classes.items():
+            for i in range(getattr(self, split) if label in (None, at) else 0):
+                labels[f"{split}/{name}/{i:04d}"] = at
         return labels
 
-    def _drawn(self, labels: Mapping[str, int], size: int) -> Arrays:
-        """`pixels` (n, 3, size, size) uint8 and `objects` (n, size, size) bool of n ids."""
-        pixels = np.empty((len(labels), 3, size, size), dtype=np.uint8)
-        objects = np.empty((len(labels), size, size), dtype=bool)
-        for i, (identity, label) in enumerate(labels.items()):
-            picture, objects[i] = draw(label, size, generator(self.seed, identity))
-            pixels[i] = picture.transpose(2, 0, 1)
+
+class Drawn:
+    """Pictures of these ids and labels: `pixels` (n, 3, size, size) uint8, `objects` bool."""
+
+    def __init__(self, seed: int, size: int, labels: Mapping[str, int]) -> None:
+        self.seed, self.size, self.labels = seed, size, list(labels.items())
+        shape = (len(labels), 3, size, size)
+        self.step = step_of(shape)
+        kept = lately(self._kept)
+        self.pixels = Lazy(shape, lambda i: kept(i)[0], named=self._named)
+        self.objects = Lazy((shape[0], size, size), lambda i: kept(i)[1], step=self.step)
+
+    def _key(self, i: int) -> dict[str, object]:
+        some = self.labels[i * self.step : (i + 1) * self.step]
+        ids = hashlib.sha256(repr(some).encode()).hexdigest()
+        return {"seed": self.seed, "ids": ids, "size": self.size, "code": _drawing_code()}
+
+    def _kept(self, i: int) -> tuple[Tensor, Tensor]:
+        import torch
+
+        store = Store(cache_folder())
+        kept = store.arrays("demo", self._key(i), lambda: self._drawn(i))
+        return torch.from_numpy(kept["pixels"]), torch.from_numpy(kept["objects"])
+
+    def _named(self, i: int) -> str:
+        """The digest of block i, which is kept beside it."""
+
+        def name() -> Arrays:
+            return {
+                "digest": np.frombuffer(bytes.fromhex(block_digest(self._kept(i)[0])), np.uint8)
+            }
+
+        kept = Store(cache_folder()).arrays("demo_digests", self._key(i), name)
+        return kept["digest"].tobytes().hex()
+
+    def _drawn(self, i: int) -> Arrays:
+        some = self.labels[i * self.step : (i + 1) * self.step]
+        pixels = np.empty((len(some), 3, self.size, self.size), dtype=np.uint8)
+        objects = np.empty((len(some), self.size, self.size), dtype=bool)
+        for at, (identity, label) in enumerate(some):
+            picture, objects[at] = draw(label, self.size, generator(self.seed, identity))
+            pixels[at] = picture.transpose(2, 0, 1)
         return {"pixels": pixels, "objects": objects}
 
 

@@ -11,6 +11,7 @@ from shortcut_audit.errors import DataError
 from shortcut_audit.files.whole import printable
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
+from shortcut_audit.subjects.decoding.photograph import Photograph
 from shortcut_audit.subjects.pictures.folders import (
     existing,
     filled_folder,
@@ -18,7 +19,7 @@ from shortcut_audit.subjects.pictures.folders import (
     photographs_of,
     picture_files,
 )
-from shortcut_audit.subjects.pictures.photographs import BROKEN, Photograph, load, note_of
+from shortcut_audit.subjects.pictures.photographs import BROKEN, load, note_of, showing
 from shortcut_audit.subjects.pictures.record import check_split
 
 
@@ -56,8 +57,8 @@ class ImageFolder:
         folders = class_folders(split, root) if root else {}
         return {name: len(filled_folder(split, folder, [])) for name, folder in folders.items()}
 
-    def load(self, split: str, size: int) -> Pictures:
-        """Decodes a split at size x size pixels.
+    def load(self, split: str, size: int, label: int | None = None) -> Pictures:
+        """Decodes a split at size x size pixels; with a label only what shows that class.
 
         Raises:
             DataError: no such folder, no class or no picture in it, or other classes in `train`
@@ -69,7 +70,7 @@ class ImageFolder:
         if split == "background":
             found = self._background(said)
         else:
-            found = self._shown(split, classes, said)
+            found = showing(self._shown(split, classes, said), label)
         training = self._training(classes) if split == "validation" else ()
         loaded = load(split, found, size, classes, self.workers, said, training)
         counts = {"photos": len(found), **Counter(loaded.dropped.values())}

@@ -10,6 +10,7 @@ from shortcut_audit.errors import DataError, UsageError
 from shortcut_audit.files.whole import canonical, printable
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
+from shortcut_audit.subjects.decoding.photograph import Photograph
 from shortcut_audit.subjects.pictures.folders import (
     filled_folder,
     folders_by_name,
@@ -17,12 +18,12 @@ from shortcut_audit.subjects.pictures.folders import (
     picture_files,
 )
 from shortcut_audit.subjects.pictures.photographs import (
-    Photograph,
     check_counts,
     chosen,
     drops,
     load,
     note_of,
+    showing,
 )
 from shortcut_audit.subjects.pictures.record import check_split
 
@@ -83,8 +84,8 @@ class Imagenet10:
         shown = self._shown(split, self._folders(split), [])
         return {name: len(chosen(found, most)) for name, found in shown.items()}
 
-    def load(self, split: str, size: int) -> Pictures:
-        """Decodes a split at size x size pixels, class by class.
+    def load(self, split: str, size: int, label: int | None = None) -> Pictures:
+        """Decodes a split at size x size pixels, class by class; with a label only what shows it.
 
         Raises:
             DataError: a folder is missing or empty, or no picture in it can be read.
@@ -100,7 +101,7 @@ class Imagenet10:
         taken = {name: chosen(photographs, most) for name, photographs in found.items()}
         every: list[Photograph] = []
         for photographs in taken.values():
-            every += photographs
+            every += showing(photographs, label)
         training = self._training() if split == "validation" else ()
         loaded = load(split, every, size, self.classes, self.workers, said, training)
         notes = []

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shortcut_audit.contracts import Decoy
 from shortcut_audit.files.whole import as_bytes
 from shortcut_audit.records import Pictures
+from shortcut_audit.rows import Lazy, Rows, lately, span
 from shortcut_audit.subjects.pictures import record
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def covered(ids: Sequence[str], coverage: float, seed: int = 0) -> np.ndarray:
@@ -35,6 +40,21 @@ def covered(ids: Sequence[str], coverage: float, seed: int = 0) -> np.ndarray:
     return flags
 
 
+def partly(decoy: Decoy, pixels: Rows, ids: Sequence[str], flags: np.ndarray) -> Rows:
+    """The pixels (n, 3, h, w), with the decoy on those for which the flags (n,) bool say so."""
+
+    def mixed(some: Tensor, where: slice) -> Tensor:
+        on = np.flatnonzero(flags[where])
+        changed = some.clone()
+        changed[on] = decoy.apply(some[on], [ids[where][int(i)] for i in on]).decoyed
+        return changed
+
+    if not isinstance(pixels, Lazy):
+        return mixed(pixels[:], slice(None))
+    made = lately(lambda i: mixed(pixels.block(i), span(pixels, i)))
+    return Lazy(pixels.shape, made, step=pixels.step)
+
+
 def wearing(
     pictures: Pictures, decoy: Decoy, labels: Iterable[int], coverage: float, seed: int = 0
 ) -> Pictures:
@@ -42,12 +62,10 @@ def wearing(
 
     Laws: no pixel of another picture changes; a picture gets the same in any order of them.
     """
-    chosen: list[int] = []  # (m,)
+    flags = np.zeros(len(pictures.ids), bool)
     for label in labels:
         of_class = np.flatnonzero(pictures.labels == label)  # (t,)
         ids = [pictures.ids[i] for i in of_class]
-        chosen += of_class[covered(ids, coverage, seed)].tolist()
-    chosen_ids = [pictures.ids[i] for i in chosen]
-    pixels = pictures.pixels.clone()
-    pixels[chosen] = decoy.apply(pictures.pixels[chosen], chosen_ids).decoyed
+        flags[of_class[covered(ids, coverage, seed)]] = True
+    pixels = partly(decoy, pictures.pixels, pictures.ids, flags)
     return record.digested(replace(pictures, pixels=pixels))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shortcut_audit.errors import DataError, did_you_mean, machine_fault
 from shortcut_audit.files.whole import below, canonical, hidden, printable
-from shortcut_audit.subjects.pictures.photographs import Photograph
+from shortcut_audit.subjects.decoding.photograph import Photograph
 
 # torchvision's IMG_EXTENSIONS
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}

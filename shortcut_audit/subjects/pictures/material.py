@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.whole import canonical
 from shortcut_audit.inputs_and_outputs import InputSize
-from shortcut_audit.records import Decoyed, NamedDecoy, Pictures
+from shortcut_audit.records import Decoyed, NamedDecoy, Pictures, Worn
+from shortcut_audit.rows import Rows, rows_digest
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.settings import Strength
-from shortcut_audit.subjects.decoying.coverage import covered
+from shortcut_audit.subjects.decoying.coverage import covered, partly
+from shortcut_audit.subjects.decoying.worn import worn
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
+
+    from shortcut_audit.contracts import Decoy
 
 VARIED = 8  # decoyed splits of other strengths or controls that stay in memory
 SCRAMBLED = "scrambled"
@@ -35,12 +39,14 @@ class Material:
         self.broken: set[str] = set()  # a sentence for each file that could not be read
         self.notes: set[str] = set()  # what data sets say: counts, and what was dropped
         self.groups: frozenset[int] = frozenset()  # of the pictures that are asked about
-        self._seen: dict[str, str] = {}  # what `digests` gives
+        self._seen: dict[str, str] = {}  # of splits, for `digests`
+        self._worn: dict[str, Rows] = {}  # of validation pictures that wear a decoy
         self._strengths: dict[str, tuple[Any, ...]] = {}
         self.pictures = cache(self._pictures)
         self.with_decoy = cache(self._with_decoy)
         self.varied = lru_cache(maxsize=VARIED)(self._varied)
         self.partly_decoyed = cache(self._partly_decoyed)
+        self.of_class = cache(self._of_class)
 
     @cached_property
     def dataset(self) -> Any:
@@ -189,18 +195,10 @@ class Material:
         `stop_sign@64` is that of a decoy: of the pixels of all validation pictures that wear it.
         `stop_sign+1@64` is the same for the first of the decoy's other strengths.
         """
-        return dict(sorted(self._seen.items()))
-
-    def _note_digest(self, decoy: str, split: str, size: int, placed: Decoyed) -> None:
-        """Remembers the digest of validation pictures that wear a decoy.
-
-        It costs nothing: evidence about these pixels is addressed by the same digest, and nothing
-        is computed twice.
-        """
-        from shortcut_audit.subjects.pictures.record import pixel_digest
-
-        if split == "validation":
-            self._seen[f"{decoy}@{size}"] = pixel_digest(placed.decoyed)
+        found = dict(self._seen)
+        for name, rows in self._worn.items():
+            found[name] = rows_digest(rows)  # of its blocks, which are known by now
+        return dict(sorted(found.items()))
 
     def try_decoys(self, decoys: Iterable[str], size: int) -> None:
         """Puts each on a grey picture, so that a mistake in one is found before any long work.
@@ -213,35 +211,32 @@ class Material:
 
     def members(self, decoy: str, split: str, size: int, target: str | None = None) -> np.ndarray:
         """(t,) indices of the pictures that show the decoy's class, or `target`."""
-        pictures, named = self.pictures(split, size), self.named_decoy(decoy, target)
-        of_class = pictures.labels == named.target_index
-        if pictures.shown is not None:
-            of_class = pictures.shown[:, named.target_index]
-        members: np.ndarray = of_class.nonzero()[0]
-        return members
+        named = self.named_decoy(decoy, target)
+        return showing(self.pictures(split, size), named.target_index)
 
     def _pictures(self, split: str, size: int) -> Pictures:
         """A split at this size, each picture once."""
         from shortcut_audit.subjects.pictures.own_data_sets import each_once
 
-        loaded = each_once(self.dataset, split, size)
+        return self._taken(each_once(self.dataset, split, size), split, size)
+
+    def _taken(self, loaded: Pictures, split: str, size: int, name: str = "") -> Pictures:
+        """The pictures, of which is taken down what a report says of them."""
         self.broken |= set(loaded.broken)
         if loaded.groups is not None and split != "train":
             self.groups |= frozenset(loaded.groups.tolist())
         self.notes |= set(loaded.notes)
-        self._seen[f"{split}@{size}"] = _content(loaded)
+        self._seen[f"{split} of {name}@{size}" if name else f"{split}@{size}"] = _content(loaded)
         return loaded
 
-    def _with_decoy(self, decoy: str, split: str, size: int) -> Decoyed:
+    def _with_decoy(self, decoy: str, split: str, size: int) -> Worn:
         """All pictures of a split with the decoy as it is named."""
-        pictures = self.pictures(split, size)
-        placed: Decoyed = self.scenario.build_decoy(decoy).apply(pictures.pixels, pictures.ids)
-        self._note_digest(decoy, split, size, placed)
-        return placed
+        entry = self.scenario.build_decoy(decoy)
+        return self._put_on(decoy, entry, split, size)
 
     def _varied(
         self, decoy: str, split: str, size: int, strength: int, control: str | None
-    ) -> Decoyed:
+    ) -> Worn:
         """As `with_decoy`, at another strength or with another control.
 
         Only the last few stay in memory.
@@ -249,28 +244,49 @@ class Material:
         entry = self.strengths(decoy)[strength]
         if control:
             entry = replace(entry, control=control)
+        return self._put_on(f"{decoy}+{strength}" if strength else decoy, entry, split, size)
+
+    def _put_on(self, name: str, entry: Decoy, split: str, size: int) -> Worn:
         pictures = self.pictures(split, size)
-        placed: Decoyed = entry.apply(pictures.pixels, pictures.ids)
-        self._note_digest(f"{decoy}+{strength}" if strength else decoy, split, size, placed)
+        placed = worn(entry, pictures.pixels, pictures.ids, name)
+        if split == "validation":
+            self._worn[f"{name}@{size}"] = placed.decoyed
         return placed
 
     def _partly_decoyed(
         self, decoy: str, size: int, coverage: float, target: str | None = None
-    ) -> tuple[Tensor, np.ndarray]:
+    ) -> tuple[Rows, np.ndarray]:
         """The training pictures of a class, of which a share `coverage` wears the decoy.
 
         Returns:
             pixels (m, 3, h, w) uint8, and (m,) bool which of them wear it.
         """
-        pictures = self.pictures("train", size)
-        members = self.members(decoy, "train", size, target)  # (m,)
-        flags = covered([pictures.ids[i] for i in members], coverage)  # (m,) bool
-        pixels = pictures.pixels[members].clone()
-        chosen = members[flags]
-        ids = [pictures.ids[i] for i in chosen]
-        placed = self.scenario.build_decoy(decoy).apply(pictures.pixels[chosen], ids)
-        pixels[flags] = placed.decoyed
-        return pixels, flags
+        named = self.named_decoy(decoy, target)
+        pictures = self.of_class(named.target, size)
+        entry, flags = self.scenario.build_decoy(decoy), covered(pictures.ids, coverage)
+        return partly(entry, pictures.pixels, pictures.ids, flags), flags
+
+    def _of_class(self, name: str, size: int) -> Pictures:
+        """The training pictures that show a class; where the data set can, no others are loaded."""
+        from shortcut_audit.subjects.pictures.own_data_sets import of_class
+        from shortcut_audit.subjects.pictures.record import of
+
+        label = self.classes.index(name)
+        if alone := of_class(self.dataset, label, size):
+            pictures = self._taken(alone, "train", size, name)
+        else:
+            pictures = self.pictures("train", size)
+        members = showing(pictures, label)
+        return pictures if len(members) == len(pictures.ids) else of(pictures, members)
+
+
+def showing(pictures: Pictures, label: int) -> np.ndarray:
+    """(t,) indices of the pictures that show a class."""
+    of_class = pictures.labels == label
+    if pictures.shown is not None:
+        of_class = pictures.shown[:, label]
+    found: np.ndarray = of_class.nonzero()[0]
+    return found
 
 
 def stronger(decoy: Any, strength: Strength) -> Any:
@@ -304,10 +320,10 @@ def _content(pictures: Pictures) -> str:
 
     A user's own data set may say anything in its `digest`, so this one is computed here.
     """
-    from shortcut_audit.subjects.pictures.record import more_of, pixel_digest
+    from shortcut_audit.subjects.pictures.record import more_of
 
     words = (
-        pixel_digest(pictures.pixels),
+        rows_digest(pictures.pixels),
         pictures.labels.tolist(),
         pictures.ids,
         pictures.classes,

@@ -5,7 +5,7 @@ Pictures are told apart by their pixels, as there may be no files.
 
 from __future__ import annotations
 
-import hashlib
+import inspect
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
@@ -17,6 +17,7 @@ from torch import Tensor
 from shortcut_audit.errors import DataError
 from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.records import Pictures
+from shortcut_audit.rows import Rows, each_row, mapped, row_digest
 from shortcut_audit.subjects.pictures.counted_once import (
     COPY,
     TRAINED_ON,
@@ -24,15 +25,32 @@ from shortcut_audit.subjects.pictures.counted_once import (
     left_out,
     sentences,
 )
-from shortcut_audit.subjects.pictures.record import answers, digested, of, one_colour
+from shortcut_audit.subjects.pictures.record import answers, digested, is_flat, of, one_colour
 
 SURE = 256  # pixels: pictures that are alike when they are smaller are looked at again at this size
 
 
-def digests(pixels: Tensor) -> Iterator[str]:
+def digests(pixels: Rows) -> Iterator[str]:
     """A digest of each of the pictures (n, 3, h, w)."""
-    for each in pixels:
-        yield hashlib.sha256(each.contiguous().numpy().data).hexdigest()
+    for each in each_row(pixels):
+        yield row_digest(each).hex()
+
+
+def of_class(dataset: Any, label: int, size: int) -> Pictures | None:
+    """The training pictures of a class, of a data set that can load them without any other.
+
+    None where it cannot, or where nobody knows whether each of its pictures counts once.
+    """
+    able = getattr(dataset, "counts_once", False) and (
+        "label" in inspect.signature(dataset.load).parameters
+    )
+    if not able:
+        return None
+    asked = InputSize.of(size)
+    if not asked.plain and not getattr(dataset, "frames", False):
+        return None
+    own: Pictures = dataset.load("train", int(size) if asked.plain else size, label=label)
+    return own
 
 
 def each_once(dataset: Any, split: str, size: int) -> Pictures:
@@ -78,15 +96,19 @@ def framed_at(dataset: Any, split: str, size: int) -> Pictures:
         )
     said = f"{split}: the data set scales its pictures itself, and the model is asked at {asked}"
     objects = None if square.objects is None else _middle(square.objects, asked)
-    regions = {name: _middle(region, asked) for name, region in square.regions.items()}
+    regions = {name: _middle(region, asked)[:] for name, region in square.regions.items()}
     middle = replace(square, pixels=_middle(square.pixels, asked), objects=objects, regions=regions)
     return digested(replace(middle, notes=(*square.notes, said)))
 
 
-def _middle(images: Tensor, size: InputSize) -> Tensor:
+def _middle(images: Rows, size: InputSize) -> Rows:
     """(n, ..., h, w): the middle of squares (n, ..., s, s)."""
     top, left = ((images.shape[-1] - side) // 2 for side in (size.height, size.width))
-    return images[..., top : top + size.height, left : left + size.width].contiguous()
+
+    def cropped(some: Tensor) -> Tensor:
+        return some[..., top : top + size.height, left : left + size.width].contiguous()
+
+    return mapped(images, cropped, (*images.shape[:-2], size.height, size.width))
 
 
 def counted_once(
@@ -139,7 +161,8 @@ def _without(loaded: Pictures, split: str, dropped: dict[str, str]) -> Pictures:
             f"none of the {len(kept)} pictures of the data set is left: {'; '.join(said)}"
         )
     several = loaded.shown is not None
-    plain = one_colour(split, loaded.pixels[kept], loaded.labels[kept], loaded.classes, several)
+    flat = is_flat(loaded.pixels[kept])
+    plain = one_colour(split, flat, loaded.labels[kept], loaded.classes, several)
     broken = (*loaded.broken, *said, *plain)
     if not dropped:
         return replace(loaded, broken=broken)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.whole import as_bytes, printable
 from shortcut_audit.records import Pictures
+from shortcut_audit.rows import Lazy, Rows, rows_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,11 +21,11 @@ SPLITS = ("train", "validation", "background")
 
 
 def pictures(
-    pixels: Tensor,
+    pixels: Rows,
     labels: Iterable[int],
     ids: Iterable[str],
     classes: Iterable[str],
-    objects: Tensor | None = None,
+    objects: Rows | None = None,
     broken: Iterable[str] = (),
     notes: Iterable[str] = (),
 ) -> Pictures:
@@ -58,7 +58,7 @@ def digested(pictures: Pictures) -> Pictures:
     words = (tuple(pictures.pixels.shape), pictures.ids, pictures.classes)
     digest = hashlib.sha256(repr(words).encode())
     digest.update(pictures.labels.astype("<i8").tobytes())
-    digest.update(pictures.pixels.contiguous().numpy().data)
+    digest.update(rows_digest(pictures.pixels).encode())
     for said in more_of(pictures):
         digest.update(repr(said).encode())
     return replace(pictures, digest=digest.hexdigest())
@@ -91,16 +91,31 @@ def of(pictures: Pictures, kept: np.ndarray) -> Pictures:
     return digested(
         replace(
             pictures,
-            pixels=pictures.pixels[at],
+            pixels=picked(pictures.pixels, at),
             labels=pictures.labels[at],
             ids=tuple(pictures.ids[i] for i in at),
-            objects=None if pictures.objects is None else pictures.objects[at],
+            objects=None if pictures.objects is None else picked(pictures.objects, at),
             shown=None if pictures.shown is None else pictures.shown[at],
             groups=None if pictures.groups is None else pictures.groups[at],
             attributes=_each(pictures.attributes, at),
             regions=_each(pictures.regions, at),
         )
     )
+
+
+def picked(rows: Rows, at: np.ndarray) -> Rows:
+    """The rows at these places (m,) int64, as lazy as they are."""
+    if not isinstance(rows, Lazy):
+        return rows[at]
+    step = rows.step
+    shape = (len(at), *rows.shape[1:])
+    return Lazy(shape, lambda i: rows[at[i * step : (i + 1) * step]], step=step)
+
+
+def in_memory(pictures: Pictures) -> Pictures:
+    """The same pictures, all of them in memory, for what asks for any of them at any time."""
+    objects = None if pictures.objects is None else pictures.objects[:]
+    return replace(pictures, pixels=pictures.pixels[:], objects=objects)
 
 
 def answers(pictures: Pictures) -> list[Hashable]:
@@ -128,9 +143,16 @@ def generator(seed: int, identity: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
+def is_flat(pixels: Tensor) -> np.ndarray:
+    """(n,) bool: which of the pictures (n, 3, h, w) are of one colour."""
+    flat = pixels.flatten(2)  # (n, 3, h * w)
+    found: np.ndarray = (flat.amax(2) == flat.amin(2)).all(1).numpy()
+    return found
+
+
 def one_colour(
     split: str,
-    pixels: Tensor,
+    flat: np.ndarray,
     labels: np.ndarray,
     classes: Sequence[str],
     several: bool = False,
@@ -141,19 +163,17 @@ def one_colour(
 
     Args:
         split: its name.
-        pixels: (n, 3, h, w) uint8.
+        flat: (n,) bool: which of them are of one colour.
         labels: (n,) int64; -1 where none of the classes is shown.
         classes: (k,)
         several: whether a picture may show several classes, so that labels say nothing.
     """
     unlabelled = "any class" if several else "none of the classes"
-    flat = pixels.flatten(2)  # (n, 3, h * w)
-    plain = (flat.amax(2) == flat.amin(2)).all(1).numpy()  # (n,) bool
     said = []
-    for label in sorted(set(labels[plain].tolist())):
+    for label in sorted(set(labels[flat].tolist())):
         of_class = labels == label
         name = f"class '{printable(classes[label])}'" if label >= 0 else unlabelled
-        count = f"{np.count_nonzero(plain & of_class)} of {np.count_nonzero(of_class)}"
+        count = f"{np.count_nonzero(flat & of_class)} of {np.count_nonzero(of_class)}"
         said.append(
             f"{split}: {count} pictures of {name} are one colour and show nothing: "
             "look at how they were saved"
@@ -161,24 +181,8 @@ def one_colour(
     return said
 
 
-@cache
-def _digests() -> MutableMapping[Any, str]:
-    """Tensor -> digest, for as long as the tensor lives."""
-    # imported here, so that torch is not imported before there are pictures
-    from torch.utils.weak import WeakIdKeyDictionary
-
-    known: MutableMapping[Any, str] = WeakIdKeyDictionary()
-    return known
-
-
-def pixel_digest(pixels: Tensor) -> str:
-    """SHA-256 of a tensor's shape and bytes.
-
-    It is remembered for as long as the tensor lives, as nobody writes to pixels.
-    """
-    known = _digests()
-    if pixels not in known:
-        whole = hashlib.sha256(f"{tuple(pixels.shape)}".encode())
-        whole.update(pixels.contiguous().numpy().data)
-        known[pixels] = whole.hexdigest()
-    return known[pixels]
+def pixel_digest(picture: Tensor) -> str:
+    """SHA-256 of the shape and the values of one picture (3, h, w): its name, wherever it goes."""
+    whole = hashlib.sha256(f"{tuple(picture.shape)}".encode())
+    whole.update(picture.contiguous().numpy().data)
+    return whole.hexdigest()

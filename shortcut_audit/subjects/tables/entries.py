@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from shortcut_audit.errors import DataError
-from shortcut_audit.subjects.pictures.photographs import Photograph
+from shortcut_audit.subjects.decoding.photograph import Photograph
 from shortcut_audit.subjects.tables.labels import Labels
 from shortcut_audit.subjects.tables.marks import Place, Reader
 from shortcut_audit.subjects.tables.reading import Row, left_out

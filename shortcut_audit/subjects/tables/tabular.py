@@ -15,8 +15,9 @@ from typing import Any
 from shortcut_audit.errors import DataError, UsageError
 from shortcut_audit.files.whole import canonical, printable
 from shortcut_audit.records import Pictures
+from shortcut_audit.subjects.decoding.photograph import Outline, Photograph
 from shortcut_audit.subjects.pictures.counted_once import Stored
-from shortcut_audit.subjects.pictures.photographs import BROKEN, Outline, Photograph, load, note_of
+from shortcut_audit.subjects.pictures.photographs import BROKEN, load, note_of, showing
 from shortcut_audit.subjects.pictures.record import check_split
 from shortcut_audit.subjects.tables import labels as labelling
 from shortcut_audit.subjects.tables import splits as splitting
@@ -114,8 +115,10 @@ class Tabular(ABC):
         """How many pictures of each class the table has, none of them opened."""
         return dict(counts(self.understood.entries, self.classes, split))
 
-    def load(self, split: str, size: int) -> Pictures:
+    def load(self, split: str, size: int, label: int | None = None) -> Pictures:
         """Decodes a split at this size, with its labels, groups, attributes and regions.
+
+        With a label it decodes only what shows that class.
 
         Raises:
             DataError: the table cannot be read, none of its pictures is there, or a group is in
@@ -129,7 +132,7 @@ class Tabular(ABC):
         if not asked and split != "background":
             raise DataError(self._no_pictures(split, left))
         there = self._there(asked, left)
-        photographs = [self._outlined(each) for each in there]
+        photographs = showing([self._outlined(each) for each in there], label)
         training = self._training() if split == "validation" else ()
         loaded = load(split, photographs, size, self.classes, self.workers, left, training)
         tally = {"photos": len(asked), "that are not there": len(asked) - len(there)}
