@@ -13,6 +13,7 @@ The rooms, in the order in which they may import each other; the flow is from to
     measures      arrays -> one number an image
     judging       numbers per image -> Estimate -> Verdict
     evidence      Subject -> Predictions, Masks, Influence
+    gathering     all of that ahead of judging, by other processes and machines
     training      Scenario -> checkpoints (not needed to audit)
     planting      Scenario -> a folder of pictures, for a model that answers elsewhere
     discovery     training pictures + models -> Proposals -> decoys that nobody had named

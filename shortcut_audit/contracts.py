@@ -6,7 +6,7 @@ The same letters as in `records`: n images, k classes, h x w pixels, m training 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from shortcut_audit.discovery.ground import Ground as Search
     from shortcut_audit.discovery.proposal import Proposal
+    from shortcut_audit.gathering.site import Done, Site
+    from shortcut_audit.gathering.tasks import Task
     from shortcut_audit.records import Decoyed, Labelled, Pictures, Report
     from shortcut_audit.study.ground import Ground
     from shortcut_audit.study.sections import Section
@@ -178,6 +180,20 @@ class Reporter(Protocol):
         """Writes the file, whole or not at all, and returns its path.
 
         Trouble withdraws the whole report, unless it is one of ours that only shows.
+        """
+
+
+class Engine(Protocol):
+    """Has tasks of evidence done, by whatever processes and machines it has."""
+
+    def run(self, tasks: Sequence[Task], site: Site) -> Iterator[Done]:
+        """Each task as it is done, in no order; the evidence is in the site's store by then.
+
+        Laws: each task is tried; a task whose worker died is tried again elsewhere; what is in the
+        store is not computed again.
+
+        Raises:
+            UsageError: the machines cannot be had, or do not see the store; says what to do.
         """
 
 

@@ -22,6 +22,7 @@ from shortcut_audit.contracts import (
     CheckpointFormat,
     Dataset,
     Decoy,
+    Engine,
     Experiment,
     Explainer,
     InfluenceMethod,
@@ -39,6 +40,7 @@ FOLDERS = {
     "explainer": "shortcut_audit.evidence.masks.explainers",
     "influence": "shortcut_audit.evidence.gradients.influence",
     "proposer": "shortcut_audit.discovery.proposers",
+    "engine": "shortcut_audit.gathering.engines",
     "reporter": "shortcut_audit.reporting.reporters",
     "experiment": "shortcut_audit.study.experiments",
 }
@@ -97,6 +99,8 @@ def build(kind: Literal["influence"], name: str, options: Options = None) -> Inf
 def build(kind: Literal["proposer"], name: str, options: Options = None) -> Proposer: ...
 @overload
 def build(kind: Literal["reporter"], name: str, options: Options = None) -> Reporter: ...
+@overload
+def build(kind: Literal["engine"], name: str, options: Options = None) -> Engine: ...
 @overload
 def build(kind: Literal["experiment"], name: str, options: Options = None) -> Experiment: ...
 def build(kind: str, name: str, options: Options = None) -> Any:

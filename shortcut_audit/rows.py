@@ -138,12 +138,6 @@ def step_of(shape: Sequence[int]) -> int:
     return MANY if prod(shape[1:]) <= SMALL else FEW
 
 
-def blocks(rows: Rows) -> Iterator[tuple[str, Callable[[], Tensor]]]:
-    """The digest of each block, and what gives its rows."""
-    for i in range(block_count(rows)):
-        yield _digest(rows, i), lambda i=i: block_of(rows, i)  # type: ignore[misc]
-
-
 def block_count(rows: Rows) -> int:
     """How many blocks there are."""
     return ceil(len(rows) / _step(rows))
@@ -185,10 +179,10 @@ def rows_digest(rows: Rows) -> str:
 def _whole(rows: Rows) -> str:
     count = block_count(rows)
     if count == 1:
-        return _digest(rows, 0)
+        return digest_of_block(rows, 0)
     whole = hashlib.sha256(repr(tuple(rows.shape)).encode())
     for i in range(count):
-        whole.update(_digest(rows, i).encode())
+        whole.update(digest_of_block(rows, i).encode())
     return whole.hexdigest()
 
 
@@ -250,5 +244,6 @@ def _step(rows: Rows) -> int:
     return rows.step if isinstance(rows, Lazy) else step_of(rows.shape)
 
 
-def _digest(rows: Rows, i: int) -> str:
+def digest_of_block(rows: Rows, i: int) -> str:
+    """As `block_digest` of block i."""
     return rows.digest(i) if isinstance(rows, Lazy) else block_digest(block_of(rows, i))

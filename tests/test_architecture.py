@@ -34,6 +34,7 @@ STAGES = (
     ("measures",),
     ("judging",),
     ("evidence",),
+    ("gathering",),
     ("training",),
     ("planting",),
     ("discovery",),

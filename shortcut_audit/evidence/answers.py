@@ -31,7 +31,7 @@ from shortcut_audit.files.store import Arrays, Store
 from shortcut_audit.progress import Progress
 from shortcut_audit.records import Candidate, Subject
 from shortcut_audit.remembered import remembered
-from shortcut_audit.rows import Rows, blocks, rows_digest
+from shortcut_audit.rows import Rows, block_count, block_of, digest_of_block, rows_digest
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.loading.programs import require_weights
 from shortcut_audit.subjects.loading.subject import check_answers, load_subject
@@ -174,20 +174,21 @@ class Answers:
         """
 
         parts = [np.zeros((0, len(self.material.classes)), np.float32)] if not len(pixels) else []
-        for digest, block in blocks(pixels):
-            parts.append(self._of_block(model, digest, block))
+        for i in range(block_count(pixels)):
+            parts.append(self.of_block(model, pixels, i))
         logits = np.concatenate(parts)
         if bad := not_finite(logits):
             raise ModelError(f"{model}: {bad} get logits that are not finite; {RETRAIN}")
         return logits
 
-    def _of_block(self, model: str, digest: str, block: Callable[[], Tensor]) -> np.ndarray:
-        """Logits on one block of pixels with this digest, which is made where they are not kept."""
+    def of_block(self, model: str, pixels: Rows, i: int) -> np.ndarray:
+        """Logits on block i of the pixels, whatever they are."""
 
         def forward() -> Arrays:
-            return {"logits": self.answered(model, block())}
+            return {"logits": self.answered(model, block_of(pixels, i))}
 
-        return self.stored("logits", model, {"pixels": digest}, forward)["logits"]
+        key: dict[str, object] = {"pixels": digest_of_block(pixels, i)}
+        return self.stored("logits", model, key, forward)["logits"]
 
     def answered(self, model: str, pixels: Tensor) -> np.ndarray:
         """As `logits`, asked each time and not kept; they may be anything."""

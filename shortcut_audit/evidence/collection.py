@@ -55,7 +55,7 @@ class Evidence(PlainAnswers):
         validation = self.material.pictures("validation", size)
         refuse_several(self.described(model), validation)
         placed, alone = (
-            self._placed(decoy, split, size, strength, control)
+            self.placed(decoy, split, size, strength, control)
             for split in ("validation", "background")
         )
         return Predictions(
@@ -87,9 +87,8 @@ class Evidence(PlainAnswers):
             return said
         return of_label(said, self.outputs(model).index(target))
 
-    def _placed(
-        self, decoy: str, split: str, size: int, strength: int, control: str | None
-    ) -> Worn:
+    def placed(self, decoy: str, split: str, size: int, strength: int, control: str | None) -> Worn:
+        """A split with the decoy on; strength, control: as in a `Case`."""
         if strength or control:
             return self.material.varied(decoy, split, size, strength, control)
         return self.material.with_decoy(decoy, split, size)
