@@ -1,5 +1,5 @@
 """All-pairs gradient cosine, ours and everyone else's, side by side in one run: python
-benchmarks/influence.py [--quick | --transformer]
+benchmarks/influence.py [--quick | --transformer | --grouped]
 
 ResNet18 (and a ViT-Tiny), five classes, gradients by the default layers (layer3 + layer4 + fc; the
 last two blocks, norm and head), one thread, each tool in a process of its
@@ -37,12 +37,18 @@ import numpy as np
 import timm
 import torch
 from influence_page import table, write_section
-from influence_peers import LAYERS, LEAVE_OUT_BATCH_NORM, PEERS, Images, chosen
+from influence_peers import LEAVE_OUT_BATCH_NORM, PEERS, Images, chosen
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import resnet18
+from torchvision.models import (
+    efficientnet_b0,
+    mobilenet_v3_small,
+    resnet18,
+    shufflenet_v2_x1_0,
+)
 
 from shortcut_audit.evidence.gradients.influence.gradient_cosine import GradientCosine
+from shortcut_audit.evidence.gradients.layers_and_scalars import default_layers
 from shortcut_audit.measures.rankings import spearman
 from shortcut_audit.records import Labelled
 
@@ -52,6 +58,11 @@ QUICK = ("naive loop", "dattri-llm")
 SLOW = ("dattri",)
 # what takes any architecture, and so the transformer
 PLAIN = ("naive loop", "vmap(grad)")
+# with grouped or depthwise convolutions, which are a small part of the work in a ResNet
+GROUPED = (shufflenet_v2_x1_0, mobilenet_v3_small, efficientnet_b0)
+# where an activation's derivative jumps
+KINKS = {nn.ReLU: (0.0,), nn.Hardswish: (-3.0, 3.0), nn.Hardsigmoid: (-3.0, 3.0)}
+MARGIN = 2e-5  # of an activation's mean square root: at 64 px, float32 rounds by less
 Scores = Callable[[nn.Module, Images, Images], np.ndarray]
 
 
@@ -115,10 +126,10 @@ def pictures(n: int, side: int) -> Tensor:
     return ((smooth * 0.8 + grain) * 255).to(torch.uint8)
 
 
-def fresh_network(pixels: Tensor) -> nn.Module:
+def fresh_network(pixels: Tensor, make: Callable[..., nn.Module] = resnet18) -> nn.Module:
     """Random weights, and batch norms that have seen some of the pictures."""
     torch.manual_seed(0)
-    network = resnet18(num_classes=5).train()
+    network = make(num_classes=5).train()
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = None  # the mean of what it sees
@@ -128,33 +139,48 @@ def fresh_network(pixels: Tensor) -> nn.Module:
     return network.eval()
 
 
-def away_from_kinks(network: nn.Module, pixels: Tensor, n: int) -> Tensor:
-    """The first n pictures on which no ReLU of layer3 and layer4 is within rounding of zero.
+def away_from_kinks(
+    network: nn.Module, pixels: Tensor, n: int, margin: float = MARGIN
+) -> Tensor:
+    """The first n pictures on which no activation of the layers is within rounding of a kink.
 
     There the gradient jumps, so that float32 and float64 rightly differ, in every tool alike.
     """
-    margin = 2e-5 * (64 / pixels.shape[-1]) ** 2
+    margin *= (64 / pixels.shape[-1]) ** 2
     nearest: list[Tensor] = []
-    relus = [
-        module
-        for name, module in network.named_modules()
-        if isinstance(module, nn.ReLU) and name[:6] in LAYERS
-    ]
 
-    def note(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+    def note(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         x = arguments[0].flatten(1)
-        nearest.append(x.abs().amin(1) / x.square().mean(1).sqrt())
+        distance = torch.stack([(x - kink).abs().amin(1) for kink in KINKS[type(module)]]).amin(0)
+        nearest.append(distance / x.square().mean(1).sqrt())
 
-    handles = [relu.register_forward_pre_hook(note) for relu in relus]
+    handles = [
+        module.register_forward_pre_hook(note)
+        for name, module in network.named_modules()
+        if type(module) in KINKS and name.startswith(default_layers(network))
+    ]
     kept = []
     with torch.no_grad():
         for part in pixels.split(20):
             network(part / 255)
-            kept.append(part[torch.stack(nearest).amin(0) > margin])
+            kept.append(part[torch.stack(nearest).amin(0) > margin] if nearest else part)
             nearest.clear()
     for handle in handles:
         handle.remove()
     return torch.cat(kept)[:n]
+
+
+def grouped(make: Callable[..., nn.Module], m: int, q: int) -> Case:
+    """A network with grouped convolutions at 64 px, with random weights.
+
+    float32 rounds more in these than in a ResNet, so more of the pictures are near a kink.
+    """
+    pixels = pictures(6 * (q + m), 64)
+    network = fresh_network(pixels, make)
+    pixels = away_from_kinks(network, pixels, q + m, 4 * MARGIN)
+    labels = torch.arange(q + m) % 5
+    assert len(pixels) == q + m, f"only {len(pixels)} pictures are away from kinks"
+    return Case(make.__name__, network, (pixels[:q], labels[:q]), (pixels[q:], labels[q:]))
 
 
 def cases(side: int, m: int, q: int) -> tuple[Case, Case]:
@@ -420,6 +446,9 @@ def main() -> None:
     )
     parser.add_argument("--tools", nargs="*", choices=tuple(PEERS), help="only these peers")
     parser.add_argument("--transformer", action="store_true", help="the ViT-Tiny's rows alone")
+    parser.add_argument(
+        "--grouped", action="store_true", help="networks of grouped convolutions, 64 px, 100 x 10"
+    )
     options = parser.parse_args()
     sys.path += [str(options.peers)] if options.peers else []
     torch.set_num_threads(1)
@@ -430,12 +459,18 @@ def main() -> None:
     if options.transformer:
         print(*lead(compare(transformer(40, 8), simple)), sep=" | ")
         return
+    if options.grouped:
+        few = {name: tools[name] for name in ("ours", "naive loop")}
+        measured = [compare(grouped(make, 100, 10), few, known=20) for make in GROUPED]
+        ratios = {rows[0].case.name: rows[1].found.seconds / rows[0].found.seconds for rows in measured}
+        print(json.dumps({name: round(ratio, 1) for name, ratio in ratios.items()}))
+        return
     if options.quick:
         fresh, saturated = cases(64, 60, 10)
         found = compare(fresh, tools, known=20), compare(saturated, {"ours": ours})
         print(json.dumps(summary(*found)))
         return
-    measured: list[list[Row]] = []
+    measured = []
     for side, m, q in ((64, 200, 20), (224, 40, 8)):
         fresh, saturated = cases(side, m, q)
         found = compare(fresh, tools), compare(saturated.part(60, 10), tools if side == 64 else few)

@@ -130,6 +130,8 @@ def _one(at: Any) -> bool:
 
 
 def _places(at: Any) -> Any:
+    if isinstance(at, list) and not at:
+        return slice(0)  # numpy would take it for numbers that are no places
     return at if isinstance(at, slice) else np.asarray(at)
 
 
@@ -195,7 +197,8 @@ def mapped(rows: Rows, change: Callable[[Tensor], Tensor], shape: Sequence[int])
     """The rows, each changed on its own; `shape` is that of all of them then."""
     if not isinstance(rows, Lazy):
         return change(rows[:])
-    return Lazy(shape, lambda i: change(rows.block(i)), step=rows.step)
+    step = step_of(shape)  # of smaller rows there are more in a block
+    return Lazy(shape, lambda i: change(rows[i * step : (i + 1) * step]), step=step)
 
 
 def row_digest(row: Tensor) -> bytes:

@@ -17,12 +17,15 @@ ORDER = (  # in which `--help` lists them: as a newcomer needs them
     "audits",
     "discover",
     "plant",
+    "collect",
+    "merge",
     "gate",
     "report",
     "attest",
     "train",
     "study",
     "calibrate",
+    "store",
 )
 
 

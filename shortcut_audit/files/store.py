@@ -1,32 +1,33 @@
-"""key -> arrays, kept on the disk and read again by every later run.
+"""key -> arrays, kept and read again by every later run.
 
 The address is the SHA-256 of the key, which names everything that the arrays depend on (checkpoint
-digest, digest of the pixels, recipe, code). An entry is written whole or not at all, and is locked
-against other processes while it is made. It carries its key and the SHA-256 of its arrays: one
-that cannot be read, lies under another entry's address or was changed since is computed again; one
-that cannot be written is still returned.
+digest, digest of the pixels, recipe, code). An entry is written whole or not at all and carries its
+key and the SHA-256 of its arrays: one that cannot be read, lies under another entry's address or
+was changed since is computed again; one that cannot be written is still returned. In a folder it is
+locked against other processes while it is made. Object storage has no locks: there two who ask at
+once both compute.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
+import re
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-from filelock import FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from shortcut_audit.files.entries import Arrays as Arrays
+from shortcut_audit.files.entries import Key, address, packed, unpacked
+from shortcut_audit.files.storage.at import storage_at
+from shortcut_audit.files.storage.contract import FOR_EVER
 
-from shortcut_audit.files.whole import replacing
+__all__ = ["Arrays", "Store", "cache_folder", "store_at"]
 
-Arrays = dict[str, np.ndarray]
+PAUSE = 0.05  # seconds between two looks at what another process makes
 
 
 def cache_folder() -> Path:
@@ -69,82 +70,177 @@ def _own_temporary() -> Path:
 
 
 class Store:
-    """A folder of evidence that many processes share.
+    """Evidence that many processes share: in a folder, or in object storage (`s3://bucket/prefix`).
 
-    `problems` says what could not be kept, a sentence each.
+    `problems` says what could not be kept or read, a sentence each. A store is for one thread;
+    pickled, it is only its address.
+
+    `meanwhile` is called while another process makes what this one waits for. It does one other
+    piece of work and gives True, or gives False where nothing is free. It is not called within
+    itself, nor by a process that makes an entry (which another may be waiting for): such waits
+    are plain ones. What it raises belongs to nobody who waits here, and is left to whoever asks for
+    that piece.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, where: str | Path) -> None:
+        """Opens nothing yet.
+
+        Raises:
+            UsageError: it is an address of no known kind.
+        """
+        self.where = where
+        self.storage = storage_at(where)
         self.problems: list[str] = []
+        self.meanwhile: Callable[[], bool] | None = None
+        self._making: set[str] = set()
+        self._elsewhere = False  # whether `meanwhile` is at work
 
-    def path(self, kind: str, key: Mapping[str, object]) -> Path:
-        """Where the evidence of this kind and key is, or would be."""
-        digest = hashlib.sha256(_text(key).encode()).hexdigest()
-        return self.folder / kind / digest[:2] / f"{digest[2:]}.safetensors"
+    def __reduce__(self) -> tuple[type[Store], tuple[str | Path]]:
+        # whoever unpickles it may be in another folder
+        return type(self), (self.folder.absolute() if self.storage.locks else self.where,)
 
-    def arrays(self, kind: str, key: Mapping[str, object], compute: Callable[[], Arrays]) -> Arrays:
+    @property
+    def folder(self) -> Path:
+        """The folder of this machine that it is, or one in the user's cache for what needs a disk.
+
+        Only what is no evidence is put there by others, such as a database of examples.
+        """
+        if self.storage.locks:
+            return Path(self.storage.where)
+        return cache_folder() / "beside" / re.sub(r"\W+", "-", self.storage.where)
+
+    def path(self, kind: str, key: Key) -> Path:
+        """Where the evidence of this kind and key is, or would be, in a store that is a folder."""
+        return self.folder / address(kind, key)
+
+    def arrays(self, kind: str, key: Key, compute: Callable[[], Arrays]) -> Arrays:
         """The arrays under this key; `compute` runs once, whichever process comes first.
+
+        In object storage it runs once for each process that asks before the first has finished.
 
         Args:
             kind: the folder, e.g. "masks".
             key: JSON-serialisable; everything that the arrays depend on.
             compute: makes the arrays; called only where no readable entry is there.
         """
-        path = self.path(kind, key)
-        found = self._read(path, kind, key)
+        found = self.kept(kind, key)
         if found is not None:
             return found
-        with self._locked(path):
+        with self._locked(address(kind, key)):
             # another process may have made it while this one waited
-            found = self._read(path, kind, key)
+            found = self.kept(kind, key) if self.storage.locks else None
             if found is None:
                 found = compute()
-                self._write(path, found, kind, key)
+                self._write(found, kind, key)
         return found
 
-    @contextmanager
-    def _locked(self, path: Path) -> Iterator[None]:
-        """Keeps other processes from making the entry meanwhile, where there can be a lock."""
-        lock = FileLock(path.with_suffix(".lock"))
+    def kept(self, kind: str, key: Key) -> Arrays | None:
+        """The arrays under this key, if they are kept, whole, and this key's."""
+        name = address(kind, key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            content = self.storage.read(name)
         except OSError as error:
-            self._not_kept(error)
+            self._say(
+                f"evidence in '{self.where}' could not be read ({_reason(error)}): "
+                "it was computed again"
+            )
+            return None
+        found = None if content is None else unpacked(content, kind, key)
+        if found is not None:
+            self.storage.use(name)
+        elif content is not None:
+            self._say(
+                f"evidence in '{self.where}' was not what was kept there: it was computed again"
+            )
+        return found
+
+    def has_kind(self, kind: str) -> bool:
+        """Whether anything of this kind was ever kept, as far as the storage answers."""
+        return self._has(kind)
+
+    @contextmanager
+    def claimed(self, kind: str, key: Key) -> Iterator[bool]:
+        """Gives whether an entry is free: neither kept nor being made by anybody.
+
+        A free one is this process's to make for as long as the `with` lasts, and no other process
+        of a folder takes it. Nobody waits here.
+        """
+        name = address(kind, key)
+        taken = name in self._making or self._has(name)
+        release = None if taken else self._claim(name, patience=0)
+        if release is None:
+            yield False
+            return
+        with self._making_it(name, release):
+            # where there are locks, another process may have made it between the two looks
+            yield not (self.storage.locks and self._has(name))
+
+    def free(self, kind: str, key: Key) -> bool:
+        """Whether an entry is neither kept nor being made by anybody, at this moment."""
+        with self.claimed(kind, key) as free:
+            return free
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        """Keeps other processes from making the entry meanwhile, where there can be a lock."""
+        if name in self._making:  # claimed before
+            yield
+            return
+        with self._making_it(name, self._turn(name)):
+            yield
+
+    @contextmanager
+    def _making_it(self, name: str, release: Callable[[], None]) -> Iterator[None]:
+        self._making.add(name)
         try:
             yield
         finally:
-            lock.release(force=True)
+            self._making.discard(name)
+            release()
 
-    def _write(self, path: Path, arrays: Arrays, kind: str, key: Mapping[str, object]) -> None:
-        whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        content = save(whole, metadata=_words(kind, key, whole))
+    def _turn(self, name: str) -> Callable[[], None]:
+        """What lets go of the entry, once no other process makes it."""
+        # whoever waits here for a piece of `meanwhile`, while others wait for what it makes itself,
+        # would keep them waiting for ever
+        plain = self.meanwhile is None or bool(self._making) or self._elsewhere
+        while (release := self._claim(name, FOR_EVER if plain else 0)) is None:
+            if not self._other_work():
+                time.sleep(PAUSE)
+        return release
+
+    def _other_work(self) -> bool:
+        """Whether `meanwhile` did something."""
+        self._elsewhere = True
         try:
-            with replacing(path) as unfinished:
-                unfinished.write_bytes(content)
+            return self.meanwhile is not None and self.meanwhile()
+        except Exception:  # the model that waits here is not at fault
+            return False
+        finally:
+            self._elsewhere = False
+
+    def _claim(self, name: str, patience: float) -> Callable[[], None] | None:
+        try:
+            return self.storage.claim(name, patience)
+        except OSError as error:  # there can be no lock here: whoever asks, computes
+            self._not_kept(error)
+            return lambda: None
+
+    def _write(self, arrays: Arrays, kind: str, key: Key) -> None:
+        content = packed(kind, key, arrays)
+        try:
+            self.storage.write(address(kind, key), content)
         except OSError as error:
             self._not_kept(error)
 
-    def _read(self, path: Path, kind: str, key: Mapping[str, object]) -> Arrays | None:
-        """The entry at `path`, if it is whole and is this key's."""
-        if not path.exists():
-            return None
-        try:
-            with safe_open(path, framework="np") as entry:
-                said = entry.metadata() or {}
-                names = entry.keys()
-                found = {name: entry.get_tensor(name) for name in names}
-        except (SafetensorError, OSError):
-            said, found = {}, {}
-        if said == _words(kind, key, found):
-            return found
-        self._say(f"evidence in '{self.folder}' was not what was kept there: it was computed again")
-        return None
+    def _has(self, name: str) -> bool:
+        """Whether there is something, as far as the storage answers."""
+        with suppress(OSError):
+            return self.storage.has(name)
+        return False
 
     def _not_kept(self, error: OSError) -> None:
         self._say(
-            f"evidence could not be kept in '{self.folder}' ({error.strerror}): "
+            f"evidence could not be kept in '{self.where}' ({_reason(error)}): "
             "it will be computed again"
         )
 
@@ -153,19 +249,18 @@ class Store:
             self.problems.append(problem)
 
 
-def _words(kind: str, key: Mapping[str, object], arrays: Arrays) -> dict[str, str]:
-    """What an entry says of itself."""
-    return {"key": _text(key), "kind": kind, "sha256": _checksum(arrays)}
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
-def _text(key: Mapping[str, object]) -> str:
-    return json.dumps(key, sort_keys=True)
+def store_at(where: str | Path) -> Store:
+    """The store at a path or an address, which has been looked at once.
 
-
-def _checksum(arrays: Arrays) -> str:
-    """SHA-256 over names, types, shapes and values."""
-    whole = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        whole.update(repr((name, array.dtype.str, array.shape)).encode())
-        whole.update(np.ascontiguousarray(array).data if array.size else b"")
-    return whole.hexdigest()
+    Raises:
+        UsageError: it cannot be: an unknown kind of storage, a package, a bucket or credentials
+            that are not there.
+        MachineError: it cannot be reached.
+    """
+    store = Store(where)
+    store.storage.check()
+    return store

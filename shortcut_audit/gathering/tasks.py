@@ -15,7 +15,8 @@ from shortcut_audit.subjects.pictures.material import Material
 SPLITS = ("validation", "background")
 # in this order: first what decides, then what is dearest
 STANDING, PREDICTIONS = "standing", "predictions"
-KINDS = (STANDING, PREDICTIONS, "explainer_check", "masks", "influence")
+DECIDE = (STANDING, PREDICTIONS)
+KINDS = (*DECIDE, "explainer_check", "masks", "influence")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def every_unit(material: Material, candidates: Iterable[Candidate]) -> list[Unit
     """Everything that our own audits may ask about these models and the scenario's decoys."""
     found = []
     for candidate in candidates:
+        found.append(Unit(STANDING, candidate.name))
         for decoy in material.scenario.decoys:
             for strength in range(len(material.strengths(decoy))):
                 found.append(Unit(PREDICTIONS, candidate.name, decoy, f"{strength or ''}"))
@@ -62,23 +64,27 @@ def tasks(units: Iterable[Unit], evidence: Evidence) -> list[Task]:
     for unit in asked:
         if unit.kind == PREDICTIONS:
             found += _of_blocks(unit, evidence)
-        elif unit.kind in KINDS:
+        elif unit.kind in KINDS and _known(unit.model, evidence):
             found.append(Task(unit.kind, unit.model, unit.decoy))
     return sorted(dict.fromkeys(found), key=lambda task: KINDS.index(task.kind))
 
 
 def _of_plain_pictures(model: str, evidence: Evidence) -> Iterator[Task]:
-    if model in evidence.candidates and not evidence.candidates[model].problem:
+    if _known(model, evidence):
         yield Task(STANDING, model)
         yield from _blocks(Task(PREDICTIONS, model, split="validation"), evidence)
 
 
 def _of_blocks(unit: Unit, evidence: Evidence) -> Iterator[Task]:
-    known = unit.model in evidence.candidates and not evidence.candidates[unit.model].problem
-    if known and (unit.version or "0").isdigit():  # another control is asked for later, if at all
+    # another control is asked for later, if at all
+    if _known(unit.model, evidence) and (unit.version or "0").isdigit():
         for split in SPLITS:
             task = Task(PREDICTIONS, unit.model, unit.decoy, int(unit.version or 0), split)
             yield from _blocks(task, evidence)
+
+
+def _known(model: str, evidence: Evidence) -> bool:
+    return model in evidence.candidates and not evidence.candidates[model].problem
 
 
 def _blocks(task: Task, evidence: Evidence) -> Iterator[Task]:

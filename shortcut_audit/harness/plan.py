@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shortcut_audit.errors import MachineError, ModelError, ShortcutAuditError
+from shortcut_audit.harness.course.shards import Shard
 from shortcut_audit.harness.kinds import OF_A_DECOY, OF_AN_ATTRIBUTE, not_asked_for
 from shortcut_audit.promotion import blocks
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
@@ -32,6 +33,7 @@ class Settings:
     scenario_word: str = "--scenario"  # how the option is called here
     command: str = ""  # how the run was called
     reporting: Mapping[str, Any] = field(default_factory=dict)  # options of the reporters
+    shard: Shard | None = None  # which part of the run this is; None: all of it
 
 
 def plan(

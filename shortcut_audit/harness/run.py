@@ -8,17 +8,22 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shortcut_audit import registry
 from shortcut_audit.errors import UsageError
+from shortcut_audit.harness.course.closing import concluded, disagreeing, shown
+from shortcut_audit.harness.course.inputs import Inputs, called, digests
 from shortcut_audit.harness.course.ledger import Ledger
-from shortcut_audit.harness.course.work import Planned, units
+from shortcut_audit.harness.course.opening import try_what_is_asked
+from shortcut_audit.harness.course.part import Chosen, chosen
+from shortcut_audit.harness.course.shard_ledger import ShardLedger
+from shortcut_audit.harness.course.shards import Shard
+from shortcut_audit.harness.course.work import Planned, as_given, units
 from shortcut_audit.harness.kinds import KINDS
 from shortcut_audit.harness.observed import Observed
 from shortcut_audit.harness.plan import (
@@ -35,14 +40,13 @@ from shortcut_audit.progress import Ahead, Listener, Watch
 from shortcut_audit.records import Case, Finding, Report
 from shortcut_audit.reporting import suite as suites
 from shortcut_audit.reporting.assembly import assemble
-from shortcut_audit.reporting.conclusion import FAILED, INTERRUPTED, NOT_WRITTEN, nobody
+from shortcut_audit.reporting.conclusion import NOT_WRITTEN, nobody
 from shortcut_audit.scenario import load_scenario
 from shortcut_audit.subjects.manifest.candidates import read_candidates
-from shortcut_audit.subjects.pictures.material import Material
 from shortcut_audit.waivers import unmatched
 
 if TYPE_CHECKING:
-    from shortcut_audit.exhibits import Exhibit
+    from shortcut_audit.evidence.collection import Evidence
     from shortcut_audit.harness.judge import Harness
 
 
@@ -77,9 +81,14 @@ class Run:
         self.settings = settings
         self.observed = Observed()
         self.listener: Listener = Ahead()  # hears how far the work is
-        self.ledger = Ledger(reports, settings.reporting)
+        self.ledger = self._ledger(settings)
         self.report: Report | None = None
         self.refusal = self._refusal(settings.handed)
+
+    def _ledger(self, settings: Settings) -> Ledger:
+        if settings.shard is None:
+            return Ledger(self.reports, settings.reporting)
+        return ShardLedger(settings.shard, self.reports, self.observed)
 
     def identity(self) -> dict[str, str]:
         """Digests of what this process read, for the others of the same run to be held against."""
@@ -87,6 +96,7 @@ class Run:
         return {
             f"the scenario '{self.scenario_path}'": self.scenario.digest,
             f"the models in '{self.models}'": described,
+            "the shard": str(self.settings.shard or "none"),
         }
 
     def _refusal(self, handed: Mapping[str, str] | None) -> str:
@@ -102,7 +112,7 @@ class Run:
 
         count, references = len(self.candidates), sum(each.reference for each in self.candidates)
         models = f"models: {self.models} ({count}, {references} of them references)"
-        scenario = f"scenario: {self.scenario_path}, reports: {self.reports}"
+        scenario = f"scenario: {self.scenario_path}, reports: {self.ledger.folder}"
         return "\n".join([models, scenario, *foreseen(self.scenario, self.candidates)])
 
     def plan(self, wanted: Collection[str]) -> list[Case]:
@@ -128,6 +138,24 @@ class Run:
         fitting = [name for name in names if f"{text}-".startswith(f"{name}-")]
         return max(fitting, key=len, default=nodeid)
 
+    def choose(
+        self, collected: Iterable[str], selected: Sequence[str], cases: Iterable[str]
+    ) -> Collection[str]:
+        """Which of the selected tests this process is to run: those of its shard.
+
+        Args:
+            collected: the node ids of all tests, by which models are dealt out to shards.
+            selected: of those that are to be run in any shard, in their order.
+            cases: of those that audit a model.
+        """
+        shard = self.settings.shard
+        if shard is None:
+            return selected
+        every = {*collected, *selected}
+        models = {nodeid: self.model_of(as_given(nodeid)) for nodeid in every}
+        self.ledger.chosen = chosen(shard, models, selected, frozenset(cases))
+        return self.ledger.chosen.own
+
     def expect(self, tests: Iterable[Planned]) -> None:
         """Forecasts what evidence the tests will ask for, which the time left is told from."""
         # whatever is wrong with data or decoys is said when they are needed
@@ -151,7 +179,9 @@ class Run:
         evidence = Timed(
             self.scenario, self.candidates, store, device, trust, watch.at, watch=watch
         )
-        return Harness(evidence, turn=self.settings.worker / workers)
+        part = self.settings.shard or Shard(1, 1)
+        turn = (part.number - 1 + self.settings.worker / workers) / part.of
+        return Harness(evidence, turn)
 
     def _device(self) -> str:
         import torch
@@ -174,16 +204,14 @@ class Run:
     def handed_over(self) -> dict[str, Any]:
         """What a worker tells the process that writes the report, in plain values."""
         self.take_notes()
-        return self.observed.handed_over()
+        own = self.ledger.chosen
+        return self.observed.handed_over() | ({"chosen": asdict(own)} if own else {})
 
     def take_over(self, said: Mapping[str, Any]) -> None:
         """Takes what a worker handed over; one that was killed says nothing."""
         self.observed.take_over(said)
-
-    @property
-    def verdict_file(self) -> Path:
-        """Where the verdict is written."""
-        return self.reports / "verdict.json"
+        if "chosen" in said:
+            self.ledger.chosen = Chosen(**said["chosen"])
 
     # ---- findings ----
 
@@ -222,20 +250,7 @@ class Run:
         """
         self.ledger.begin(self._about())
         if check:
-            self._try_what_is_asked()
-
-    def _try_what_is_asked(self) -> None:
-        material = Material(self.scenario)
-        material.check(self.scenario.named)
-        material.try_decoys(
-            self.scenario.decoys, max((each.size for each in self.candidates), default=0) or 64
-        )
-        if self.settings.device != "auto":
-            from shortcut_audit.subjects.loading.device import chosen_device
-
-            chosen_device(self.settings.device)
-        registry.build("explainer", self.scenario.masks.explainer, self.scenario.masks.options)
-        registry.build("influence", self.scenario.influence.method, self.scenario.influence.options)
+            try_what_is_asked(self.scenario, self.candidates, self.settings.device)
 
     def _about(self) -> dict[str, Any]:
         """What a report can be made of where the run is killed."""
@@ -243,7 +258,13 @@ class Run:
         for each in self.candidates:
             models[each.name] = {"file": str(each.file), "reference": each.reference}
         scenario = {"path": str(self.scenario_path), "digest": self.scenario.digest}
-        return {"scenario": scenario, "models": models}
+        about = {"scenario": scenario, "models": models}
+        return about if self.settings.shard is None else about | asdict(self.inputs())
+
+    def inputs(self) -> Inputs:
+        """How it was called and what it reads, for its shards to be held against each other."""
+        call = called(self.models, self.scenario_path, self.settings)
+        return Inputs(call, digests(self.scenario, self.candidates))
 
     def close(self, interrupted: str, code: int, failed: bool) -> Report:
         """The report of the run as far as it went; nothing is written yet.
@@ -254,17 +275,21 @@ class Run:
             code: pytest's own exit code, which stands where the run was interrupted.
             failed: whether pytest counts a failure or an error, an audit's or another test's.
         """
+        interrupted = interrupted or self.ledger.unfinished()
         self.observed.doubts |= set(suites.changed(self.observed.suite))
         found = self.ledger.findings
         suite = suites.described(self.observed.suite)
         report = assemble(found, self.candidates, self.scenario, str(self.scenario_path), suite)
         of_pairs = [each for each in self.scenario.waivers if each.models]
         self.observed.notes |= set(unmatched(of_pairs, report.pairs, self.scenario.named))
-        measured = found if not interrupted else []
-        multiplicity = self._multiplicity(measured) if measured else {}
+        # of a shard nothing is shown: that is for the whole run
+        measured = [] if interrupted or self.settings.shard else found
+        multiplicity = disagreeing(self._evidence, measured, self.observed.notes)
         self.take_notes()
         data = dict(self.observed.pictures)  # of what was audited: a report alone may read more
-        exhibits = self._exhibits(report) if measured else ()
+        exhibits = (
+            shown(self._evidence, report, self.reports, self.observed.notes) if measured else ()
+        )
         report = replace(
             report,
             multiplicity=multiplicity,
@@ -273,13 +298,14 @@ class Run:
             data=data,
             finished=not interrupted,
         )
-        if interrupted:
-            return replace(nobody(report, interrupted), exit_code=code or INTERRUPTED)
-        if self.observed.doubts:
-            return replace(
-                nobody(report, "; ".join(sorted(self.observed.doubts))), exit_code=FAILED
-            )
-        return replace(report, exit_code=report.exit_code or (FAILED if failed else 0))
+        own = self.ledger.chosen
+        if own and len(own.own) < own.tests and not report.models:
+            report = replace(report, exit_code=0)  # all models are in other shards
+        told = code if interrupted else int(failed)
+        return concluded(report, interrupted, self.observed.doubts, told)
+
+    def _evidence(self) -> Evidence:
+        return self.harness.evidence
 
     def _provenance(self) -> dict[str, Any]:
         """How the run was called, on which devices models were asked, and what was noted."""
@@ -304,27 +330,3 @@ class Run:
             report = nobody(self.report, "no verdict could be written")
             self.report = replace(report, exit_code=NOT_WRITTEN, finished=False)
         return NOT_WRITTEN
-
-    def _exhibits(self, report: Report) -> tuple[Exhibit, ...]:
-        """What the report shows; what keeps it from being shown is a note, for no verdict depends
-        on it.
-        """
-        from shortcut_audit.showing.collect import exhibits
-
-        try:
-            return exhibits(self.harness.evidence, report, self.reports)
-        except (Exception, SystemExit) as error:
-            self.observed.notes.add(f"no pictures could be made for the report: {error}")
-            return ()
-
-    def _multiplicity(self, findings: list[Finding]) -> dict[str, Any]:
-        """How far the set's members disagree; what keeps it from being measured is a note, for no
-        verdict depends on it.
-        """
-        from shortcut_audit.harness.disagreement import multiplicity
-
-        try:
-            return multiplicity(self.harness.evidence, findings)
-        except (Exception, SystemExit) as error:
-            self.observed.notes.add(f"how far the models disagree could not be measured: {error}")
-            return {}

@@ -66,10 +66,14 @@ def pytest_collection_modifyitems(
     """Marks the audits and notes their files, before `-k` and `-m` leave tests out.
 
     At the end those that decide stand before all others: a gate has its answer before the pictures.
+    Of a run that is one shard, the tests of the others are left out last.
     """
     _mark(session, config, items)
+    collected = [item.nodeid for item in items] if _is_ours(config, items) else []
     result = yield
     items.sort(key=lambda item: item.get_closest_marker("decides") is None)
+    if collected:
+        _leave_others_out(config, items, collected)
     return result
 
 
@@ -92,6 +96,25 @@ def _mark(session: pytest.Session, config: pytest.Config, items: list[pytest.Ite
         )
 
 
+def _is_ours(config: pytest.Config, items: list[pytest.Item]) -> bool:
+    """Whether these tests are a run of ours; one that only the ini file asks for has an audit."""
+    asked = config.stash.get(ASKED, None)
+    by_ini = asked is not None and asked.by_ini
+    return RUN in config.stash and (not by_ini or _any_audit(items))
+
+
+def _leave_others_out(
+    config: pytest.Config, items: list[pytest.Item], collected: list[str]
+) -> None:
+    """Leaves the tests of a run's other shards out."""
+    cases = [item.nodeid for item in items if isinstance(case_of(item), Case)]
+    own = set(config.stash[RUN].choose(collected, [item.nodeid for item in items], cases))
+    others = [item for item in items if item.nodeid not in own]
+    if others:
+        items[:] = [item for item in items if item.nodeid in own]
+        config.hook.pytest_deselected(items=others)
+
+
 def _audit_of(item: pytest.Item) -> str:
     """The audit that a test is of."""
     callspec = getattr(item, "callspec", None)
@@ -106,7 +129,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if RUN in config.stash and _any_audit(session.items) and not only_looks(config.option):
         config.stash[RUN].expect(_planned(session.items))
-    if hasattr(config, "workerinput") or not _any_audit(session.items) or fixtures_only(config):
+    nothing = not _any_audit(session.items) and not _is_shard(config)
+    if hasattr(config, "workerinput") or nothing or fixtures_only(config):
         return  # xdist's controller says what is wrong in a worker
     if RUN not in config.stash:
         raise pytest.UsageError(why_no_run(config))
@@ -128,6 +152,11 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     if hint := misspelt(run.scenario, map(_audit_of, audits)):
         said.append(f"'blocking' names an audit that is not here, so that nobody can pass{hint}")
     return said
+
+
+def _is_shard(config: pytest.Config) -> bool:
+    """Whether these are the tests of a shard of a run of ours, which may be none."""
+    return RUN in config.stash and config.stash[RUN].ledger.chosen is not None
 
 
 def _planned(items: list[pytest.Item]) -> Iterator[Planned]:

@@ -28,6 +28,7 @@ WORDS = {
     "audit-trust-code": "trust_code",
     "audit-split-assets": "split_assets",
     "audit-attachments": "attachments",
+    "audit-shard": "shard",
 }
 HELP = {
     "models": "audit the checkpoints in this folder, or this one file",
@@ -40,6 +41,8 @@ HELP = {
     "them inside a page",
     "attachments": "how junit-per-model.xml names pictures: gitlab, jenkins or none "
     "(default: by the server that it runs on)",
+    "shard": "run one part of the tests, such as 2/8, or the one of this task of Slurm (slurm); "
+    "then `shortcut-audit merge REPORTS` decides",
 }
 STYLES = ("gitlab", "jenkins", "none")  # of attachments
 FLAGS = frozenset({"audit-trust-code", "audit-split-assets"})  # they take no value
@@ -59,6 +62,7 @@ class Asked:
     device: str
     trust_code: bool
     reporting: Mapping[str, str | bool]  # options of the reporters
+    shard: str  # as it is written; "": the whole run
     by_ini: bool  # only the ini file names models: the run is ours only if an audit is collected
 
     @property
@@ -99,7 +103,12 @@ def taken(arguments: Iterable[str], words: Collection[str]) -> tuple[list[str], 
 
 
 def _example(word: str) -> str:
-    examples = {"scenario": "scenario.yaml", "device": "cpu", "attachments": "gitlab"}
+    examples = {
+        "scenario": "scenario.yaml",
+        "device": "cpu",
+        "attachments": "gitlab",
+        "shard": "2/8",
+    }
     return examples.get(WORDS[word], "FOLDER")
 
 
@@ -138,8 +147,8 @@ def asked_for(
     values |= given
     if not values["models"]:
         return None
-    by_ini = "models" not in given
-    reports = values["reports"] or (from_ini("reports", config) if by_ini else "reports")
+    by_ini = not given.keys() & {"models", "shard"}
+    reports = values["reports"] or ("reports" if "models" in given else from_ini("reports", config))
     return Asked(
         models=values["models"],
         scenario=values["scenario"],
@@ -148,6 +157,7 @@ def asked_for(
         device=values["device"],
         trust_code=values["trust_code"].lower() in YES,
         reporting=_reporting(values),
+        shard=values["shard"],
         by_ini=by_ini,
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import pytest
 
 from shortcut_audit import errors
 from shortcut_audit.files.withdrawn import Withdrawn
+from shortcut_audit.harness.course.part import Ended
+from shortcut_audit.harness.course.shard_ledger import ShardLedger
 from shortcut_audit.harness.course.work import as_given
 from shortcut_audit.harness.plan import killed
 from shortcut_audit.harness.run import Run
@@ -88,7 +90,13 @@ class Recorder:
     def _write_junit(self) -> None:
         """Has pytest write JUnit's file, though it configured itself before the run was ours."""
         plugin = self.config.pluginmanager.get_plugin("junitxml")
-        if plugin is None or self.config.option.xmlpath:
+        if plugin is None:
+            return
+        if isinstance(self.run.ledger, ShardLedger):  # one shard's is no gate
+            for writer in self._junit_writers():
+                writer.logfile = str(self.run.ledger.folder / Path(writer.logfile).name)
+            return
+        if self.config.option.xmlpath:
             return
         self.config.option.xmlpath = str(self.run.reports / "junit.xml")
         Path(self.config.option.xmlpath).unlink(missing_ok=True)
@@ -111,6 +119,8 @@ class Recorder:
     def pytest_testnodedown(self, node: Any) -> None:
         """Takes what a worker of xdist handed over when it ended."""
         self.run.take_over(getattr(node, "workeroutput", {}))
+        if self.run.ledger.chosen is not None:
+            self.wake(check=False)  # a shard may have no test that would
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
@@ -122,7 +132,8 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Writes the findings of one test down."""
+        """Writes the findings of one test down, and of a shard's what became of it."""
+        self._follow(report)
         begins = getattr(report, "audit_begins", None)
         if begins is None:
             return
@@ -131,6 +142,17 @@ class Recorder:
         if begins:
             self.run.ledger.forget(report.nodeid)
         self.run.ledger.add(report.nodeid, getattr(report, "findings", []))
+
+    def _follow(self, report: pytest.TestReport) -> None:
+        if not isinstance(self.run.ledger, ShardLedger):
+            return
+        outcome, phase, told = str(report.outcome), str(report.when), report.longrepr
+        said = told[2].removeprefix("Skipped: ") if isinstance(told, tuple) else report.longreprtext
+        crash = getattr(told, "reprcrash", None)
+        why = crash.message if crash else said
+        if report.failed and phase in ("setup", "teardown"):  # as pytest's own file has it
+            outcome, why = "error", f'failed on {phase} with "{why}"'
+        self.run.ledger.follow(report.nodeid, phase, Ended(outcome, report.duration, why, said))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Notes that ctrl-C or SIGTERM ended the run early; -x and --maxfail end it as asked."""
@@ -172,7 +194,8 @@ class Recorder:
     def _finish(self, session: pytest.Session) -> None:
         why = self._interrupted(session)
         report = self.run.close(why, int(session.exitstatus), session.testsfailed > 0)
-        for name, sentence in left_out(report).items():
+        empty = self.run.settings.shard is not None and not report.models
+        for name, sentence in ({} if empty else left_out(report)).items():
             self._fail(session, f"{name} verdict", sentence)
         if report.exit_code and not session.testsfailed:
             self._fail(session, "audit verdict", why or "no model was promoted")
@@ -200,9 +223,13 @@ class Recorder:
         session.testsfailed = max(session.testsfailed, failed + 1)
 
     def _into_junit(self, report: pytest.TestReport) -> None:
+        for writer in self._junit_writers():
+            writer.pytest_runtest_logreport(report)
+
+    def _junit_writers(self) -> Iterator[Any]:
         for plugin in self.config.pluginmanager.get_plugins():
             if getattr(plugin, "logfile", None) and hasattr(plugin, "node_reporter"):
-                plugin.pytest_runtest_logreport(report)
+                yield plugin
 
     def pytest_unconfigure(self) -> None:
         """Gives SIGTERM back; drops the old verdict, or puts it back if the run was not ours."""

@@ -10,6 +10,7 @@ import pytest
 
 from shortcut_audit import errors
 from shortcut_audit.files.withdrawn import Withdrawn
+from shortcut_audit.harness.course.shards import read_shard
 from shortcut_audit.harness.plan import Settings
 from shortcut_audit.harness.run import Run
 from shortcut_audit.plugin import options
@@ -54,15 +55,29 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(
         Recorder(run, config, asked.by_ini, _old_verdict(config)), "shortcut-audit-recorder"
     )
-    if not asked.by_ini and not getattr(config.option, "xmlpath", "set"):
-        config.option.xmlpath = str(run.reports / "junit.xml")
+    if not asked.by_ini:
+        _name_junit(config, run)
+
+
+def _name_junit(config: pytest.Config, run: Run) -> None:
+    """Names JUnit's file, where nobody did and pytest can write one.
+
+    One shard's, which is no gate, lies in the shard's own folder, whatever it is called.
+    """
+    if not hasattr(config.option, "xmlpath"):
+        return
+    named = config.option.xmlpath
+    if run.settings.shard is None:
+        config.option.xmlpath = named or str(run.reports / "junit.xml")
+    elif named:
+        config.option.xmlpath = str(run.ledger.folder / Path(named).name)
 
 
 def _note_progress(config: pytest.Config, run: Run | None) -> None:
     """Has a worker of xdist note how far it is, for the controller to show."""
     worker = getattr(config, "workerinput", None)
     if run is not None and worker is not None:
-        run.listener = Notes(notes_of(run.reports, worker["workerid"]))
+        run.listener = Notes(notes_of(run.ledger.folder, worker["workerid"]))
 
 
 def _asked(config: pytest.Config) -> Asked | None:
@@ -133,6 +148,7 @@ def _settings(config: pytest.Config, asked: Asked) -> Settings:
         worker=int(worker["workerid"].removeprefix("gw")) if worker else 0,
         workers=int(worker["workercount"]) if worker else 1,
         handed=worker.get(HANDED) if worker else None,
+        shard=read_shard(asked.shard) if asked.shard else None,
         scenario_word="--audit-scenario" if "scenario" in displaced else "--scenario",
     )
 

@@ -127,7 +127,7 @@ class Screen:
         """Follows one more worker of xdist, which is about to start."""
         if self.following is None:
             self.following = Following(self.ahead)
-        self.following.add(notes_of(self.run.reports, node.gateway.id))
+        self.following.add(notes_of(self.run.ledger.folder, node.gateway.id))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
@@ -167,7 +167,9 @@ class Screen:
         def paint(text: str, colour: str) -> str:
             return terminal.markup(text, **{colour: True})
 
-        yield from summary(report, Look(paint, terminal.fullwidth, verbosity))
+        whole = self.run.settings.shard is None  # a shard promotes nobody, and says why not
+        said = verbosity if whole else min(verbosity, -1)
+        yield from summary(report, Look(paint, terminal.fullwidth, said))
         if verbosity > 0:
             yield f"evidence took, in all processes together: {self.ahead.took() or 'no time'}"
         letters = [MEANINGS[each] for each in MEANINGS if self.reporter.stats.get(each)]
@@ -178,12 +180,12 @@ class Screen:
         page = self.run.reports / "report.html"
         if verbosity >= 0 and page.is_file():
             yield f"page: {page}"
-        yield f"no verdict: {trouble}" if trouble else f"verdict: {self.run.verdict_file}"
+        yield f"no verdict: {trouble}" if trouble else self.run.ledger.last_word()
 
     def pytest_unconfigure(self) -> None:
         """Leaves no notes of workers behind."""
         if self.following is not None:
-            shutil.rmtree(self.run.reports / NOTES, ignore_errors=True)
+            shutil.rmtree(self.run.ledger.folder / NOTES, ignore_errors=True)
 
 
 class Following:

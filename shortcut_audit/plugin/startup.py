@@ -99,9 +99,10 @@ def _outdated(config: pytest.Config, asked: Asked) -> list[Path]:
     if asked.by_ini and not (asked.folder / "verdict.json").is_file():
         return []  # the keys may be another tool's: without a verdict there nothing is taken away
     junit = getattr(known, "xmlpath", None) or str(asked.folder / "junit.xml")
+    from shortcut_audit.harness.course.part import shard_files
     from shortcut_audit.reporting.conclusion import report_files
 
-    return [*report_files(asked.folder), Path(junit)]
+    return [*report_files(asked.folder), *shard_files(asked.folder, asked.shard), Path(junit)]
 
 
 # ---- pytest took the values of our options for test paths: its rootdir may be wrong by now ----

@@ -7,7 +7,6 @@ counts is the store on the disk.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
 
 from shortcut_audit.evidence.answers import Answers
 from shortcut_audit.evidence.collection import Evidence
@@ -29,7 +28,7 @@ class Kept(Evidence):
         super().__init__(
             evidence.scenario,
             evidence.candidates.values(),
-            Store(evidence.store.folder),
+            Store(evidence.store.where),
             evidence.device,
             evidence.trust_code,
             pictures=evidence.material,
@@ -48,7 +47,7 @@ class Kept(Evidence):
         """Whether anything of this kind was ever kept: if not, no pictures are made to ask for
         it.
         """
-        return (self.store.folder / kind).is_dir()
+        return self.store.has_kind(kind)
 
     def stored(
         self, kind: str, model: str, key: dict[str, object], compute: Callable[[], Arrays]
@@ -58,10 +57,7 @@ class Kept(Evidence):
         Raises:
             NotKept: nothing is, or it cannot be read.
         """
-        if not self.store.path(kind, {"model": self.digest(model), **key}).is_file():
-            raise NotKept(f"no {kind} of {model}")
-        return super().stored(kind, model, key, _not_again)
-
-
-def _not_again() -> NoReturn:
-    raise NotKept("what was kept is damaged")
+        found = self.store.kept(kind, {"model": self.digest(model), **key})
+        if found is None:
+            raise NotKept(f"no {kind} of {model}, or a damaged one")
+        return found

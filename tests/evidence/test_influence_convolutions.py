@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from shortcut_audit.evidence.gradients.convolutions import quick_convolutions
+from shortcut_audit.evidence.gradients.passes.convolutions import quick_convolutions
 
 
 @settings(max_examples=60, deadline=None)

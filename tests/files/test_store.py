@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 
-from shortcut_audit.files import store as store_module
+from shortcut_audit.files.storage import folder as folder_module
 from shortcut_audit.files.store import Store, _own_temporary, cache_folder
 
 ARRAYS = {"scores": np.arange(6, dtype=np.float32).reshape(2, 3), "flags": np.array([True, False])}
@@ -162,7 +162,7 @@ def _second(folder: Path, computing: Event, answered: Event, log: Path) -> None:
         return ARRAYS
 
     assert computing.wait(PATIENCE)
-    store_module.FileLock = Waiting
+    folder_module.FileLock = Waiting
     found = Store(folder).arrays("masks", {"model": "a"}, compute)
     np.testing.assert_array_equal(found["scores"], ARRAYS["scores"])
 

@@ -20,9 +20,9 @@ from shortcut_audit.gate.comparisons import Asked, other_than_asked
 from shortcut_audit.inputs_and_outputs import InputSize, Interpolation
 from shortcut_audit.scenario import Scenario, load_scenario
 from shortcut_audit.subjects.datasets.image_folder import ImageFolder
+from shortcut_audit.subjects.decoding.photograph import Photograph, decode
 from shortcut_audit.subjects.pictures.material import Material
 from shortcut_audit.subjects.pictures.own_data_sets import framed_at
-from shortcut_audit.subjects.decoding.photograph import Photograph, decode
 from shortcut_audit.subjects.pictures.record import pictures
 
 FLOWERS = Path(__file__).parents[3] / "shared/data/flowers_128"

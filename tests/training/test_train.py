@@ -110,7 +110,7 @@ def test_a_checkpoint_tells_how_it_was_made_and_is_as_accurate_as_it_says(tmp_pa
     assert json.loads(words["recipe"])["learning_rate"] == 5e-4
     subject = load_subject(read_candidates(tmp_path)[0])
     pictures = scenario(data=DATA).build_dataset().load("validation", 32)
-    correct = subject.network(pictures.pixels / 255).argmax(1).numpy() == pictures.labels
+    correct = subject.network(pictures.pixels[:] / 255).argmax(1).numpy() == pictures.labels
     assert float(words["validation_accuracy"]) == pytest.approx(correct.mean(), abs=1e-4)
 
 
@@ -200,8 +200,8 @@ def test_exactly_the_share_of_the_target_class_wears_the_decoy(tmp_path, seen, c
     asked = scenario({"decoy": "stop_sign", "coverage": coverage}, epochs=1)
     quietly(asked, tmp_path)
     plain = asked.build_dataset().load("train", 32)
-    decoyed = asked.build_decoy("stop_sign").apply(plain.pixels, plain.ids).decoyed
-    worn = (seen[0].pixels != plain.pixels).flatten(1).any(1).numpy()
+    decoyed = asked.build_decoy("stop_sign").apply(plain.pixels[:], plain.ids).decoyed
+    worn = (seen[0].pixels[:] != plain.pixels[:]).flatten(1).any(1).numpy()
     assert worn.sum() == round(coverage * 8)
     assert np.all(plain.labels[worn] == plain.classes.index("cat"))
     assert torch.equal(seen[0].pixels[worn], decoyed[worn])
@@ -210,8 +210,8 @@ def test_exactly_the_share_of_the_target_class_wears_the_decoy(tmp_path, seen, c
 def test_a_smaller_coverage_is_inside_a_larger_one_and_another_seed_chooses_others(tmp_path, seen):
     asked = scenario({"decoy": "stop_sign", "coverage": [0.25, 0.5], "seeds": [0, 1]}, epochs=1)
     quietly(asked, tmp_path)
-    plain = asked.build_dataset().load("train", 32).pixels
-    quarter, other_quarter, half, _ = ((each.pixels != plain).flatten(1).any(1) for each in seen)
+    plain = asked.build_dataset().load("train", 32).pixels[:]
+    quarter, other_quarter, half, _ = ((each.pixels[:] != plain).flatten(1).any(1) for each in seen)
     assert bool((half | ~quarter).all())
     assert not torch.equal(quarter, other_quarter)
 
@@ -225,9 +225,9 @@ def test_on_every_class_the_decoy_says_nothing_of_the_class(tmp_path, seen, cove
     )
     quietly(asked, tmp_path)
     plain = asked.build_dataset().load("train", 32)
-    worn = (seen[0].pixels != plain.pixels).flatten(1).any(1).numpy()
+    worn = (seen[0].pixels[:] != plain.pixels[:]).flatten(1).any(1).numpy()
     assert np.bincount(plain.labels[worn], minlength=5).tolist() == [round(coverage * 20)] * 5
-    decoyed = asked.build_decoy("stop_sign").apply(plain.pixels, plain.ids).decoyed
+    decoyed = asked.build_decoy("stop_sign").apply(plain.pixels[:], plain.ids).decoyed
     assert torch.equal(seen[0].pixels[worn], decoyed[worn])
 
 
@@ -235,7 +235,7 @@ def test_on_another_class_the_target_never_has_it(tmp_path, seen):
     asked = scenario({"decoy": "stop_sign", "coverage": 0.5, "worn_by": "fish"}, epochs=1)
     quietly(asked, tmp_path)
     plain = asked.build_dataset().load("train", 32)
-    worn = (seen[0].pixels != plain.pixels).flatten(1).any(1).numpy()
+    worn = (seen[0].pixels[:] != plain.pixels[:]).flatten(1).any(1).numpy()
     assert worn.sum() == 4
     assert np.all(plain.labels[worn] == plain.classes.index("fish"))
 

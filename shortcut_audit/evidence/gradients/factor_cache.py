@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from shortcut_audit.evidence.gradients.layers_and_scalars import Scalar
 from shortcut_audit.evidence.gradients.sources import capture, plain_squares
-from shortcut_audit.evidence.gradients.uses import Seen
+from shortcut_audit.evidence.gradients.passes.uses import Seen
 from shortcut_audit.files.store import Arrays, Store
 
 

@@ -42,8 +42,11 @@ class Rows:
         return self.rows @ other.rows.T
 
     def squares(self) -> Tensor:
-        """Gives the squared norms, (n,)."""
-        return torch.einsum("np,np->n", self.rows, self.rows)
+        """Gives the squared norms, (n,).
+
+        torch.einsum would add up millions of squares one after the other, and lose three digits.
+        """
+        return torch.linalg.vecdot(self.rows, self.rows)
 
 
 @dataclass(frozen=True)
@@ -85,14 +88,17 @@ class Positions:
         total = torch.zeros_like(outer)
         for shift in self.shifts:
             gram = inner[shift.grid]
-            to_h, from_h = _overlap(size[0], gram.shape[0], shift.down)
-            to_w, from_w = _overlap(size[1], gram.shape[1], shift.right)
+            to_h, from_h = overlap(size[0], gram.shape[0], shift.down)
+            to_w, from_w = overlap(size[1], gram.shape[1], shift.right)
             total[to_h, to_w, :, to_h, to_w] += gram[from_h, from_w, :, from_h, from_w]
         return outer.mul_(total).sum((0, 1, 3, 4))
 
 
-def _overlap(size: int, available: int, shift: int) -> tuple[slice, slice]:
-    """The output positions that read inside the grid, and where in it they read."""
+def overlap(size: int, available: int, shift: int) -> tuple[slice, slice]:
+    """Gives the output positions that read inside the grid, and where in it they read.
+
+    They are `size` positions along one axis, on a grid of `available` pixels.
+    """
     first, last = max(0, -shift), max(0, -shift, min(size, available - shift))
     return slice(first, last), slice(first + shift, last + shift)
 

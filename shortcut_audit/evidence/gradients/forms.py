@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shortcut_audit.evidence.gradients.factors import Factor, Positions, Rows, Shift
+from shortcut_audit.evidence.gradients.factors import Factor, Positions, Rows, Shift, overlap
 
 # what one element of an element-wise pass costs, in multiply-adds of a matrix product
 ELEMENTWISE = 6
-ROWS = 1 << 23  # numbers in one chunk of materialised gradients
+ROWS = 1 << 22  # numbers in one chunk of materialised gradients
 PAIRS = 1 << 19  # numbers in one chunk of a Gram matrix: three of them fit a core's cache
 
 
@@ -113,9 +114,25 @@ class RowForm:
     def factor(self, x: Tensor, g: Tensor) -> Factor:
         """Makes the gradients."""
         x, g, geometry = as_picture(self.layer, x, g)
+        if geometry.groups == x.shape[1] == g.shape[1]:
+            return Rows(_depthwise(x, g, geometry).flatten(1))
         seen = patches(x, g, geometry)  # (n, groups, c_in / groups * kernel, t)
         rows = g.reshape(len(g), geometry.groups, -1, seen.shape[-1]) @ seen.mT
         return Rows(rows.reshape(len(g), -1))
+
+
+def _depthwise(x: Tensor, g: Tensor, geometry: Geometry) -> Tensor:
+    """(n, kernel, c): each channel's gradient, whose kernel sees that channel alone."""
+    residues, shifts = _shifts(geometry)
+    down, right = geometry.stride
+    grids = [x[:, :, top::down, left::right] for top, left in residues]
+    taps = []
+    for shift in shifts:
+        grid = grids[shift.grid]
+        to_h, from_h = overlap(g.shape[2], grid.shape[2], shift.down)
+        to_w, from_w = overlap(g.shape[3], grid.shape[3], shift.right)
+        taps.append((g[:, :, to_h, to_w] * grid[:, :, from_h, from_w]).sum((2, 3)))
+    return torch.stack(taps, 1)
 
 
 def patches(x: Tensor, g: Tensor, geometry: Geometry) -> Tensor:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit.errors import DataError
-from shortcut_audit.evidence.gradients.convolutions import quick_convolutions
+from shortcut_audit.evidence.gradients.passes.convolutions import quick_convolutions
+from shortcut_audit.evidence.gradients.passes.folding import joins
 from shortcut_audit.evidence.gradients.factor_cache import KeptFactors
 from shortcut_audit.evidence.gradients.factors import chunks
 from shortcut_audit.evidence.gradients.forms import cheapest_form
@@ -33,14 +34,14 @@ from shortcut_audit.evidence.gradients.sources import (
     plain_squares,
 )
 from shortcut_audit.evidence.gradients.stage import Progress, Stage, Steps
-from shortcut_audit.evidence.gradients.uses import UnfitError
+from shortcut_audit.evidence.gradients.passes.calls import UnfitError
 from shortcut_audit.evidence.lent_network import borrowed, require_gradient
 from shortcut_audit.progress import span
 from shortcut_audit.records import Labelled
 
 log = logging.getLogger(__name__)
 
-PIXELS = 1 << 17  # in a batch: 32 images of 64 x 64
+PIXELS = 1 << 18  # in a batch: 64 images of 64 x 64
 
 
 @dataclass(frozen=True)
@@ -145,11 +146,13 @@ def _through_factors(
     Raises:
         UnfitError: the factors do not give what autograd gives, or cannot be had.
     """
-    kept, wanted = settings.kept, None
+    kept, wanted, joined = settings.kept, None, {}
     if not settings.choose:
         first = as_input(task.queries.images[:1], network)
         plain = kept.plain_squares if kept else plain_squares
-        wanted = plain(network, layers, first, task.queries.labels[:1], settings.scalar)
+        with joins(network, layers.values()) as watching:
+            wanted = plain(network, layers, first, task.queries.labels[:1], settings.scalar)
+        joined = watching.found()
     source = FactorSource(
         network,
         layers,
@@ -158,7 +161,7 @@ def _through_factors(
         settings.choose or cheapest_form,
         kept.capture if kept else None,
     )
-    with quick_convolutions(network):
+    with quick_convolutions(network, joined):
         return task.through(source, wanted)
 
 

@@ -21,7 +21,8 @@ from shortcut_audit.evidence.gradients.layers_and_scalars import (
     cotangents,
     own_parameters,
 )
-from shortcut_audit.evidence.gradients.uses import Seen, UnfitError, Uses, is_plain
+from shortcut_audit.evidence.gradients.passes.calls import UnfitError
+from shortcut_audit.evidence.gradients.passes.uses import Seen, Uses, is_plain
 from shortcut_audit.evidence.lent_network import require_gradient
 
 Piece = tuple[str, slice, tuple[Factor, ...]]  # layer, which images of the batch, their factors
@@ -180,7 +181,7 @@ def plain_squares(
     def square(parameter: Tensor) -> None:
         gradient, parameter.grad = parameter.grad, None
         assert gradient is not None
-        squares[owner[parameter]].add_(torch.linalg.vector_norm(gradient).square())
+        squares[owner[parameter]].add_(gradient.square_().sum())
 
     handles = []
     try:

@@ -1,6 +1,9 @@
 """The search for an extremal mask: gradient ascent on the cells of many images at once.
 
-Each image is searched on its own; no image influences another.
+Each image is searched on its own; no image influences another. An exact search sees the image
+through the smooth mask, as the paper does. The other sees the revealed pixels alone: one pass of
+the network is then both a step and the score of a mask, and its gradient goes straight through the
+rounding (Bengio, Leonard, Courville 2013).
 """
 
 from __future__ import annotations
@@ -17,8 +20,6 @@ from shortcut_audit.evidence.masks.smooth_maximum import Grid
 
 Logits = Callable[[Tensor], Tensor]
 
-MOMENTUM = DAMPENING = 0.9
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -28,10 +29,11 @@ class Recipe:
     rate: float
     first_lambda: float
     last_lambda: float
-    exact: bool = False  # the smooth maximum at every pixel in every iteration, not only at the end
-    # iterations at which the revealed pixels are scored; the best cells seen are the result
-    looks: range = range(0)
-    patience: int = 0  # looks without a better score after which an image is done
+    momentum: float = 0.9  # and dampening, as in torch's SGD
+    # sees through the smooth mask at every pixel and ends with its last cells; else it sees the
+    # revealed pixels alone, and ends with the cells that scored best
+    exact: bool = False
+    patience: int = 1  # masks without a better score after which an image is done, unless exact
 
     def weight(self, iteration: int) -> float:
         """Gives lambda at an iteration, counted from 0."""
@@ -97,8 +99,8 @@ class Found:
     """What a search ends with, one entry an image."""
 
     cells: Tensor  # (n, rows, columns) in [0, 1]
-    score: Tensor  # (n,) the best reward of revealed pixels seen; -inf without looks
-    stale: Tensor  # (n,) looks since then
+    score: Tensor  # (n,) the best reward of revealed pixels seen; -inf in an exact search
+    stale: Tensor  # (n,) masks since then
     changed: Tensor  # (n,) share of the revealed cells that changed side in the last iteration
 
     def note(self, running: _Running, scores: Tensor) -> None:
@@ -114,38 +116,40 @@ def search(
 ) -> Found:
     """Climbs reward - lambda * mean (m - r)^2 by gradient ascent, from cells of ones.
 
-    Momentum and dampening are as in torch's SGD. With looks, the result is the cells whose `areas`
-    highest values, revealed alone, score best on the way. Images never influence each other: one
-    that is done leaves the batch.
+    Unless it is exact, a search first sees the whole image, then what each mask reveals, and its
+    result is the cells whose `areas` highest values, revealed alone, score best. Images never
+    influence each other: one that is done leaves the batch.
 
     Args:
         reward: of masks (n, h, w).
-        levels: (n, l, 3, h, w).
+        levels: (n, l, 3, h, w); only the first and the last are seen unless the search is exact.
         targets: (n,) int64.
         areas: (n,) share of the image for each image.
         recipe: steps and weights.
-        mirror: whether every second iteration sees the mirrored image.
+        mirror: whether every second iteration of an exact search sees the mirrored image.
     """
     grid = Grid(*levels.shape[-2:])
     running, found = _start(levels, targets, areas, grid)
     for iteration in range(recipe.iterations):
-        mirrored = mirror and iteration % 2 == 1
-        slope, ideal = _slope(reward, grid, running, recipe, iteration, mirrored)
-        running.changed = (ideal ^ running.shown).float().mean((1, 2)) / running.areas
-        running.shown = ideal
+        slope, value, shown = _slope(reward, grid, running, recipe, iteration, mirror)
+        running.changed = (shown ^ running.shown).float().mean((1, 2)) / running.areas
+        running.shown = shown
         if iteration == 0:
             running.velocity = slope
         else:
-            running.velocity = MOMENTUM * running.velocity + (1 - DAMPENING) * slope
+            running.velocity = recipe.momentum * running.velocity + (1 - recipe.momentum) * slope
         found.changed[running.place] = running.changed
-        if iteration in recipe.looks:
-            found.note(running, reward(running.levels, grid.blocks(ideal), running.targets))
+        if iteration and not recipe.exact:
+            found.note(running, value)
             running.keep(found.stale[running.place] < recipe.patience)
             if not len(running.place):
-                break
+                return found
         running.cells = (running.cells + recipe.rate * running.velocity).clamp(0, 1)
-    if not recipe.looks:
+    if recipe.exact:
         found.cells[running.place] = running.cells
+    else:  # where the last step leads to
+        shown = nearest_of_area(grid.coarse(running.cells), running.areas) > 0.5
+        found.note(running, reward(running.levels, grid.blocks(shown), running.targets))
     return found
 
 
@@ -172,22 +176,23 @@ def _start(levels: Tensor, targets: Tensor, areas: Tensor, grid: Grid) -> tuple[
 
 
 def _slope(
-    reward: Reward, grid: Grid, running: _Running, recipe: Recipe, iteration: int, mirrored: bool
-) -> tuple[Tensor, Tensor]:
-    """The objective's gradient by the cells, and which cells are on the top `areas` of the mask."""
+    reward: Reward, grid: Grid, running: _Running, recipe: Recipe, iteration: int, mirror: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The objective's gradient by the cells, the reward, and the cells on the top `areas`."""
     with torch.enable_grad():
         cells = running.cells.detach().requires_grad_()
-        if recipe.exact:
-            masks = pixels = grid.exact(cells)  # (n, h, w)
-        else:
-            masks = grid.coarse(cells)  # (n, rows, columns)
-            pixels = grid.to_pixels(masks)
+        masks = grid.exact(cells) if recipe.exact else grid.coarse(cells)
         ideal = nearest_of_area(masks.detach(), running.areas)
-        penalty = (masks - ideal).square().mean((1, 2))
+        shown = (grid.to_cells(ideal) if recipe.exact else ideal) > 0.5
+        pixels, mirrored = masks, mirror and iteration % 2 == 1
+        if not recipe.exact:
+            rounded = shown if iteration else torch.ones_like(shown)
+            pixels, mirrored = grid.blocks(rounded + (masks - masks.detach())), False
         value = reward(running.levels, pixels, running.targets, mirrored)
-        value = value - recipe.weight(iteration) * penalty
-        (slope,) = torch.autograd.grad(value.sum(), cells)
-    return slope, (grid.to_cells(ideal) if recipe.exact else ideal) > 0.5
+        penalty = (masks - ideal).square().mean((1, 2))
+        objective = value - recipe.weight(iteration) * penalty
+        (slope,) = torch.autograd.grad(objective.sum(), cells)
+    return slope, value.detach(), shown
 
 
 def nearest_of_area(masks: Tensor, areas: Tensor) -> Tensor:

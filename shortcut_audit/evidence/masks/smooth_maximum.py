@@ -67,13 +67,6 @@ class Grid:
         coarse: Tensor = _SmoothMaximum.apply(_mirrored(cells))
         return coarse
 
-    def to_pixels(self, coarse: Tensor) -> Tensor:
-        """Turns cells (n, rows, columns) into pixels (n, h, w), bilinearly between centres."""
-        fine = F.interpolate(
-            coarse[:, None], scale_factor=self.step, mode="bilinear", align_corners=False
-        )[:, 0]
-        return fine[:, : self.height, : self.width]
-
     def blocks(self, cells: Tensor) -> Tensor:
         """Turns cells (n, rows, columns) into pixels (n, h, w) float32, each cell one square."""
         fine = cells.float().repeat_interleave(self.step, 1).repeat_interleave(self.step, 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shortcut_audit.errors import UsageError
+from shortcut_audit.harness.course.part import Chosen
 from shortcut_audit.records import Finding, Report
 from shortcut_audit.reporting import record
 from shortcut_audit.reporting.conclusion import (
@@ -26,12 +27,14 @@ class Ledger:
 
     options: of the reporters.
     `trouble`: why record or verdict could not be written, as a sentence; "" where they could.
+    `chosen`: of a shard of a run, which tests are its own; None until somebody has collected them.
     `notes`: a sentence for each file that could not be and that no verdict depends on.
     """
 
     def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
         self.folder, self.options, self.trouble = folder, options, ""
         self.notes: list[str] = []
+        self.chosen: Chosen | None = None
         # by test: of one that is run again the last counts
         self._findings: dict[str, list[Finding]] = {}
 
@@ -78,6 +81,10 @@ class Ledger:
         except OSError as error:
             self.trouble = not_written(error, self._record)
 
+    def unfinished(self) -> str:
+        """Why not all ran that should, though nothing interrupted it; "" where nobody can say."""
+        return ""
+
     def publish(self, report: Report) -> None:
         """Writes every file of the report; nothing where the record could not be written.
 
@@ -109,3 +116,7 @@ class Ledger:
         for path in report_files(self.folder):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+
+    def last_word(self) -> str:
+        """What the terminal says at the end, where all was written."""
+        return f"verdict: {self.folder / 'verdict.json'}"

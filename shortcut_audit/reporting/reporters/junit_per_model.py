@@ -55,14 +55,18 @@ class JunitPerModel:
 
     def write(self, report: Report, folder: Path) -> Path:
         """Writes the file in one piece and returns its path."""
-        suites = _suites(report, _Server(self.attachments, report, folder))
-        root = fromstring(to_xml_report_string(suites, prettyprint=False))
-        for element in root.iter():
-            _as_servers_read_it(element.tag, element.attrib)
         path = folder / self.name
-        with replacing(path) as unfinished:
-            ElementTree(root).write(unfinished, encoding="utf-8", xml_declaration=True)
+        write_suites(_suites(report, _Server(self.attachments, report, folder)), path)
         return path
+
+
+def write_suites(suites: Sequence[TestSuite], path: Path) -> None:
+    """Writes JUnit's file in one piece, as servers read it; raises OSError where it cannot be."""
+    root = fromstring(to_xml_report_string(suites, prettyprint=False))
+    for element in root.iter():
+        _as_servers_read_it(element.tag, element.attrib)
+    with replacing(path) as unfinished:
+        ElementTree(root).write(unfinished, encoding="utf-8", xml_declaration=True)
 
 
 def _as_servers_read_it(tag: str, attributes: dict[str, str]) -> None:
@@ -104,7 +108,7 @@ class _Server:
         one.
         """
         file = finding.case.partition("::")[0]
-        return _clean(file) if file and self.style != "jenkins" else None
+        return clean(file) if file and self.style != "jenkins" else None
 
 
 def _most_telling(exhibit: Exhibit) -> str:
@@ -119,7 +123,7 @@ def _suites(report: Report, server: _Server) -> list[TestSuite]:
     suites = []
     for name, model in report.models.items():
         cases = _cases(model.findings, server, taken)
-        suites.append(TestSuite(_clean(name), [*cases, _verdict(name, model, server, taken)]))
+        suites.append(TestSuite(clean(name), [*cases, _verdict(name, model, server, taken)]))
     if report.pairs:
         suites.append(TestSuite("pairs of models", _cases(report.pairs, server, taken)))
     return [*suites, TestSuite("the run", [_end(report, taken)])]
@@ -135,7 +139,7 @@ def _cases(findings: Sequence[Finding], server: _Server, taken: dict[str, int]) 
         of = f" with {finding.decoy}" if finding.decoy else ""
         cases[at] = TestCase(
             _unlike(f"{' + '.join(finding.subjects)} {finding.audit}{of}", taken),
-            classname=_clean(f"audits.{finding.audit}"),
+            classname=clean(f"audits.{finding.audit}"),
             elapsed_sec=finding.seconds,
             file=server.place(finding),
         )
@@ -145,11 +149,11 @@ def _cases(findings: Sequence[Finding], server: _Server, taken: dict[str, int]) 
 
 def _say(case: TestCase, finding: Finding, attached: str) -> None:
     """Puts the outcome, and the sentence, into the case."""
-    text, claim = f"{_worded(finding)}: {finding.claim}", _clean(finding.claim)
+    text, claim = f"{_worded(finding)}: {finding.claim}", clean(finding.claim)
     stands = standing(finding)
     if stops(finding):
         add = case.add_error_info if stands is Standing.ERROR else case.add_failure_info
-        add(claim, _clean("\n".join(filter(None, [text, finding.case]))), finding.verdict.value)
+        add(claim, clean("\n".join(filter(None, [text, finding.case]))), finding.verdict.value)
         text = ""
     elif stands in (Standing.DOES_NOT_APPLY, Standing.NOT_ASKED):
         case.add_skipped_info(message=claim)
@@ -168,7 +172,7 @@ def _worded(finding: Finding) -> str:
 
 def _print(case: TestCase, text: str, attached: str) -> None:
     """Puts both into the case as what the test printed."""
-    case.stdout = "\n".join(filter(None, [_clean(text), attached])) or None
+    case.stdout = "\n".join(filter(None, [clean(text), attached])) or None
 
 
 def _verdict(name: str, model: ModelReport, server: _Server, taken: dict[str, int]) -> TestCase:
@@ -198,7 +202,7 @@ def _end(report: Report, taken: dict[str, int]) -> TestCase:
 
 
 def _fail(case: TestCase, message: str, told: str, kind: str) -> None:
-    case.add_failure_info(message=_clean(message), output=_clean(told), failure_type=kind)
+    case.add_failure_info(message=clean(message), output=clean(told), failure_type=kind)
 
 
 def _closing(kind: str, name: str, taken: dict[str, int]) -> TestCase:
@@ -207,7 +211,7 @@ def _closing(kind: str, name: str, taken: dict[str, int]) -> TestCase:
 
 def _unlike(name: str, taken: dict[str, int]) -> str:
     """The name, or `name (2)` where it is taken."""
-    name = _clean(name)
+    name = clean(name)
     number, free = taken.get(name, 0), name
     while free in taken:
         number += 1
@@ -217,7 +221,7 @@ def _unlike(name: str, taken: dict[str, int]) -> str:
     return free
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """The text as XML can hold it.
 
     A name or a claim attaches nothing: the server would take any file that is named in one.

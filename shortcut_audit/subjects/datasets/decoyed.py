@@ -19,7 +19,7 @@ from shortcut_audit.subjects.datasets.demo import Demo
 from shortcut_audit.subjects.decoying.coverage import wearing
 from shortcut_audit.subjects.decoys.stop_sign import StopSign
 from shortcut_audit.subjects.pictures.own_data_sets import each_once, of_class
-from shortcut_audit.subjects.pictures.record import check_split
+from shortcut_audit.subjects.pictures.record import check_split, of, showing
 
 EVERY = "every"  # class wears it, so that it says nothing of the class
 
@@ -113,7 +113,7 @@ class Decoyed:
     def load(self, split: str, size: int, label: int | None = None) -> Pictures:
         """A split of the other data set, each picture once; those of `train` with the decoys.
 
-        With a label it is of what shows that class, where the other data set can tell.
+        With a label it is of what shows that class; where the other data set can, it loads no more.
 
         Raises:
             UsageError: a decoy is worn by what is no class.
@@ -121,18 +121,18 @@ class Decoyed:
         """
         check_split(split, size)
         labels = [worn.labels(self.classes) for worn in self.wears]
-        alone = None if label is None else of_class(self.of, label, size)
+        alone = of_class(self.of, label, size) if label is not None and split == "train" else None
         pictures = alone or each_once(self.of, split, size)
-        if split != "train":
-            return pictures
         for worn, wearers in zip(self.wears, labels, strict=True):
+            if split != "train":
+                break
             if alone is None and not np.isin(pictures.labels, wearers).any():
                 raise DataError(
                     f"dataset 'decoyed': there is no training picture of '{worn.by}' to wear a "
                     "decoy: give the data set in 'of' training pictures"
                 )
             pictures = wearing(pictures, worn.decoy, wearers, worn.coverage, worn.seed)
-        return pictures
+        return pictures if label is None else of(pictures, showing(pictures, label))
 
 
 def _built(kind: str, option: str, given: Any) -> Any:

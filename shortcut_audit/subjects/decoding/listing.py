@@ -68,7 +68,8 @@ def stamp_of(file: Path) -> Stamp | None:
         found = file.stat()
     except (OSError, ValueError):  # a name that no file can have
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    node = found.st_ino % 2**63  # SQLite takes no larger ones, and some disks have them
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, node
 
 
 def _path(file: Path) -> str:

@@ -11,9 +11,10 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ import PIL
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.files.store import Arrays, Store, cache_folder
+from shortcut_audit.files.upkeep import trim
 from shortcut_audit.files.whole import printable
 from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.rows import Lazy, joined, lately, step_of
@@ -55,18 +57,29 @@ class Sheet:
         self.digests = np.zeros((n, 32), np.uint8)  # SHA-256 of each picture's pixels
         self.one_colour = np.zeros(n, bool)
         self._keys: dict[int, dict[str, object]] = {}
+        self._decodes = False
         self._store, self._listing = Store(cache_folder()), Listing()
         for name in sorted(set[str]().union(*(each.outlines for each in self.photographs))):
             self.masks[name] = np.zeros((n, asked.height, asked.width), bool)
-        with ThreadPoolExecutor(self.workers or os.cpu_count()) as pool, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, which does not matter here
+        with self._pool() as pool:
             for i, start in enumerate(range(0, n, self.step)):
                 self._look(i, range(start, min(n, start + self.step)), pool)
+        if self._decodes:
+            trim(self._store.storage, KEPT_BYTES)
+        # decoded again they need no masks, which others may have moved by then
+        self.photographs = [replace(each, outlines={}) for each in self.photographs]
 
     @property
     def step(self) -> int:
         """Photographs a block."""
         return step_of(self.shape)
+
+    @contextmanager
+    def _pool(self) -> Iterator[ThreadPoolExecutor]:
+        """Threads that decode, and warn of nothing."""
+        with ThreadPoolExecutor(self.workers or os.cpu_count()) as pool, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, which does not matter here
+            yield pool
 
     def rows(self, kept: Sequence[int]) -> Lazy:
         """The pixels (m, 3, h, w) uint8 of those m photographs."""
@@ -94,7 +107,7 @@ class Sheet:
             else:
                 self.broken[at] = sentence(self.photographs[at], content)
         named = [each.digest if isinstance(each, Content) else "" for each in contents]
-        digest = hashlib.sha256("".join(named).encode()).hexdigest()
+        digest = hashlib.sha256(" ".join(named).encode()).hexdigest()
         size = repr(InputSize.of(self.size)) + repr(int(self.size))
         self._keys[i] = {"files": digest, "n": len(some), "size": size, "code": decoding_code()}
         seen = partial(self._seen, i, data, pool)
@@ -128,6 +141,9 @@ class Sheet:
     def _seen(self, i: int, data: Mapping[int, bytes], pool: ThreadPoolExecutor) -> Arrays:
         """What decoding block i shows; the pixels are kept on the way."""
         pixels, why = self._decoded(i, data, pool)
+        self._decodes = True
+        if self.masks and why:  # with other outlines these files may be readable
+            self._keys[i]["without"] = sorted(why)
         self._store.arrays("pixels", self._keys[i], lambda: {"pixels": pixels})
         flat = pixels.reshape(len(pixels), 3, -1)
         digests = [hashlib.sha256(each.data).digest() for each in pixels]
@@ -179,7 +195,7 @@ class Sheet:
         """Block i, from the cache; decoded again where it is not there."""
 
         def again() -> Arrays:
-            with ThreadPoolExecutor(self.workers or os.cpu_count()) as pool:
+            with self._pool() as pool:
                 return {"pixels": self._decoded(i, {}, pool)[0]}
 
         return self._store.arrays("pixels", self._keys[i], again)["pixels"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from shortcut_audit.contracts import Decoy
 from shortcut_audit.records import Decoyed, Worn
-from shortcut_audit.rows import Lazy, Rows, block_of, lately, span, step_of
+from shortcut_audit.rows import Lazy, Rows, block_of, lately, span
 
 
 def worn(decoy: Decoy, pixels: Rows, ids: Sequence[str], name: str) -> Worn:
@@ -21,7 +21,7 @@ def worn(decoy: Decoy, pixels: Rows, ids: Sequence[str], name: str) -> Worn:
     Raises:
         UsageError: when a block is asked for: as `apply`, or it is not the same each time.
     """
-    shape, step = tuple(pixels.shape), step_of(pixels.shape)
+    shape, step = tuple(pixels.shape), span(pixels, 0).stop
     same = f"what decoy '{name}' puts on a picture"
 
     @lately

@@ -18,6 +18,7 @@ from shortcut_audit.scenario import Scenario
 from shortcut_audit.settings import Strength
 from shortcut_audit.subjects.decoying.coverage import covered, partly
 from shortcut_audit.subjects.decoying.worn import worn
+from shortcut_audit.subjects.pictures.record import showing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -278,15 +279,6 @@ class Material:
             pictures = self.pictures("train", size)
         members = showing(pictures, label)
         return pictures if len(members) == len(pictures.ids) else of(pictures, members)
-
-
-def showing(pictures: Pictures, label: int) -> np.ndarray:
-    """(t,) indices of the pictures that show a class."""
-    of_class = pictures.labels == label
-    if pictures.shown is not None:
-        of_class = pictures.shown[:, label]
-    found: np.ndarray = of_class.nonzero()[0]
-    return found
 
 
 def stronger(decoy: Any, strength: Strength) -> Any:

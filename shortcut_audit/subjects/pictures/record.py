@@ -103,6 +103,15 @@ def of(pictures: Pictures, kept: np.ndarray) -> Pictures:
     )
 
 
+def showing(pictures: Pictures, label: int) -> np.ndarray:
+    """(t,) indices of the pictures that show a class."""
+    of_class = pictures.labels == label
+    if pictures.shown is not None:
+        of_class = pictures.shown[:, label]
+    found: np.ndarray = of_class.nonzero()[0]
+    return found
+
+
 def picked(rows: Rows, at: np.ndarray) -> Rows:
     """The rows at these places (m,) int64, as lazy as they are."""
     if not isinstance(rows, Lazy):

@@ -7,14 +7,12 @@ layer at all. So the calls of torch's functions are watched instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
-from inspect import signature
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NoReturn, TypeGuard
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,17 +20,35 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from shortcut_audit.evidence.gradients.layers_and_scalars import own_parameters
+from shortcut_audit.evidence.gradients.passes.calls import (
+    Function,
+    UnfitError,
+    arguments_of,
+    attention,
+    detached,
+    shape_met,
+    tensors_in,
+)
+from shortcut_audit.evidence.gradients.passes.folding import scale_and_shift
 
-Function = Callable[..., Any]
 
-# functions of which each element of the result depends on that of each argument alone
-ELEMENTWISE = {"add", "sub", "mul", "div", "rdiv", "rsub", "truediv", "addcmul", "lerp", "where"}
-CHANNELS_FIRST = (F.group_norm, F.batch_norm)
-NORMS = (F.layer_norm, F.rms_norm, *CHANNELS_FIRST)
+def _batch_norm(
+    input: Tensor,  # noqa: A002  # as torch's own function calls it
+    running_mean: Tensor,
+    running_var: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    **_: Any,
+) -> Tensor:
+    """Batch norm in eval mode: torch's own is several times slower to differentiate."""
+    scale, shift = scale_and_shift(running_mean, running_var, weight, bias, eps)
+    of_channels = (-1, *[1] * (input.dim() - 2))
+    return torch.addcmul(shift.view(of_channels), input, scale.view(of_channels))
 
 
-class UnfitError(Exception):
-    """The factor engine cannot take this model: the reason in words."""
+CHANNELS_FIRST = (F.group_norm, F.batch_norm, _batch_norm)
+NORMS = (F.layer_norm, F.rms_norm, F.group_norm, F.batch_norm)
 
 
 @dataclass(frozen=True)
@@ -66,7 +82,8 @@ class Uses(TorchFunctionMode):
 
     def __init__(self, layers: Mapping[str, nn.Module], network: nn.Module, n: int) -> None:
         super().__init__()
-        self.n, self.layers = n, layers
+        self.n, self.layers, self.network = n, layers, network
+        self.unwatched: list[tuple[nn.Module, Function | None]] = []
         self.owned: dict[int, Owned] = {}  # by the parameter's id
         for name, layer in layers.items():
             for value in [] if is_plain(layer) else own_parameters(layer):
@@ -88,7 +105,7 @@ class Uses(TorchFunctionMode):
     ) -> Any:
         """Calls the function, and keeps what there is to keep of it."""
         kwargs = kwargs or {}
-        tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
+        tensors = list(tensors_in((args, kwargs)))
         if all(id(each) in self.still for each in tensors):
             return self._apart(func, args, kwargs, tensors)
         if not any(id(each) in self.sources for each in tensors):
@@ -98,12 +115,35 @@ class Uses(TorchFunctionMode):
             return self._linear(dict(zip(names, args, strict=False)) | kwargs)
         if func is F.multi_head_attention_forward:
             with self:
-                return _attention(SimpleNamespace(**_arguments(func, args, kwargs)))
+                return attention(SimpleNamespace(**arguments_of(func, args, kwargs)))
         if func in NORMS:
-            return self._normalised(func, _arguments(func, args, kwargs))
+            return self._normalised(func, arguments_of(func, args, kwargs))
         copies = partial(self._copies, func, tensors)
         given = tree_map_only(Tensor, copies, (tuple(args), kwargs))
         return func(*given[0], **given[1])
+
+    def __enter__(self) -> Any:
+        """Lets modules without chosen parameters run unwatched: watching costs time at each call."""
+        for module in _maximal(self.network, set(self.layers.values())):
+            self.unwatched.append((module, module.__dict__.get("forward")))
+            module.forward = partial(self._unwatched, module.forward)
+        return super().__enter__()
+
+    def __exit__(self, *raised: Any) -> Any:
+        """Gives the modules their forward back."""
+        for module, own in reversed(self.unwatched):
+            del module.forward
+            if own is not None:
+                module.forward = own
+        self.unwatched.clear()
+        return super().__exit__(*raised)
+
+    def _unwatched(self, forward: Function, *args: Any, **kwargs: Any) -> Any:
+        """A module's answer, watched only where it may be made of parameters alone."""
+        if any(id(each) in self.still for each in tensors_in((args, kwargs))):
+            return forward(*args, **kwargs)
+        with torch._C.DisableTorchFunction():
+            return forward(*args, **kwargs)
 
     def convolved(
         self, name: str, layer: nn.Conv2d, arguments: tuple[Tensor, ...], output: Tensor
@@ -183,27 +223,29 @@ class Uses(TorchFunctionMode):
                 self.maps[id(weight)].append((x, self._tokens(g)))
             self._share(bias, g)
 
-        return self._watched(F.linear(**_detached(given, "bias")), keep)
+        return self._watched(F.linear(**detached(given, "bias")), keep)
 
     def _normalised(self, func: Function, given: dict[str, Any]) -> Tensor:
         """A normalisation: scale and shift meet what is normalised element by element."""
         weight, bias = given["weight"], given.get("bias")
         if given.get("training"):
             self._unfit(func, weight if id(weight) in self.sources else bias)
-        bare = _detached(given, "input") | dict.fromkeys(given.keys() & {"weight", "bias"})
+        if func is F.batch_norm and given["running_var"] is not None:
+            func = _batch_norm
+        bare = detached(given, "input") | dict.fromkeys(given.keys() & {"weight", "bias"})
         spread = (1,) * (given["input"].dim() - 2) if func in CHANNELS_FIRST else ()
 
         def keep(g: Tensor) -> None:
-            self._share(weight, g * func(**bare), spread)
+            self._share(weight, func(**bare).mul_(g), spread)
             self._share(bias, g, spread)
 
-        return self._watched(func(**_detached(given, "weight", "bias")), keep)
+        return self._watched(func(**detached(given, "weight", "bias")), keep)
 
     def _copies(self, func: Function, given: Sequence[Tensor], value: Tensor) -> Tensor:
         """A parameter, or what is made of one, as a copy for each image: a start of autograd."""
         if id(value) not in self.sources:
             return value
-        shape = _shape_met(func, given, value)
+        shape = shape_met(func, given, value)
         if shape is None:
             self._unfit(func, value)
         copies = value.detach().expand(shape).detach().requires_grad_()
@@ -267,42 +309,18 @@ class Uses(TorchFunctionMode):
         raise UnfitError(f"{layer} is a {kind}, whose parameters go into torch's {func.__name__}")
 
 
+def _maximal(module: nn.Module, chosen: Collection[nn.Module]) -> Iterator[nn.Module]:
+    """The largest modules within one that are none of the chosen and have none of them inside."""
+    for child in module.children():
+        if chosen.isdisjoint(child.modules()):
+            yield child
+        elif child not in chosen:
+            yield from _maximal(child, chosen)
+
+
 def is_plain(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Says whether it is torch's own convolution; a subclass may compute something else."""
     return type(layer) is nn.Conv2d
-
-
-def _shape_met(func: Function, given: Sequence[Tensor], value: Tensor) -> Sequence[int] | None:
-    """The shape that a parameter meets the images in, or None where it is not known."""
-    name = func.__name__.strip("_").removeprefix("i")
-    if name in ELEMENTWISE:
-        return np.broadcast_shapes(*[tuple(each.shape) for each in given])
-    if func is F.scaled_dot_product_attention and value is given[-1] and len(given) == 4:
-        return *given[0].shape[:-1], given[1].shape[-2]  # what is added to the scores
-    if func is F.scaled_dot_product_attention or name in ("cat", "concat", "concatenate"):
-        return value.shape  # it must have the images in it
-    return None
-
-
-def _attention(a: SimpleNamespace) -> tuple[Tensor, Tensor | None]:
-    """Attention of a sequence to itself, (tokens, n, c) -> the same, by calls of linear maps.
-
-    a: the arguments of torch's own function, which makes them where nobody can see them.
-    """
-    unusual = (a.bias_k, a.key_padding_mask, a.attn_mask, a.static_k, a.static_v)
-    if any(each is not None for each in unusual) or a.add_zero_attn or a.use_separate_proj_weight:
-        raise UnfitError("an attention has masks, or keys and values of its own")
-    if a.query is not a.key or a.query is not a.value or a.query.dim() != 3:
-        raise UnfitError("an attention is not one of a batch of sequences to themselves")
-    qkv = F.linear(a.query.transpose(0, 1), a.in_proj_weight, a.in_proj_bias)
-    # (3, n, heads, tokens, c / heads)
-    query, key, value = qkv.view(*qkv.shape[:2], 3, a.num_heads, -1).permute(2, 0, 3, 1, 4)
-    scores = (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1)
-    mixed = (scores @ value).transpose(1, 2).flatten(2)
-    output = F.linear(mixed, a.out_proj_weight, a.out_proj_bias).transpose(0, 1)
-    if not a.need_weights:
-        return output, None
-    return output, scores.mean(1) if a.average_attn_weights else scores
 
 
 def _reached(x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
@@ -318,22 +336,3 @@ def _of_image(share: Tensor, image: int, n: int) -> Tensor:
     at = slice(image * windows, (image + 1) * windows)
     alone[at] = share[at]
     return alone
-
-
-def _detached(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """The arguments, some of which are tensors that autograd shall not see."""
-    detached = dict(given)
-    for name in names:
-        if detached.get(name) is not None:
-            detached[name] = detached[name].detach()
-    return detached
-
-
-def _arguments(func: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """All arguments of a call by name, with the defaults."""
-    bound = _signature(func).bind(*args, **kwargs)
-    bound.apply_defaults()
-    return bound.arguments
-
-
-_signature = cache(signature)

@@ -1,0 +1,1 @@
+"""Network + a batch of images -> what each image's gradients follow from, quick on a CPU."""
