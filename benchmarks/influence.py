@@ -139,9 +139,7 @@ def fresh_network(pixels: Tensor, make: Callable[..., nn.Module] = resnet18) -> 
     return network.eval()
 
 
-def away_from_kinks(
-    network: nn.Module, pixels: Tensor, n: int, margin: float = MARGIN
-) -> Tensor:
+def away_from_kinks(network: nn.Module, pixels: Tensor, n: int, margin: float = MARGIN) -> Tensor:
     """The first n pictures on which no activation of the layers is within rounding of a kink.
 
     There the gradient jumps, so that float32 and float64 rightly differ, in every tool alike.
@@ -462,7 +460,9 @@ def main() -> None:
     if options.grouped:
         few = {name: tools[name] for name in ("ours", "naive loop")}
         measured = [compare(grouped(make, 100, 10), few, known=20) for make in GROUPED]
-        ratios = {rows[0].case.name: rows[1].found.seconds / rows[0].found.seconds for rows in measured}
+        ratios = {
+            rows[0].case.name: rows[1].found.seconds / rows[0].found.seconds for rows in measured
+        }
         print(json.dumps({name: round(ratio, 1) for name, ratio in ratios.items()}))
         return
     if options.quick:

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 from masks_peers import Timed, grad_cam, torchray
+from masks_scorers import judged
 from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -171,6 +172,15 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> str:
     gap = ours - theirs
     half = stats.t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / len(gap) ** 0.5
     return f"{gap.mean():+.2f} [{gap.mean() - half:+.2f}, {gap.mean() + half:+.2f}]"
+
+
+def under_each(case: Case, row: Row, reference: Row, area: float) -> str:
+    """The paired differences under four judges."""
+    both = [
+        judged(case.network, case.images, case.targets, mask_of_area(each.masks, area))
+        for each in (row, reference)
+    ]
+    return "; ".join(f"{name} {difference(both[0][name], both[1][name])}" for name in both[0])
 
 
 def overlap(first: Tensor, second: Tensor, area: float) -> float:
@@ -364,7 +374,7 @@ def report(
     options: argparse.Namespace,
 ) -> str:
     """The section of the docs for one case."""
-    alone, fast, passes = model_alone(case), rows[0], RECIPES["fast"].iterations
+    alone, fast, passes = model_alone(case), rows[0], RECIPES["fast"].iterations + 1
     share = machinery(case, options.area)
     text = [f"### {case.name}", "", table(case, rows, reference, options.area), ""]
     text.append(
@@ -375,6 +385,10 @@ def report(
         gap = f", its score differs by {floor[1]}" if floor[1] else ""
         text.append(
             f"Noise floor: the reference on {options.mirrored} mirrored images overlaps with itself by {floor[0]:.2f} (IoU){gap}."
+        )
+    if reference:
+        text.append(
+            f"{fast.method} - {reference.method} under four judges: {under_each(case, fast, reference, options.area)}."
         )
     bf16 = (
         "yes" if bf16_pays(case.images.device) else "no, the processor has no matrix units for it"

@@ -29,16 +29,38 @@ The rooms, in the order in which they may import each other; the flow is from to
     plugin, commands, cli    pytest's hooks and the commands, which only delegate
 """
 
-from shortcut_audit.errors import DataError, ModelError, ShortcutAuditError, UsageError
-from shortcut_audit.records import Decoyed, Labelled, Limit, Pictures, Verdict
-from shortcut_audit.registry import register
-from shortcut_audit.subjects.tables.torch_items import from_torch
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shortcut_audit.errors import DataError, ModelError, ShortcutAuditError, UsageError
+    from shortcut_audit.records import Decoyed, Labelled, Limit, Pictures, Verdict
+    from shortcut_audit.registry import register
+    from shortcut_audit.subjects.tables.torch_items import from_torch
 
 __version__ = "0.1.0"
+
+# name -> its module, which is imported when the name is first asked for
+_HOMES = {
+    **dict.fromkeys(("DataError", "ModelError", "ShortcutAuditError", "UsageError"), "errors"),
+    **dict.fromkeys(("Decoyed", "Labelled", "Limit", "Pictures", "Verdict"), "records"),
+    "register": "registry",
+    "from_torch": "subjects.tables.torch_items",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'shortcut_audit' has no attribute '{name}'")
+    return getattr(import_module(f"shortcut_audit.{_HOMES[name]}"), name)
 
 
 def at_most(value: float) -> Limit:
     """The effect must be shown to be at most `value` (a share: 0.10 is ten points)."""
+    from shortcut_audit.records import Limit
+
     return Limit(float(value))
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -26,6 +24,13 @@ def wait_asleep() -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def shared_out(
     work: Callable[[Item], Done], items: Sequence[Item], processes: int, what: str = ""
 ) -> Iterator[Done]:
@@ -34,6 +39,9 @@ def shared_out(
     One process is this one, with all its threads. A bar named `what` shows the time left. Where
     the caller is stopped, the items that still wait are dropped.
     """
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
+
     from tqdm import tqdm
 
     bar = tqdm(

@@ -29,6 +29,8 @@ class Withdrawn:
     def _take(self, file: Path, aside: Path) -> None:
         try:
             os.replace(file, aside)
+        except FileNotFoundError:
+            return  # another process of the same run took it
         except OSError as error:
             self._not_taken(file, error)
         else:
@@ -48,7 +50,7 @@ class Withdrawn:
         for file, aside in self._asides.items():
             if os.path.lexists(aside):
                 try:
-                    aside.unlink()
+                    aside.unlink(missing_ok=True)
                 except OSError as error:
                     self._not_taken(file, error)
         self._moved = []

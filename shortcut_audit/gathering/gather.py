@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from shortcut_audit import registry
 from shortcut_audit.contracts import Engine
+from shortcut_audit.evidence.collection import Evidence
 from shortcut_audit.gathering.site import Done, Site
-from shortcut_audit.gathering.tasks import Task
-from shortcut_audit.progress import Progress, span
+from shortcut_audit.gathering.tasks import Task, tasks
+from shortcut_audit.progress import Progress, Unit, span
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,39 @@ def engine_of(text: str, workers: int | None = None) -> Engine:
     return registry.build("engine", name, options)
 
 
-def gather(engine: Engine, tasks: Sequence[Task], site: Site, report: Progress) -> Gathered:
+def ahead(
+    engine: str, units: Collection[Unit], evidence: Evidence, conftests: Iterable[Path]
+) -> set[str]:
+    """Has an engine compute what a run will ask for; what it could not, in sentences.
+
+    Raises:
+        UsageError: as `engine_of` and `gather`.
+    """
+    site = Site(
+        evidence.scenario,
+        tuple(evidence.candidates.values()),
+        evidence.store,
+        evidence.device,
+        evidence.trust_code,
+        tuple(conftests),
+    )
+    found = gather(engine_of(engine), tasks(units, evidence), site, evidence.progress)
+    return {*found.undone, *found.problems}
+
+
+def gather(engine: Engine, asked: Sequence[Task], site: Site, report: Progress) -> Gathered:
     """Has the tasks done; `report` hears which was done last, how many are, and of how many.
 
     Raises:
         UsageError: the engine cannot work at all; says what to do.
     """
     begun, every = time.monotonic(), list[Done]()
-    run: Any = engine.run(tasks, site)
-    report("evidence", 0, len(tasks))
+    run: Any = engine.run(asked, site)
+    report("evidence", 0, len(asked))
     with closing(run):  # so that its processes end here, whatever is raised
         for done in run:
             every.append(done)
-            report(done.task.words, len(every), len(tasks))
+            report(done.task.words, len(every), len(asked))
     return summed(every, time.monotonic() - begun)
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from shortcut_audit.scenario import Scenario
 
 
+CASE = "audit_case"  # the parameter that holds a test's case
+
+
 @dataclass(frozen=True)
 class Kind:
     """One argument that an audit function may have."""

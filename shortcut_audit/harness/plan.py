@@ -11,13 +11,13 @@ from typing import Any
 
 from shortcut_audit.errors import MachineError, ModelError, ShortcutAuditError
 from shortcut_audit.harness.course.shards import Shard
-from shortcut_audit.harness.kinds import OF_A_DECOY, OF_AN_ATTRIBUTE, not_asked_for
+from shortcut_audit.harness.kinds import CASE, OF_A_DECOY, OF_AN_ATTRIBUTE, not_asked_for
 from shortcut_audit.promotion import blocks
 from shortcut_audit.records import Candidate, Case, Finding, Verdict
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.waivers import refuse_expired, refuse_unknown, today
 
-CASE = "audit_case"  # the parameter that holds a test's case
+LOCAL = "local"  # the engine that is no more than the process that asks
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Settings:
     worker: int = 0  # which of xdist's workers this process is
     workers: int = 1
     handed: Mapping[str, str] | None = None  # what the process that began the run has read
+    store: str = ""  # where evidence is kept; "": in the folder of the reports
+    engine: str = LOCAL  # who computes it
     scenario_word: str = "--scenario"  # how the option is called here
     command: str = ""  # how the run was called
     reporting: Mapping[str, Any] = field(default_factory=dict)  # options of the reporters

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -24,10 +23,10 @@ from shortcut_audit.harness.course.part import Chosen, chosen
 from shortcut_audit.harness.course.shard_ledger import ShardLedger
 from shortcut_audit.harness.course.shards import Shard
 from shortcut_audit.harness.course.work import Planned, as_given, units
-from shortcut_audit.harness.kinds import KINDS
+from shortcut_audit.harness.kinds import CASE, KINDS
 from shortcut_audit.harness.observed import Observed
 from shortcut_audit.harness.plan import (
-    CASE,
+    LOCAL,
     Settings,
     audit_name,
     not_compared,
@@ -36,7 +35,8 @@ from shortcut_audit.harness.plan import (
     refuse_stale_waivers,
     without_a_case,
 )
-from shortcut_audit.progress import Ahead, Listener, Watch
+from shortcut_audit.processors import cores
+from shortcut_audit.progress import Ahead, Listener, Unit, Watch
 from shortcut_audit.records import Case, Finding, Report
 from shortcut_audit.reporting import suite as suites
 from shortcut_audit.reporting.assembly import assemble
@@ -80,6 +80,8 @@ class Run:
         self.reports = reports
         self.settings = settings
         self.observed = Observed()
+        self.units: frozenset[Unit] = frozenset()  # of evidence that the tests will ask for
+        self.conftests: frozenset[Path] = frozenset()
         self.listener: Listener = Ahead()  # hears how far the work is
         self.ledger = self._ledger(settings)
         self.report: Report | None = None
@@ -127,7 +129,8 @@ class Run:
 
     def collected(self, audits: Iterable[Path], conftests: Iterable[Path]) -> None:
         """Takes down what the suite is, before the first audit runs."""
-        self.observed.suite = suites.read_suite(audits, conftests)
+        self.conftests = frozenset(conftests)
+        self.observed.suite = suites.read_suite(audits, self.conftests)
 
     def model_of(self, nodeid: str) -> str:
         """The model that a test is mostly about: of a pair the second, which is the one that is not
@@ -160,7 +163,21 @@ class Run:
         """Forecasts what evidence the tests will ask for, which the time left is told from."""
         # whatever is wrong with data or decoys is said when they are needed
         with suppress(Exception):
-            self.listener.planned(set(units(tests, self.candidates, self.scenario)))
+            self.units = frozenset(units(tests, self.candidates, self.scenario))
+            self.listener.planned(self.units)
+
+    def gather(self) -> None:
+        """Has an engine compute what was forecast, before the first test runs.
+
+        Raises:
+            UsageError: there is no such engine, or it cannot work here; says what to do.
+        """
+        if self.settings.engine == LOCAL:
+            return
+        from shortcut_audit.gathering.gather import ahead
+
+        evidence, conftests = self.harness.evidence, sorted(self.conftests)
+        self.observed.notes |= ahead(self.settings.engine, self.units, evidence, conftests)
 
     @cached_property
     def harness(self) -> Harness:
@@ -168,19 +185,23 @@ class Run:
         import torch
 
         from shortcut_audit.files.store import Store
+        from shortcut_audit.gathering.meanwhile import Meanwhile
         from shortcut_audit.harness.course.timed import Timed
         from shortcut_audit.harness.judge import Harness
 
         workers = self.settings.workers
         if workers > 1:
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
-        store, watch = Store(self.reports / "evidence"), Watch(self.listener)
+            torch.set_num_threads(max(1, cores() // workers))
+        store = Store(self.settings.store or self.reports / "evidence")
+        watch = Watch(self.listener)
         trust, device = self.settings.trust_code, self._device()
         evidence = Timed(
             self.scenario, self.candidates, store, device, trust, watch.at, watch=watch
         )
         part = self.settings.shard or Shard(1, 1)
         turn = (part.number - 1 + self.settings.worker / workers) / part.of
+        if workers > 1:
+            store.meanwhile = Meanwhile(self.units, evidence, turn)
         return Harness(evidence, turn)
 
     def _device(self) -> str:
@@ -250,7 +271,7 @@ class Run:
         """
         self.ledger.begin(self._about())
         if check:
-            try_what_is_asked(self.scenario, self.candidates, self.settings.device)
+            try_what_is_asked(self.scenario, self.candidates, self.settings)
 
     def _about(self) -> dict[str, Any]:
         """What a report can be made of where the run is killed."""

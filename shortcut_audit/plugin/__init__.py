@@ -12,50 +12,69 @@ runs it, and turns what it measured into findings, which travel on the test's re
       < by_model            which worker of xdist runs which tests
       < collecting          tests -> cases
       < fixtures, outcomes  what an audit is given, and what becomes of it
+      < hooks               all of that together
+
+Where nothing is asked of us, no more than `startup` and the names of `fixtures` is imported: a run
+of pytest that is none of ours takes no longer for our being installed.
 """
 
-from shortcut_audit.plugin.collecting import (
-    pytest_collection_finish,
-    pytest_collection_modifyitems,
-    pytest_generate_tests,
-    pytest_report_collectionfinish,
-    pytest_xdist_make_scheduler,
-)
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+
+from shortcut_audit.harness.kinds import CASE
 from shortcut_audit.plugin.fixtures import FIXTURES, audit, audit_case
-from shortcut_audit.plugin.letters import pytest_report_teststatus
-from shortcut_audit.plugin.outcomes import (
-    pytest_pyfunc_call,
-    pytest_runtest_logreport,
-    pytest_runtest_makereport,
+from shortcut_audit.plugin.startup import (
+    asked_by,
+    old_verdict,
+    pytest_addoption,
+    pytest_load_initial_conftests,
 )
-from shortcut_audit.plugin.running import (
-    pytest_configure,
-    pytest_configure_node,
-    pytest_report_header,
-    pytest_sessionfinish,
-    pytest_sessionstart,
-)
-from shortcut_audit.plugin.startup import pytest_addoption, pytest_load_initial_conftests
 
-__all__ = [
-    "audit",
-    "audit_case",
-    "pytest_addoption",
-    "pytest_collection_finish",
-    "pytest_collection_modifyitems",
-    "pytest_configure",
-    "pytest_configure_node",
-    "pytest_generate_tests",
-    "pytest_load_initial_conftests",
-    "pytest_pyfunc_call",
-    "pytest_report_collectionfinish",
-    "pytest_report_header",
-    "pytest_report_teststatus",
-    "pytest_runtest_logreport",
-    "pytest_runtest_makereport",
-    "pytest_sessionfinish",
-    "pytest_sessionstart",
-    "pytest_xdist_make_scheduler",
-]
+__all__ = ["audit", "audit_case", "pytest_addoption", "pytest_load_initial_conftests"]
 
+HOOKS = "shortcut-audit-hooks"
 globals().update(FIXTURES)  # what an audit can ask for: pytest finds fixtures by their names
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes our markers known, and has the other hooks follow a run of ours."""
+    config.addinivalue_line(
+        "markers",
+        "audit: a check of a model; added to every test that asks for the `audit` fixture",
+    )
+    config.addinivalue_line(
+        "markers",
+        "decides: an audit that can stop a promotion, by `blocking` in the scenario; these run "
+        "first, and `-m decides` runs them alone",
+    )
+    if asked_by(config) is None:
+        old_verdict(config).put_back()
+    else:
+        _wake(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Gives an audit its cases, or the test that says why it has none."""
+    if CASE in metafunc.fixturenames:
+        _wake(metafunc.config)
+        import_module("shortcut_audit.plugin.collecting").parametrize(metafunc)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Ends the run where an audit was collected and there is no run of ours.
+
+    It is needed on xdist's controller, which collects nothing itself.
+    """
+    why = getattr(report, "audit_mistake", "")
+    if why:
+        raise pytest.UsageError(why)
+
+
+def _wake(config: pytest.Config) -> None:
+    if not config.pluginmanager.has_plugin(HOOKS):
+        config.pluginmanager.register(import_module("shortcut_audit.plugin.hooks"), HOOKS)

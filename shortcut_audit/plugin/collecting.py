@@ -11,23 +11,22 @@ from typing import Any
 
 import pytest
 
+from shortcut_audit.errors import ShortcutAuditError
 from shortcut_audit.harness.course.work import Planned, in_words
-from shortcut_audit.harness.plan import CASE, audit_name
+from shortcut_audit.harness.kinds import CASE
+from shortcut_audit.harness.plan import audit_name
 from shortcut_audit.harness.run import Run
 from shortcut_audit.plugin.recorder import Recorder
-from shortcut_audit.plugin.running import RUN, fixtures_only, why_no_run
-from shortcut_audit.plugin.startup import ASKED, only_looks
+from shortcut_audit.plugin.running import fixtures_only, why_no_run
+from shortcut_audit.plugin.startup import ASKED, RUN, only_looks
 from shortcut_audit.promotion import blocks, misspelt
 from shortcut_audit.records import Case
 
 NO_CASE = "no-case"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+def parametrize(metafunc: pytest.Metafunc) -> None:
     """Makes each case a parameter of the audit; one without a case becomes a test that says why."""
-    if CASE not in metafunc.fixturenames:
-        return
     run = metafunc.config.stash.get(RUN, None)
     if run:
         cases = _cases(run, metafunc)
@@ -137,6 +136,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     recorder = config.pluginmanager.get_plugin("shortcut-audit-recorder")
     if isinstance(recorder, Recorder) and not only_looks(config.option):
         recorder.wake(check=True)
+        _gather(config.stash[RUN])
+
+
+def _gather(run: Run) -> None:
+    try:
+        run.gather()
+    except ShortcutAuditError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:

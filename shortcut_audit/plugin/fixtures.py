@@ -8,7 +8,7 @@ import pytest
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.harness.kinds import KINDS
-from shortcut_audit.plugin.running import RUN
+from shortcut_audit.plugin.startup import RUN
 from shortcut_audit.records import Case
 
 if TYPE_CHECKING:

@@ -29,6 +29,8 @@ WORDS = {
     "audit-split-assets": "split_assets",
     "audit-attachments": "attachments",
     "audit-shard": "shard",
+    "audit-store": "store",
+    "audit-engine": "engine",
 }
 HELP = {
     "models": "audit the checkpoints in this folder, or this one file",
@@ -43,6 +45,9 @@ HELP = {
     "(default: by the server that it runs on)",
     "shard": "run one part of the tests, such as 2/8, or the one of this task of Slurm (slurm); "
     "then `shortcut-audit merge REPORTS` decides",
+    "store": "where evidence is kept: a folder, or s3://BUCKET/PREFIX (default: in the folder of "
+    "the reports)",
+    "engine": "who computes evidence: local, or ray: a cluster, ahead of judging (default: local)",
 }
 STYLES = ("gitlab", "jenkins", "none")  # of attachments
 FLAGS = frozenset({"audit-trust-code", "audit-split-assets"})  # they take no value
@@ -63,6 +68,8 @@ class Asked:
     trust_code: bool
     reporting: Mapping[str, str | bool]  # options of the reporters
     shard: str  # as it is written; "": the whole run
+    store: str  # "": beside the reports
+    engine: str
     by_ini: bool  # only the ini file names models: the run is ours only if an audit is collected
 
     @property
@@ -108,6 +115,7 @@ def _example(word: str) -> str:
         "device": "cpu",
         "attachments": "gitlab",
         "shard": "2/8",
+        "engine": "ray",
     }
     return examples.get(WORDS[word], "FOLDER")
 
@@ -138,7 +146,7 @@ def asked_for(
     Paths of the command line start at the folder in which pytest was called, those of the ini file
     at the ini file.
     """
-    values = dict.fromkeys(WORDS.values(), "") | {"device": "auto"}
+    values = dict.fromkeys(WORDS.values(), "") | {"device": "auto", "engine": "local"}
     for word, key in WORDS.items():
         written = ini_value(inis, word, key, config)
         if written:
@@ -158,6 +166,8 @@ def asked_for(
         trust_code=values["trust_code"].lower() in YES,
         reporting=_reporting(values),
         shard=values["shard"],
+        store=values["store"],
+        engine=values["engine"],
         by_ini=by_ini,
     )
 

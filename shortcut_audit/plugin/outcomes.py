@@ -10,7 +10,7 @@ import pytest
 
 from shortcut_audit import errors
 from shortcut_audit.plugin.collecting import case_of
-from shortcut_audit.plugin.running import RUN
+from shortcut_audit.plugin.startup import RUN
 from shortcut_audit.promotion import stops
 from shortcut_audit.records import Case, Finding
 from shortcut_audit.reporting import record
@@ -115,13 +115,3 @@ def _says_nothing(findings: list[Finding], error: BaseException | None, failed: 
         return not any(finding.applies for finding in findings)
     blocking = any(finding.blocking for finding in findings)
     return isinstance(error, errors.ShortcutAuditError) and not blocking
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Ends the run where an audit was collected and there is no run of ours.
-
-    It is needed on xdist's controller, which collects nothing itself.
-    """
-    why = getattr(report, "audit_mistake", "")
-    if why:
-        raise pytest.UsageError(why)

@@ -11,17 +11,24 @@ import pytest
 from shortcut_audit import errors
 from shortcut_audit.files.withdrawn import Withdrawn
 from shortcut_audit.harness.course.shards import read_shard
-from shortcut_audit.harness.plan import Settings
+from shortcut_audit.harness.plan import LOCAL, Settings
 from shortcut_audit.harness.run import Run
-from shortcut_audit.plugin import options
 from shortcut_audit.plugin.options import Asked
 from shortcut_audit.plugin.recorder import Recorder
 from shortcut_audit.plugin.screen import Screen, notes_of
-from shortcut_audit.plugin.startup import ASKED, DISPLACED, NOTE, OLD_VERDICT, only_looks
+from shortcut_audit.plugin.startup import (
+    ASKED,
+    DISPLACED,
+    NOTE,
+    RUN,
+    asked_by,
+    old_verdict,
+    only_looks,
+)
+from shortcut_audit.processors import cores
 from shortcut_audit.progress import Notes
 from shortcut_audit.reporting.conclusion import report_files
 
-RUN = pytest.StashKey[Run]()
 PROBLEM = pytest.StashKey[str]()  # why there is no run, though one is asked for
 HANDED = "shortcut_audit"  # the key of `workerinput` under which the controller's digests are
 
@@ -29,34 +36,33 @@ HANDED = "shortcut_audit"  # the key of `workerinput` under which the controller
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Makes the `Run` and its recorder, where the command line or the ini file asks for one."""
-    config.addinivalue_line(
-        "markers",
-        "audit: a check of a model; added to every test that asks for the `audit` fixture",
-    )
-    config.addinivalue_line(
-        "markers",
-        "decides: an audit that can stop a promotion, by `blocking` in the scenario; these run "
-        "first, and `-m decides` runs them alone",
-    )
-    asked = _asked(config)
+    asked = asked_by(config)
     if asked is None:
-        _old_verdict(config).put_back()
         return
     if only_looks(config.option) or hasattr(config, "workerinput"):
         _note_progress(config, _make_run(config, asked))
         return
     if not asked.by_ini:
         _take_away_the_old(config, asked)
+    _refuse_two_engines(config, asked)
     run = _make_run(config, asked)
     if run is None:
         if asked.by_ini:
             return  # the problem is reported where an audit is collected
         raise pytest.UsageError(config.stash[PROBLEM])
     config.pluginmanager.register(
-        Recorder(run, config, asked.by_ini, _old_verdict(config)), "shortcut-audit-recorder"
+        Recorder(run, config, asked.by_ini, old_verdict(config)), "shortcut-audit-recorder"
     )
     if not asked.by_ini:
         _name_junit(config, run)
+
+
+def _refuse_two_engines(config: pytest.Config, asked: Asked) -> None:
+    if asked.engine != LOCAL and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(
+            f"--audit-engine {asked.engine} shares the work out itself, and so does -n: leave one "
+            "of them out"
+        )
 
 
 def _name_junit(config: pytest.Config, run: Run) -> None:
@@ -80,31 +86,17 @@ def _note_progress(config: pytest.Config, run: Run | None) -> None:
         run.listener = Notes(notes_of(run.ledger.folder, worker["workerid"]))
 
 
-def _asked(config: pytest.Config) -> Asked | None:
-    if DISPLACED in config.stash:
-        return config.stash.get(ASKED, None)
-    shown = {word: getattr(config.option, options.shown_as(word), None) for word in options.WORDS}
-    found = {word: value for word, value in shown.items() if value}  # a conftest loaded us
-    return options.asked_for(
-        found, config, options.ini_keys(config, getattr(config, "_parser", None))
-    )
-
-
 def _take_away_the_old(config: pytest.Config, asked: Asked) -> None:
     """Removes what an earlier run left that could be taken for the verdict of this one.
 
     A reporter that a conftest registers is known by now.
     """
-    old = _old_verdict(config)
+    old = old_verdict(config)
     more = Withdrawn(report_files(asked.folder))
     old.drop()
     more.drop()
     if old.problem or more.problem:
         raise pytest.UsageError(old.problem or more.problem)
-
-
-def _old_verdict(config: pytest.Config) -> Withdrawn:
-    return config.stash.setdefault(OLD_VERDICT, Withdrawn([]))
 
 
 def _make_run(config: pytest.Config, asked: Asked) -> Run | None:
@@ -149,6 +141,8 @@ def _settings(config: pytest.Config, asked: Asked) -> Settings:
         workers=int(worker["workercount"]) if worker else 1,
         handed=worker.get(HANDED) if worker else None,
         shard=read_shard(asked.shard) if asked.shard else None,
+        store=asked.store,
+        engine=asked.engine,
         scenario_word="--audit-scenario" if "scenario" in displaced else "--scenario",
     )
 
@@ -170,6 +164,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         screen = Screen(config.stash[RUN], config, reporter)
         config.stash[RUN].listener = screen.ahead
         config.pluginmanager.register(screen, "shortcut-audit-screen")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """`-n auto`: a process for each core, and none without a model of its own."""
+    asked = config.stash.get(ASKED, None)
+    if RUN not in config.stash or (asked and asked.by_ini):
+        return None
+    return max(1, min(cores(), len(config.stash[RUN].candidates)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,7 +10,7 @@ import copy
 import inspect
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,10 @@ from shortcut_audit.plugin import options
 from shortcut_audit.plugin.options import Asked
 from shortcut_audit.processors import wait_asleep
 
+if TYPE_CHECKING:
+    from shortcut_audit.harness.run import Run
+
+RUN: pytest.StashKey[Run] = pytest.StashKey()
 ASKED = pytest.StashKey[Asked]()
 OLD_VERDICT = pytest.StashKey[Withdrawn]()
 DISPLACED = pytest.StashKey[frozenset[str]]()  # words of ours that another plugin owns here
@@ -84,6 +88,22 @@ def _take(config: pytest.Config, parser: pytest.Parser, arguments: list[str]) ->
         wait_asleep()
         config.stash[ASKED] = asked
         options.refuse_former(rest, options.owned_options(parser))
+
+
+def asked_by(config: pytest.Config) -> Asked | None:
+    """What the command line or the ini file asks for, once every conftest is read."""
+    if DISPLACED in config.stash:
+        return config.stash.get(ASKED, None)
+    shown = {word: getattr(config.option, options.shown_as(word), None) for word in options.WORDS}
+    found = {word: value for word, value in shown.items() if value}  # a conftest loaded us
+    return options.asked_for(
+        found, config, options.ini_keys(config, getattr(config, "_parser", None))
+    )
+
+
+def old_verdict(config: pytest.Config) -> Withdrawn:
+    """What an earlier run left, put aside."""
+    return config.stash.setdefault(OLD_VERDICT, Withdrawn([]))
 
 
 def only_looks(option: Any) -> bool:

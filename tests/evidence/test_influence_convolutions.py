@@ -72,7 +72,7 @@ def test_the_network_gets_back_its_own_weights_and_forward(fails: bool) -> None:
     with pytest.raises(KeyError) if fails else quick_convolutions(network):
         if fails:
             with quick_convolutions(network):
-                assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+                assert "forward" in network[1].__dict__
                 raise KeyError
     assert before == [(p.data_ptr(), p.stride()) for p in network.parameters()]
     assert network[0].__dict__["forward"] is own

@@ -13,7 +13,6 @@ from shortcut_audit.errors import ModelError
 from shortcut_audit.harness.audit import Audit
 from shortcut_audit.harness.kinds import role_of
 from shortcut_audit.harness.plan import (
-    CASE,
     audit_name,
     killed,
     not_compared,

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit.evidence.gradients.layers_and_scalars import Scalar
-from shortcut_audit.evidence.gradients.sources import capture, plain_squares
 from shortcut_audit.evidence.gradients.passes.uses import Seen
+from shortcut_audit.evidence.gradients.sources import capture, plain_squares
 from shortcut_audit.files.store import Arrays, Store
 
 

@@ -46,7 +46,8 @@ class Rows:
 
         torch.einsum would add up millions of squares one after the other, and lose three digits.
         """
-        return torch.linalg.vecdot(self.rows, self.rows)
+        squares: Tensor = torch.linalg.vecdot(self.rows, self.rows)
+        return squares
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from shortcut_audit.errors import DataError
-from shortcut_audit.evidence.gradients.passes.convolutions import quick_convolutions
-from shortcut_audit.evidence.gradients.passes.folding import joins
 from shortcut_audit.evidence.gradients.factor_cache import KeptFactors
 from shortcut_audit.evidence.gradients.factors import chunks
 from shortcut_audit.evidence.gradients.forms import cheapest_form
@@ -26,6 +24,9 @@ from shortcut_audit.evidence.gradients.layers_and_scalars import (
     inner_model,
     owners,
 )
+from shortcut_audit.evidence.gradients.passes.calls import UnfitError
+from shortcut_audit.evidence.gradients.passes.convolutions import NONE, quick_convolutions
+from shortcut_audit.evidence.gradients.passes.folding import joins
 from shortcut_audit.evidence.gradients.sources import (
     FactorSource,
     FormChooser,
@@ -34,7 +35,6 @@ from shortcut_audit.evidence.gradients.sources import (
     plain_squares,
 )
 from shortcut_audit.evidence.gradients.stage import Progress, Stage, Steps
-from shortcut_audit.evidence.gradients.passes.calls import UnfitError
 from shortcut_audit.evidence.lent_network import borrowed, require_gradient
 from shortcut_audit.progress import span
 from shortcut_audit.records import Labelled
@@ -146,7 +146,7 @@ def _through_factors(
     Raises:
         UnfitError: the factors do not give what autograd gives, or cannot be had.
     """
-    kept, wanted, joined = settings.kept, None, {}
+    kept, wanted, joined = settings.kept, None, NONE
     if not settings.choose:
         first = as_input(task.queries.images[:1], network)
         plain = kept.plain_squares if kept else plain_squares

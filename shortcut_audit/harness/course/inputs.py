@@ -24,6 +24,7 @@ class Call:
     models: str
     scenario: str
     data: str  # "": as the scenario says
+    store: str  # of evidence; "": in the folder of the reports
     trust_code: bool
     reporting: dict[str, str | bool]  # options of the reporters
     command: str
@@ -44,6 +45,7 @@ def called(models: Path, scenario: Path, settings: Settings) -> Call:
         models=str(models),
         scenario=str(scenario),
         data=str(settings.data or ""),
+        store=settings.store,
         trust_code=settings.trust_code,
         reporting=dict(settings.reporting),
         command=settings.command,
@@ -55,6 +57,7 @@ def settings_of(call: Call, device: str, then: str) -> Settings:
     """The settings of the whole run, on this device; `then`: the command that goes on with it."""
     return Settings(
         data=Path(call.data) if call.data else None,
+        store=call.store,
         device=device,
         trust_code=call.trust_code,
         reporting=call.reporting,

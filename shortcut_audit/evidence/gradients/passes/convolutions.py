@@ -5,7 +5,7 @@ The sums are the same, in another order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shortcut_audit.evidence.gradients.passes.folding import Joined, folded
-
 
 FEW = 16  # images or pixels: below, a matrix product is quicker than torch's own convolution
 NONE: Joined = MappingProxyType({})
@@ -35,7 +34,7 @@ def quick_convolutions(network: nn.Module, joined: Joined = NONE) -> Iterator[No
             weight, bias, norm = layer.weight, layer.bias, joined.get(layer)
             if norm:
                 weight, bias = folded(layer, norm)
-                norm.forward = nn.Identity.forward.__get__(norm)  # type: ignore[method-assign]
+                norm.forward = nn.Identity().forward  # type: ignore[method-assign]
                 replaced.append(norm)
             weight = weight.detach().contiguous(memory_format=torch.channels_last)
             layer.forward = partial(_convolve, layer, weight, bias)  # type: ignore[method-assign]
@@ -62,7 +61,8 @@ def _convolve(layer: nn.Conv2d, weight: Tensor, bias: Tensor | None, x: Tensor) 
             return _by_product(weight, bias, x)
         if 2 * x.shape[-2] * x.shape[-1] <= layer.kernel_size[0] * layer.kernel_size[1]:
             return _by_taps(layer, weight, bias, x)
-    return layer._conv_forward(x, weight, bias)
+    output: Tensor = layer._conv_forward(x, weight, bias)
+    return output
 
 
 def _is_pointwise(layer: nn.Conv2d) -> bool:

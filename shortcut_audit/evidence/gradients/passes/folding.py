@@ -89,6 +89,8 @@ def _is_own(layer: nn.Module) -> bool:
 
 def folded(layer: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Gives the weight and the bias of the convolution that does the batch norm along."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale, shift = scale_and_shift(
         norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.eps
     )

@@ -7,7 +7,7 @@ layer at all. So the calls of torch's functions are watched instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
@@ -33,7 +33,7 @@ from shortcut_audit.evidence.gradients.passes.folding import scale_and_shift
 
 
 def _batch_norm(
-    input: Tensor,  # noqa: A002  # as torch's own function calls it
+    input: Tensor,  # as torch's own function calls it
     running_mean: Tensor,
     running_var: Tensor,
     weight: Tensor | None,
@@ -123,11 +123,11 @@ class Uses(TorchFunctionMode):
         return func(*given[0], **given[1])
 
     def __enter__(self) -> Any:
-        """Lets modules without chosen parameters run unwatched: watching costs time at each call."""
+        """Lets modules without chosen parameters run unwatched: to watch each call takes time."""
         for module in _maximal(self.network, set(self.layers.values())):
             self.unwatched.append((module, module.__dict__.get("forward")))
             module.forward = partial(self._unwatched, module.forward)
-        return super().__enter__()
+        return super().__enter__()  # type: ignore[no-untyped-call]
 
     def __exit__(self, *raised: Any) -> Any:
         """Gives the modules their forward back."""
@@ -136,7 +136,7 @@ class Uses(TorchFunctionMode):
             if own is not None:
                 module.forward = own
         self.unwatched.clear()
-        return super().__exit__(*raised)
+        return super().__exit__(*raised)  # type: ignore[no-untyped-call]
 
     def _unwatched(self, forward: Function, *args: Any, **kwargs: Any) -> Any:
         """A module's answer, watched only where it may be made of parameters alone."""
@@ -309,7 +309,7 @@ class Uses(TorchFunctionMode):
         raise UnfitError(f"{layer} is a {kind}, whose parameters go into torch's {func.__name__}")
 
 
-def _maximal(module: nn.Module, chosen: Collection[nn.Module]) -> Iterator[nn.Module]:
+def _maximal(module: nn.Module, chosen: Set[nn.Module]) -> Iterator[nn.Module]:
     """The largest modules within one that are none of the chosen and have none of them inside."""
     for child in module.children():
         if chosen.isdisjoint(child.modules()):
