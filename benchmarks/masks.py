@@ -154,8 +154,8 @@ def machinery(case: Case, area: float) -> float:
             spent["model"] += time.thread_time() - spent["since"]
 
     @contextmanager
-    def bracketed(network: nn.Module, images: Tensor) -> Iterator[Any]:
-        with lean(network, images) as logits:
+    def bracketed(network: nn.Module, images: Tensor, bf16: bool = False) -> Iterator[Any]:
+        with lean(network, images, bf16) as logits:
             yield lambda batch: Bracket.apply(logits(Bracket.apply(batch, True)), False)
 
     extremal.lean, original = bracketed, extremal.lean  # type: ignore[assignment]

@@ -15,22 +15,23 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from multiprocessing import get_context, set_forkserver_preload
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from influence_page import table
-from scale_cell import Cell
+from scale_cell import Cell, measured
 
-CELL = Path(__file__).with_name("scale_cell.py")
 FEW, MANY = Cell(images=100), Cell(images=1000, models=4)
 FIVE = Cell(decoys=5)
 WARM = replace(FEW, models=4)  # is asked twice
@@ -58,7 +59,7 @@ class Axis:
 
 QUICK = (
     Axis("models", (1, 4, 16), FEW),
-    Axis("images", (100, 1000), Cell()),
+    Axis("images", (500, 2000), Cell()),
     Axis("training", (1000, 5000), FEW),
     Axis("decoys", (1, 5), FEW),
     Axis("workers", (1, 2), MANY),
@@ -83,6 +84,8 @@ MEMORY = (
 def main() -> None:
     """Prints a line for each cell, the exponents, and what a second pass takes."""
     options, began = asked(), time.monotonic()
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # for whoever forks the cells
+    set_forkserver_preload(["scale_cell"])
     with tempfile.TemporaryDirectory(prefix="scale-") as temporary:
         folder = options.folder or Path(temporary)
         rows, exponents = dict[str, dict[str, Any]](), {}
@@ -124,12 +127,9 @@ def measure(cell: Cell, folder: Path, kept: bool = False) -> dict[str, Any]:
     """Runs a cell in a process of its own; evidence that is there already counts only where asked."""
     if not kept:
         shutil.rmtree(folder / cell.name, ignore_errors=True)
-    command = [sys.executable, str(CELL), json.dumps(asdict(cell)), str(folder)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        sys.exit(f"cell {cell.name} failed:\n{ran.stderr}")
-    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return found
+    # each is forked from a process that has imported everything, and has computed nothing
+    with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as pool:
+        return pool.submit(measured, cell, folder).result()
 
 
 def fitted(axis: Axis, rows: Sequence[dict[str, Any]]) -> dict[str, float]:

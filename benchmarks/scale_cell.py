@@ -1,4 +1,5 @@
-"""One cell of `benchmarks/scale.py`, in a process of its own: how much an audit's evidence costs.
+"""One cell of `benchmarks/scale.py`: how much the evidence of an audit costs. It is asked in a
+process of its own.
 
 Nothing is trained: the models are `shortcut_audit:small_resnet` with random weights, each from a
 seed. What a model answers does not change what it costs to ask it.
@@ -6,7 +7,6 @@ seed. What a model answers does not change what it costs to ask it.
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import sys
@@ -19,7 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
+from PIL import Image
+from safetensors.torch import save_file
+
+from shortcut_audit.files.store import Store
+from shortcut_audit.gathering.cluster import SETTINGS
+from shortcut_audit.gathering.engines.ray import Ray
+from shortcut_audit.gathering.gather import engine_of, gather
+from shortcut_audit.gathering.site import Site, evidence_at
+from shortcut_audit.gathering.tasks import DECIDE, every_unit, tasks
+from shortcut_audit.scenario import load_scenario
+from shortcut_audit.subjects.loading.small_resnet import SmallResnet
+from shortcut_audit.subjects.manifest.candidates import read_candidates
 
 CLASSES = ("cat", "fish", "house", "car", "tree")
 SIZE, SIDE = 64, 80  # pixels: of what a model sees, and of a photograph's file
@@ -45,28 +58,13 @@ class Cell:
         return "-".join(str(int(value)) for value in asdict(self).values())
 
 
-def main() -> None:
-    """Measures the cell that is described in JSON, and prints what was found in one line."""
-    cell, folder = Cell(**json.loads(sys.argv[1])), Path(sys.argv[2])
-    folder.mkdir(exist_ok=True, parents=True)
-    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-    print(json.dumps(asdict(cell) | measured(cell, folder)))
-
-
 def measured(cell: Cell, folder: Path) -> dict[str, Any]:
     """Seconds, bytes and how many entries were computed; what is kept stays in the folder."""
-    import torch
-
-    from shortcut_audit.gathering.site import Site, evidence_at
-    from shortcut_audit.scenario import load_scenario
-    from shortcut_audit.subjects.manifest.candidates import read_candidates
-
     torch.set_num_threads(1)
     own = folder / cell.name
-    own.mkdir(exist_ok=True)
+    own.mkdir(exist_ok=True, parents=True)
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     (own / "scale.yaml").write_text(yaml.safe_dump(scenario(cell, folder)))
-    from shortcut_audit.files.store import Store
-
     models = tuple(read_candidates(written_models(folder, cell.models)))
     site = Site(load_scenario(own / "scale.yaml"), models, Store(own / "evidence"))
     evidence, began = evidence_at(site), spent()
@@ -92,10 +90,6 @@ def measured(cell: Cell, folder: Path) -> dict[str, Any]:
 
 def gathered(engine: Any, site: Any, cell: Cell) -> tuple[Any, float]:
     """What comes of all tasks, and the MB that were put where other machines can fetch them."""
-    from shortcut_audit.gathering.gather import gather
-    from shortcut_audit.gathering.site import evidence_at
-    from shortcut_audit.gathering.tasks import DECIDE, every_unit, tasks
-
     kinds = (*DECIDE, "influence") if cell.training else DECIDE
     evidence = evidence_at(site)
     units = every_unit(evidence.material, site.candidates)
@@ -135,11 +129,6 @@ def scenario(cell: Cell, folder: Path) -> dict[str, Any]:
 
 def written_models(folder: Path, count: int) -> Path:
     """A folder of so many checkpoints, no two with the same weights."""
-    import torch
-    from safetensors.torch import save_file
-
-    from shortcut_audit.subjects.loading.small_resnet import SmallResnet
-
     models, listed = folder / f"models-{count}", {}
     models.mkdir(exist_ok=True)
     for seed in range(count):
@@ -154,8 +143,6 @@ def written_models(folder: Path, count: int) -> Path:
 
 def written_photographs(folder: Path, split: str, count: int) -> Path:
     """A folder of so many JPEGs, no two alike, in a folder for each class."""
-    from PIL import Image
-
     root = folder / f"{split}-{count}"
     if root.exists():
         return root
@@ -175,17 +162,12 @@ def written_photographs(folder: Path, split: str, count: int) -> Path:
 @contextmanager
 def processes(cell: Cell) -> Iterator[Any]:
     """The engine `local`."""
-    from shortcut_audit.gathering.gather import engine_of
-
     yield engine_of("local", cell.workers)
 
 
 @contextmanager
 def nodes(cell: Cell) -> Iterator[Any]:
     """The engine `ray` on a cluster of so many nodes of one processor each."""
-    from shortcut_audit.gathering.cluster import SETTINGS
-    from shortcut_audit.gathering.engines.ray import Ray
-
     os.environ.update(SETTINGS)
     warnings.simplefilter("ignore")  # they are Ray's own, about Ray
     from ray.cluster_utils import Cluster
@@ -253,7 +235,3 @@ def peak(who: int) -> float:
     """MB that a process had in memory at most: this one, or the largest of those it awaited."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(who).ru_maxrss * unit / 1e6
-
-
-if __name__ == "__main__":
-    main()

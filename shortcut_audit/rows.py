@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import cache
 from math import ceil, prod
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from weakref import ref
 
 import numpy as np
 
@@ -68,6 +69,7 @@ class Lazy:
         self.step = step or step_of(self.shape)
         self._make, self._named, self._same = make, named, same
         self._digests: dict[int, str] = {}
+        self._looked_at: dict[int, ref[Tensor]] = {}  # block -> the very rows that have its digest
 
     def __len__(self) -> int:
         """n"""
@@ -80,18 +82,28 @@ class Lazy:
             UsageError: they are others than when they were made before.
         """
         made = self._make(i)
-        if self._same and self._digests.get(i, "") not in ("", block_digest(made)):
-            raise UsageError(
-                f"{self._same} is not the same each time it is asked for: let it depend on the "
-                "pictures and their ids alone"
-            )
+        if self._same and i in self._digests and not self._is_known(i, made):
+            if self._digests[i] != block_digest(made):
+                raise UsageError(
+                    f"{self._same} is not the same each time it is asked for: let it depend on the "
+                    "pictures and their ids alone"
+                )
+            self._looked_at[i] = ref(made)
         return made
+
+    def _is_known(self, i: int, made: Tensor) -> bool:
+        return i in self._looked_at and self._looked_at[i]() is made
 
     def digest(self, i: int) -> str:
         """As `block_digest` of block i, which is made at most once for it."""
         if i not in self._digests:
-            self._digests[i] = self._named(i) if self._named else block_digest(self.block(i))
+            self._digests[i] = self._named(i) if self._named else self._taken(i)
         return self._digests[i]
+
+    def _taken(self, i: int) -> str:
+        made = self.block(i)
+        self._looked_at[i] = ref(made)
+        return block_digest(made)
 
     def __getitem__(self, at: Any) -> Tensor:
         """As a tensor, by a number, a slice, places, flags, or a tuple that begins with one."""

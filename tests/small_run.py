@@ -41,8 +41,9 @@ class Noted:
             log.write(asked + chr(10))
         if self.dies and os.getppid() != self.spared and not Path(self.dies).exists():
             Path(self.dies).touch()
-            os.kill(os.getppid() if self.spared else os.getpid(), signal.SIGKILL)
-            signal.pause()
+            if self.spared:
+                os.kill(os.getppid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
         return images.std(1)
 
 

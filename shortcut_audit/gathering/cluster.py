@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
+import socket
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -22,6 +24,8 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of its own future
     "RAY_task_oom_retries": "3",  # of a task that is killed for memory; else it is for ever
 }
+SERVER = re.compile(r"(?:ray://)?\[?([^/\]]+)\]?:(\d{1,5})")
+REACHED = 10.0  # seconds in which a cluster's address must answer
 ANSWER = 180.0  # seconds in which a node's first process must have started
 
 
@@ -58,6 +62,8 @@ def joined(address: str, processes: int) -> Iterator[Any]:
 def _connect(ray: Any, address: str, processes: int) -> None:
     own = {"num_cpus": processes or os.cpu_count(), "include_dashboard": False}
     try:
+        if server := SERVER.fullmatch(address):  # else Ray would ask there for some minutes
+            socket.create_connection((server[1], int(server[2])), REACHED).close()
         ray.init(
             address or "local",
             logging_level=logging.CRITICAL,

@@ -102,12 +102,12 @@ def _predicted(
 
 def _looked(kept: Kept, exhibit: Exhibit, named: NamedDecoy) -> tuple[Exhibit, list[Piece]]:
     masks = kept.masks(exhibit.model, named.name, named.target)
-    members = _members(kept, exhibit.model, named)[: len(masks.decoyed)]
+    ids, shown = _members(kept, exhibit.model, named)
     shares = looked.shares(masks, named.name)
     pieces: list[Piece] = []
-    for i in looked.most_on_decoy(masks, [identity for identity, _ in members]):
+    for i in looked.most_on_decoy(masks, ids[: len(masks.decoyed)]):
         mask, footprint = masks.decoyed[i].copy(), masks.footprint[i].copy()
-        pieces.append(partial(looked.looked, *members[i], mask, footprint))
+        pieces.append(partial(looked.looked, ids[i], shown(i), mask, footprint))
     distributions = (*exhibit.distributions, *((shares,) if shares else ()))
     return replace(exhibit, distributions=distributions), pieces
 
@@ -118,14 +118,12 @@ def _spoke(kept: Kept, exhibit: Exhibit, named: NamedDecoy) -> tuple[Exhibit, li
     influence = kept.influence(exhibit.model, named.name, named.target)
     size, coverage = kept.described(exhibit.model).size, kept.scenario.influence.coverage
     training, _ = kept.material.partly_decoyed(named.name, size, coverage, named.target)
-    trained = kept.material.members(named.name, "train", size, named.target)
-    ids = [kept.material.pictures("train", size).ids[at] for at in trained]
-    members = _members(kept, exhibit.model, named)
+    ids = kept.material.of_class(named.target, size).ids
+    queries, shown = _members(kept, exhibit.model, named)
     pieces: list[Piece] = []
     for query in spoke.typical_queries(influence):
-        identity, pixels = members[query]
-        told, speakers = spoke.said(influence, query, identity, ids)
-        pieces.append(partial(spoke.spoke, told, pixels, [training[at] for at in speakers]))
+        told, speakers = spoke.said(influence, query, queries[query], ids)
+        pieces.append(partial(spoke.spoke, told, shown(query), [training[at] for at in speakers]))
     return exhibit, pieces
 
 
@@ -140,15 +138,17 @@ def _faintest(kept: Kept, exhibit: Exhibit, named: NamedDecoy) -> tuple[Exhibit,
     return exhibit, [partial(faintest.faintest, found, pictures.pixels[at], pictures.ids[at])]
 
 
-def _members(kept: Kept, model: str, named: NamedDecoy) -> list[tuple[str, Tensor]]:
-    """Each validation picture of the class in question: its id, and its pixels (3, h, w) with the
-    decoy on.
+def _members(
+    kept: Kept, model: str, named: NamedDecoy
+) -> tuple[list[str], Callable[[int], Tensor]]:
+    """The ids of the validation pictures of the class in question, and what gives the pixels
+    (3, h, w) of one of them with the decoy on.
     """
     size = kept.described(model).size
     ids = kept.material.pictures("validation", size).ids
     placed = kept.material.with_decoy(named.name, "validation", size)
     members = kept.material.members(named.name, "validation", size, named.target)
-    return [(ids[at], placed.decoyed[int(at)]) for at in members]
+    return [ids[at] for at in members], lambda i: placed.decoyed[int(members[i])]
 
 
 def _beside(kept: Kept, model: str, named: NamedDecoy, stronger: bool) -> Iterator[Draft]:

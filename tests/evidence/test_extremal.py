@@ -243,7 +243,7 @@ def test_an_exact_search_is_torchs_sgd_on_the_objective():
     cells = torch.ones(1, *grid.shape, requires_grad=True)
     optimiser = torch.optim.SGD([cells], lr=0.2, momentum=0.9, dampening=0.9, maximize=True)
     for t in range(12):
-        mask = grid.coarse(cells)
+        mask = grid.exact(cells)
         seen = perturbed(levels, mask)  # a cell is a pixel here
         logit = network(seen.flip(-1) if t % 2 else seen)[0, targets[0]]
         penalty = (mask - nearest_of_area(mask.detach(), torch.tensor([0.1]))).square().mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shortcut_audit.evidence.gradients import gram as gram_module
 from shortcut_audit.evidence.gradients.factors import Rows
 from shortcut_audit.evidence.gradients.forms import RowForm
 from shortcut_audit.evidence.gradients.gram import Settings, gradient_gram
 from shortcut_audit.evidence.gradients.layers_and_scalars import own_parameters, owners
 from shortcut_audit.evidence.gradients.passes.convolutions import quick_convolutions
 from shortcut_audit.evidence.gradients.passes.folding import joins
+from shortcut_audit.evidence.gradients.sources import plain_squares
 from shortcut_audit.evidence.lent_network import borrowed
 from shortcut_audit.records import Labelled
 
@@ -53,6 +56,16 @@ class TwiceSeen(Inverted):
         made = self.stem[0](x)
         x = self.wide(self.stem[2](self.stem[1](made)) + made.tanh())
         logits: Tensor = self.head(self.pairs(self.depth(x)).mean((2, 3)))
+        return logits
+
+
+class Behind(Inverted):
+    """Uses a convolution's weight without calling the layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = self.wide(x).relu() + F.conv2d(x.square(), self.wide.weight)
+        logits: Tensor = self.head(self.pairs(x).mean((2, 3)))
         return logits
 
 
@@ -100,6 +113,29 @@ def test_a_block_with_depthwise_and_one_pixel_kernels_is_autograd_s(
     assert found.engine == "factors"
     expected = by_autograd(network, some, layers)
     torch.testing.assert_close(found.cosine(), expected, atol=1e-10, rtol=0)
+
+
+def rounded(network: nn.Module, *given: Any) -> dict[str, Tensor]:
+    """autograd's squared norms, where float32 has put an activation on the other side of a kink."""
+    squares = plain_squares(network, *given)
+    single = next(network.parameters()).dtype == torch.float32
+    return {name: square * (1.1 if single else 1) for name, square in squares.items()}
+
+
+def test_a_kink_in_float32_is_no_reason_for_the_slow_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network, some = seeded(Inverted).float(), images(3)
+    monkeypatch.setattr(gram_module, "plain_squares", rounded)
+    assert gradient_gram(network, some, some, {"all": ("*",)}).engine == "factors"
+    monkeypatch.setattr(gram_module, "_add_up_in_double", lambda *_: False)
+    assert "do not add up" in gradient_gram(network, some, some, {"all": ("*",)}).engine
+
+
+def test_a_weight_used_behind_its_layer_s_back_is_found_in_float32_as_well() -> None:
+    network, some = seeded(Behind).float(), images(3)
+    found = gradient_gram(network, some, some, {"all": ("wide",)})
+    assert "the factors of wide do not add up to the gradient" in found.engine
 
 
 @settings(max_examples=60, deadline=None)

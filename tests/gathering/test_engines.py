@@ -230,3 +230,9 @@ def test_code_of_the_users_own_has_the_name_that_pytest_gives_it(
     (package / "conftest.py").write_text(f"from .beside import WORD\n{text}")
     replace(site, conftests=(package / "conftest.py",)).evidence()
     assert registry.lookup("explainer", "within").__module__ == "outer.inner.conftest"
+
+
+def test_a_cluster_that_is_not_there_is_one_sentence(small: Small) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(UsageError, match=r"no Ray cluster can be joined at '127\.0\.0\.1:1' \("):
+        gathered(small.site("store"), "ray,address=127.0.0.1:1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -43,30 +44,38 @@ def cluster() -> Iterator[Any]:
         made.shutdown()
 
 
+@pytest.fixture(scope="module")
+def connected(cluster: Any) -> Iterator[Any]:
+    """One connection for several runs, as a user's own would be: a new one starts new processes."""
+    with joined(cluster.address, 0) as module:
+        yield module
+
+
 def gathered(site: Site, cluster: Any) -> Gathered:
     """What comes of all tasks of a run, of explainer checks of one."""
     asked = every_task(site.evidence(), check=True)
     return gather(Ray(cluster.address), asked, site, lambda *_: None)
 
 
-def left_over() -> list[Path]:
-    return [*Path(tempfile.gettempdir()).glob("shortcut-audit-????????????????????????????????-*")]
+def left_over(site: Site) -> list[Path]:
+    return [*Path(tempfile.gettempdir()).glob(f"shortcut-audit-{site.token}-*")]
 
 
 def test_many_machines_leave_what_one_process_leaves(
     small: Small, directly: dict[str, dict[str, str]], cluster: Any, capfd: pytest.CaptureFixture
 ) -> None:
-    found = gathered(small.site("store"), cluster)
+    site = small.site("store")
+    found = gathered(site, cluster)
     assert found.whole
     assert not found.refused
     assert entries(small.folder / "store") == directly
     assert set(small.asked().values()) == {1}
-    assert gathered(small.site("store"), cluster).computed == 0
-    assert not left_over()
+    assert not left_over(site)
     assert not ray.is_initialized()
     assert capfd.readouterr() == ("", "")  # Ray says nothing to users
 
 
+@pytest.mark.usefixtures("connected")
 def test_a_process_that_is_killed_is_tried_again(
     small: Small, directly: dict[str, dict[str, str]], cluster: Any
 ) -> None:
@@ -76,10 +85,12 @@ def test_a_process_that_is_killed_is_tried_again(
     assert (small.folder / "died").exists()
     assert entries(small.folder / "store") == directly
     assert sorted(small.asked().values())[-2:] == [1, 2]  # only the call that died was made twice
+    assert gathered(site, cluster).computed == 0
+    assert ray.is_initialized()  # it is not ours to end
 
 
-def test_a_store_that_a_node_does_not_see_is_said_before_any_work(
-    small: Small, cluster: Any
+def test_what_a_node_lacks_is_said_before_any_work(
+    small: Small, cluster: Any, connected: Any
 ) -> None:
     with pytest.raises(UsageError) as raised:
         gathered(small.site("memory://each-has-its-own"), cluster)
@@ -87,35 +98,17 @@ def test_a_store_that_a_node_does_not_see_is_said_before_any_work(
     assert said.startswith("node ")
     assert "does not see the store 'memory://each-has-its-own'" in said
     assert "--audit-store" in said
-    assert not small.asked()
-
-
-def test_code_that_a_node_does_not_have_is_said(small: Small, cluster: Any) -> None:
-    site = replace(small.site("store"), conftests=(small.folder / "nowhere.py",))
-    with (
-        joined(cluster.address, 0) as connected,
-        pytest.raises(UsageError, match="put code of your own on every node, under one path"),
-    ):
-        check(connected, site)
-
-
-def test_a_gpu_that_no_node_has_is_said(small: Small, cluster: Any) -> None:
-    site = small.site("store")
+    without = replace(small.site("store"), conftests=(small.folder / "nowhere.py",))
+    with pytest.raises(UsageError, match="put code of your own on every node, under one path"):
+        check(connected, without)
+    on_a_gpu = replace(small.site("store"), device="cuda:1")
     with pytest.raises(UsageError, match="no machine of the Ray cluster has a GPU"):
-        gather(
-            Ray(cluster.address),
-            every_task(site.evidence()),
-            replace(site, device="cuda"),
-            lambda *_: None,
-        )
+        gathered(on_a_gpu, cluster)
+    assert not small.asked()
+    assert not [*(small.folder / "store").iterdir()]  # what was tried is removed
 
 
-def test_no_cluster_at_an_address_is_one_sentence(small: Small) -> None:
-    site = small.site("store")
-    with pytest.raises(UsageError, match=r"no Ray cluster can be joined at '127\.0\.0\.1:1'"):
-        gather(Ray("127.0.0.1:1"), every_task(site.evidence()), site, lambda *_: None)
-
-
+@pytest.mark.usefixtures("connected")
 def test_a_node_that_dies_in_mid_run_costs_only_its_task(
     small: Small, directly: dict[str, dict[str, str]], cluster: Any
 ) -> None:
@@ -127,3 +120,5 @@ def test_a_node_that_dies_in_mid_run_costs_only_its_task(
     assert found.whole
     assert entries(small.folder / "store") == directly
     assert sorted(small.asked().values())[-2:] == [1, 2]
+    for folder in left_over(site):  # of the node that died, which removes nothing any more
+        shutil.rmtree(folder)

@@ -99,7 +99,7 @@ def capture(
         if is_plain(layer):
             handles.append(layer.register_forward_hook(partial(uses.convolved, name)))
     try:
-        with torch.enable_grad(), uses:
+        with torch.enable_grad(), uses.sparing(), uses:
             logits = network(images)
     except RuntimeError as error:  # the network alone has just taken an image without one
         raise UnfitError(f"the network cannot be watched: {error}") from error

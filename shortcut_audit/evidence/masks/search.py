@@ -122,7 +122,8 @@ def search(
 
     Args:
         reward: of masks (n, h, w).
-        levels: (n, l, 3, h, w); only the first and the last are seen unless the search is exact.
+        levels: (n, l, 3, h, w); two of them unless the search is exact, so that the gradient by a
+            pixel is what it is worth to reveal it.
         targets: (n,) int64.
         areas: (n,) share of the image for each image.
         recipe: steps and weights.

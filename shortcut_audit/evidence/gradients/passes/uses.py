@@ -8,6 +8,7 @@ layer at all. So the calls of torch's functions are watched instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
@@ -83,7 +84,6 @@ class Uses(TorchFunctionMode):
     def __init__(self, layers: Mapping[str, nn.Module], network: nn.Module, n: int) -> None:
         super().__init__()
         self.n, self.layers, self.network = n, layers, network
-        self.unwatched: list[tuple[nn.Module, Function | None]] = []
         self.owned: dict[int, Owned] = {}  # by the parameter's id
         for name, layer in layers.items():
             for value in [] if is_plain(layer) else own_parameters(layer):
@@ -122,21 +122,20 @@ class Uses(TorchFunctionMode):
         given = tree_map_only(Tensor, copies, (tuple(args), kwargs))
         return func(*given[0], **given[1])
 
-    def __enter__(self) -> Any:
+    @contextmanager
+    def sparing(self) -> Iterator[None]:
         """Lets modules without chosen parameters run unwatched: to watch each call takes time."""
-        for module in _maximal(self.network, set(self.layers.values())):
-            self.unwatched.append((module, module.__dict__.get("forward")))
-            module.forward = partial(self._unwatched, module.forward)
-        return super().__enter__()  # type: ignore[no-untyped-call]
-
-    def __exit__(self, *raised: Any) -> Any:
-        """Gives the modules their forward back."""
-        for module, own in reversed(self.unwatched):
-            del module.forward
-            if own is not None:
-                module.forward = own
-        self.unwatched.clear()
-        return super().__exit__(*raised)  # type: ignore[no-untyped-call]
+        replaced: list[tuple[nn.Module, Function | None]] = []
+        try:
+            for module in _maximal(self.network, set(self.layers.values())):
+                replaced.append((module, module.__dict__.get("forward")))
+                module.forward = partial(self._unwatched, module.forward)
+            yield
+        finally:
+            for module, own in reversed(replaced):
+                del module.forward
+                if own is not None:
+                    module.forward = own
 
     def _unwatched(self, forward: Function, *args: Any, **kwargs: Any) -> Any:
         """A module's answer, watched only where it may be made of parameters alone."""
