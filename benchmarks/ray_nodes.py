@@ -49,7 +49,9 @@ def main() -> None:
             site = site_of(asked, Path(folder) / str(count))
             every = tasks_of(site, asked.only)
             placed = bytes_of(site, every) if count else 0
-            found["nodes"][count or "local"] = {**measured(site, every, count), "placed": placed}
+            load = round(os.getloadavg()[0], 1)  # what else the machine does
+            figures = measured(site, every, count)
+            found["nodes"][count or "local"] = {**figures, "placed": placed, "load": load}
     print(json.dumps(found))
 
 
@@ -84,7 +86,7 @@ def bytes_of(site: Site, every: list[Task]) -> int:
 def measured(site: Site, every: list[Task], nodes: int) -> dict[str, float]:
     """Seconds and tasks on so many nodes; 0: in this process."""
     if not nodes:
-        return figures(gather(Local(), every, site, lambda *_: None))
+        return figures_of(gather(Local(), every, site, lambda *_: None))
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(
@@ -95,13 +97,13 @@ def measured(site: Site, every: list[Task], nodes: int) -> dict[str, float]:
     cluster.wait_for_nodes()
     begun = time.monotonic()
     try:
-        return figures(gather(Ray(cluster.address), every, site, lambda *_: None))
+        return figures_of(gather(Ray(cluster.address), every, site, lambda *_: None))
     finally:
         print(f"{nodes} nodes: {time.monotonic() - begun:.1f} s", flush=True)
         cluster.shutdown()
 
 
-def figures(gathered) -> dict[str, float]:
+def figures_of(gathered) -> dict[str, float]:
     """What is printed of a run."""
     return {
         "seconds": round(gathered.seconds, 1),

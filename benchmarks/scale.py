@@ -94,12 +94,13 @@ def main() -> None:
             exponents[axis.name] = fitted(axis, found)
             if not options.quick:
                 print("\n".join(shown(axis, found)), flush=True)
-        measure(WARM, folder)
+        once(WARM, folder, rows)
         warm = measure(WARM, folder, kept=True)
     said = {
         "exponents": exponents,
         "warm": {"computed": warm["computed"], "seconds": round(warm["wall_s"], 2)},
         "undone": sum(row["undone"] for row in rows.values()),
+        "cpu_seconds": round(sum(row["read_cpu_s"] + (row["cpu_s"] or 0) for row in rows.values())),
         "seconds": round(time.monotonic() - began, 1),
     }
     print(json.dumps(said))

@@ -17,7 +17,8 @@ PACKAGE = Path("shortcut_audit")
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 LONGEST_LINE, MOST_PARAMETERS, LONGEST_BODY = 100, 6, 40
-ROOM, REGISTRIES = 12, {"decoys", "commands"}  # a registry's folder lists its entries, however many there are
+# the folder of a registry, or of the commands, lists its entries, however many there are
+ROOM, REGISTRIES = 12, {"decoys", "commands"}
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,9 @@ class InfluenceMethod(Protocol):
         """q queries and m training images -> (q, m) float32; the higher, the more it speaks for it.
 
         It may also have `basis(network, example) -> str`, which says in words what the scores
-        compare, as one labelled image shows it. Law: the network is given back as it was.
+        compare, as one labelled image shows it. With `streams = True` in its class the training
+        images are `Rows` instead of a tensor: it takes a slice at a time, so that memory does not
+        grow with m. Law: the network is given back as it was.
         """
 
 

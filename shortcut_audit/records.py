@@ -92,7 +92,10 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images with the class of each, as influence methods take them."""
+    """Images with the class of each, as influence methods take them.
+
+    Training images of a method that `streams` are `Rows`, and had a slice at a time.
+    """
 
     images: Tensor  # (n, 3, h, w) uint8
     labels: Tensor  # (n,) int64

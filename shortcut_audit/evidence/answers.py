@@ -287,7 +287,7 @@ class Answers:
         def rank() -> Arrays:
             network, at = self.question(model, target)
             report = partial(self.progress, f"influence in {model}")
-            return ranked(self._method, network, queries, training[:], at, report)
+            return ranked(self._method, network, queries, training, at, report)
 
         digests = {"queries": rows_digest(queries), "training": rows_digest(training)}
         recipe = f"{self._method!r}{code_of(type(self._method))}"

@@ -40,23 +40,30 @@ def joined(address: str, processes: int) -> Iterator[Any]:
     Raises:
         UsageError: the package is not installed, or no cluster answers there.
     """
-    with _settings(), _handlers(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they are Ray's own, about Ray
-        try:
-            import ray
-        except ImportError:
-            raise UsageError(
-                "the engine 'ray' needs a package that is not installed: "
-                "pip install 'shortcut-audit[ray]'"
-            ) from None
+    with _settings(), _handlers():
+        ray = _imported()
         if ray.is_initialized():
             yield ray
             return
-        _connect(ray, address or os.environ.get("RAY_ADDRESS", ""), processes)
+        with _unwarned():
+            _connect(ray, address or os.environ.get("RAY_ADDRESS", ""), processes)
         try:
             yield ray
         finally:
-            ray.shutdown()
+            with _unwarned():
+                ray.shutdown()
+
+
+def _imported() -> Any:
+    try:
+        with _unwarned():
+            import ray
+    except ImportError:
+        raise UsageError(
+            "the engine 'ray' needs a package that is not installed: "
+            "pip install 'shortcut-audit[ray]'"
+        ) from None
+    return ray
 
 
 def _connect(ray: Any, address: str, processes: int) -> None:
@@ -78,6 +85,14 @@ def _connect(ray: Any, address: str, processes: int) -> None:
             f"no Ray cluster can be joined at '{address}' ({said}): start one with "
             "`ray start --head`, correct RAY_ADDRESS, or unset it to use this machine alone"
         ) from None
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Keeps Ray's warnings about itself from the user, who may have made errors of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
@@ -110,15 +125,16 @@ def workers_of(ray: Any) -> list[Mapping[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
 
 
-def on_each(ray: Any, function: Any, *given: Any) -> dict[str, Any]:
-    """Has each node do something at once: name of the node -> reference to what it gives."""
+def on_each(ray: Any, function: Any, *given: Any) -> list[tuple[str, Any]]:
+    """Has each node do something at once: names of the nodes, and references to what they give."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    found = {}
+    found = []
     for node in workers_of(ray):
         there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(function)
-        found[f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"] = task.remote(*given)
+        name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+        found.append((name, task.remote(*given)))
     return found
 
 
@@ -135,7 +151,7 @@ def check(ray: Any, site: Site) -> None:
         asked = on_each(ray, seen, site, name)
         if not asked:
             raise UsageError("no node of the Ray cluster has a processor: add one, or give it one")
-        for node, reference in asked.items():
+        for node, reference in asked:
             if said := _answer(ray, reference):
                 raise UsageError(f"node {node} cannot work for this run: {said}")
     finally:
@@ -167,7 +183,7 @@ def _lacking(store: Store, name: str) -> str:
         "name a place that all machines read and write, a shared folder or s3://bucket/prefix, "
         "with --audit-store in pytest, --store elsewhere"
     )
-    own = f"{name}-{os.uname().nodename}-{os.getpid()}"
+    own = f"{name}-{socket.gethostname()}-{os.getpid()}"
     try:
         store.storage.check()
         if not store.storage.has(name):

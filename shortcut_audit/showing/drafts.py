@@ -9,12 +9,11 @@ from itertools import chain, zip_longest
 
 from torch import Tensor
 
-from shortcut_audit.discovery.smallest import smallest_decoy
 from shortcut_audit.exhibits import Exhibit, Faintest, Looked, Spoke, Tile
 from shortcut_audit.files.whole import printable
 from shortcut_audit.promotion import STRONGER, UNNAMED
 from shortcut_audit.records import Finding, NamedDecoy, Verdict
-from shortcut_audit.showing import faintest, looked, predicted, spoke
+from shortcut_audit.showing import looked, predicted, spoke
 from shortcut_audit.showing.album import Album
 from shortcut_audit.showing.kept import Kept, NotKept
 
@@ -130,6 +129,10 @@ def _spoke(kept: Kept, exhibit: Exhibit, named: NamedDecoy) -> tuple[Exhibit, li
 def _faintest(kept: Kept, exhibit: Exhibit, named: NamedDecoy) -> tuple[Exhibit, list[Piece]]:
     if not kept.has("smallest_decoy"):
         raise NotKept("nobody asked")
+    # hypothesis is slow to import, and few ask for this
+    from shortcut_audit.discovery.smallest import smallest_decoy
+    from shortcut_audit.showing import faintest
+
     found = smallest_decoy(kept, exhibit.model, named.name, named.target)
     if found.form is None or not len(found.pictures):
         return exhibit, []

@@ -13,6 +13,7 @@ from torch import nn
 from shortcut_audit import registry
 from shortcut_audit.evidence.gradients.scores import ranked
 from shortcut_audit.records import Labelled
+from shortcut_audit.rows import Lazy
 from shortcut_audit.subjects.loading.networks import Normalised
 from shortcut_audit.subjects.loading.small_resnet import SmallResnet
 
@@ -84,6 +85,33 @@ def test_batch_sizes_do_not_matter(method: Any, network: nn.Module, pictures: An
             network, *pictures
         )
         np.testing.assert_allclose(scores, whole, rtol=1e-3, atol=1e-5 * np.abs(whole).max())
+
+
+class Watched(Lazy):
+    """Rows that know how many of them were asked for at once, at most."""
+
+    most = 0
+
+    def __getitem__(self, at: Any) -> torch.Tensor:
+        found = super().__getitem__(at)
+        self.most = max(self.most, len(found))
+        return found
+
+
+def test_training_images_that_come_in_blocks_get_the_same_scores(
+    method: Any, network: nn.Module, pictures: Any
+) -> None:
+    queries, training = (some.images for some in pictures)
+    if hasattr(method, "batch"):
+        method = replace(method, batch=4)
+    streamed = Watched(training.shape, lambda i: training[3 * i : 3 * i + 3], step=3)
+    whole = ranked(method, network, queries, training, 1, lambda *_: None)["scores"]
+    found = ranked(method, network, queries, streamed, 1, lambda *_: None)["scores"]
+    np.testing.assert_array_equal(found, whole)
+    if getattr(method, "streams", False):
+        assert streamed.most <= 4
+    else:  # it gets them as a tensor
+        assert streamed.most == len(training)
 
 
 def test_a_query_s_scores_do_not_depend_on_the_other_queries(

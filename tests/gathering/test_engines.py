@@ -34,6 +34,8 @@ def gathered(site: Site, engine: str = "local", check: bool = False) -> Gathered
 def test_an_engine_leaves_what_asking_leaves(
     small: Small, directly: dict[str, dict[str, str]], engine: str
 ) -> None:
+    if engine.startswith("ray"):
+        pytest.importorskip("ray")
     site = small.site("gathered")
     found = gathered(site, engine, check=True)
     assert found.whole

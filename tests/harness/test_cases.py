@@ -11,7 +11,7 @@ from judging_of import judged_by
 from shortcut_audit import UsageError, at_most
 from shortcut_audit.errors import ModelError
 from shortcut_audit.harness.audit import Audit
-from shortcut_audit.harness.kinds import role_of
+from shortcut_audit.harness.kinds import CASE, role_of
 from shortcut_audit.harness.plan import (
     audit_name,
     killed,

@@ -186,10 +186,10 @@ def missed_probability(network: nn.Module, some: Labelled, batch: int = 32) -> T
     """
     parts = []
     with torch.no_grad(), borrowed(network):
-        batches = zip(torch.split(some.images, batch), torch.split(some.labels, batch), strict=True)
-        for images, labels in batches:
-            logits = network(as_input(images, network)).double().cpu()
-            others = logits.scatter(1, labels.cpu()[:, None], -torch.inf)
+        for start in range(0, len(some.labels), batch):
+            at = slice(start, start + batch)
+            logits = network(as_input(some.images[at], network)).double().cpu()
+            others = logits.scatter(1, some.labels[at].cpu()[:, None], -torch.inf)
             parts.append((others.logsumexp(1) - logits.logsumexp(1)).exp())
     return torch.cat(parts)
 

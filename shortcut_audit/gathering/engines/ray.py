@@ -128,7 +128,9 @@ class _Course:
     def _at_most(self) -> int:
         """Bytes of the largest machine; a task that asks for more would wait for ever."""
         nodes = workers_of(self._ray)
-        if self._device == "cuda" and not any(node["Resources"].get("GPU") for node in nodes):
+        if self._device == "cuda":
+            nodes = [node for node in nodes if node["Resources"].get("GPU", 0)]
+        if not nodes:
             raise UsageError(
                 "no machine of the Ray cluster has a GPU, and the run asks for one: add one, or "
                 "name the device cpu"
@@ -146,7 +148,7 @@ class _Course:
         """Stops what is still at work, and has each machine remove what was put there."""
         for reference in self._pending:
             self._ray.cancel(reference, force=True)
-        gone = list(on_each(self._ray, remove, self._run.token).values())
+        gone = [reference for _, reference in on_each(self._ray, remove, self._run.token)]
         self._ray.wait(gone, num_returns=len(gone), timeout=FAREWELL)
 
 

@@ -204,7 +204,8 @@ class Sheet:
 def _words(why: np.ndarray) -> dict[int, str]:
     """Place in a block -> why the file there cannot be read."""
     lines = why.tobytes().decode("utf-8", "surrogateescape").split("\n")
-    return {int(at): words for at, _, words in (line.partition(" ") for line in lines) if at}
+    parts = [line.partition(" ") for line in lines]
+    return {int(at): words for at, _, words in parts if at}
 
 
 @cache

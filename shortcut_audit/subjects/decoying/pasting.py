@@ -152,6 +152,8 @@ def check_share(option: str, share: float) -> None:
 
 def check_pixels(pixels: Tensor, ids: Sequence[str]) -> None:
     """Raises UsageError unless a decoy can go on these: (n, 3, h, w) uint8 and n ids."""
+    if not isinstance(pixels, Tensor):
+        raise UsageError("a decoy goes on a tensor of pictures: take pixels[:], or some of them")
     if (
         pixels.ndim != 4
         or pixels.shape[1] != 3

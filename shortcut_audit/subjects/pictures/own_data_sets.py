@@ -161,8 +161,8 @@ def _without(loaded: Pictures, split: str, dropped: dict[str, str]) -> Pictures:
             f"none of the {len(kept)} pictures of the data set is left: {'; '.join(said)}"
         )
     several = loaded.shown is not None
-    flat = is_flat(loaded.pixels[kept])
-    plain = one_colour(split, flat, loaded.labels[kept], loaded.classes, several)
+    flat = is_flat(loaded.pixels)
+    plain = one_colour(split, flat[kept], loaded.labels[kept], loaded.classes, several)
     broken = (*loaded.broken, *said, *plain)
     if not dropped:
         return replace(loaded, broken=broken)

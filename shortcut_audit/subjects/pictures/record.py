@@ -12,7 +12,7 @@ import numpy as np
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.whole import as_bytes, printable
 from shortcut_audit.records import Pictures
-from shortcut_audit.rows import Lazy, Rows, rows_digest
+from shortcut_audit.rows import Lazy, Rows, block_count, block_of, rows_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -152,11 +152,13 @@ def generator(seed: int, identity: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
-def is_flat(pixels: Tensor) -> np.ndarray:
+def is_flat(pixels: Rows) -> np.ndarray:
     """(n,) bool: which of the pictures (n, 3, h, w) are of one colour."""
-    flat = pixels.flatten(2)  # (n, 3, h * w)
-    found: np.ndarray = (flat.amax(2) == flat.amin(2)).all(1).numpy()
-    return found
+    found = [np.zeros(0, bool)]
+    for i in range(block_count(pixels)):
+        flat = block_of(pixels, i).flatten(2)  # (b, 3, h * w)
+        found.append((flat.amax(2) == flat.amin(2)).all(1).numpy())
+    return np.concatenate(found)
 
 
 def one_colour(

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from torch import nn
@@ -28,6 +29,8 @@ class GradientCosine:
     Thesis, sections 2.7 and 5.1. It is exact: equal to autograd's gradients to rounding, for any
     batch size, at any confidence of the model.
     """
+
+    streams: ClassVar[bool] = True  # training images go past in batches
 
     # names, prefixes or patterns; empty: layer3 + layer4 + fc, or the last two stages + classifier
     layers: tuple[str, ...] = ()

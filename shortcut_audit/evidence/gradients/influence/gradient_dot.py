@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from torch import nn
@@ -26,6 +27,8 @@ class GradientDot:
     Charpiat et al. 2019; thesis, section 2.7. One large gradient can lead every list: the cosine
     avoids that.
     """
+
+    streams: ClassVar[bool] = True  # training images go past in batches
 
     # names, prefixes or patterns; empty: layer3 + layer4 + fc, or the last two stages + classifier
     layers: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -33,6 +34,8 @@ class GradientSketch:
     the query's last candidate has. So the order below the candidates is the sketch's: use
     gradient_cosine for rank correlations.
     """
+
+    streams: ClassVar[bool] = True  # training images go past in batches
 
     # names, prefixes or patterns; empty: layer3 + layer4 + fc, or the last two stages + classifier
     layers: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from safetensors import SafetensorError
@@ -26,6 +27,8 @@ class ScoreMatrix:
     i-th query, column j its j-th training image; higher is more influential. Each model has scores
     of its own: `{model}` in the file's name stands for the first 12 digits of `weights_digest`.
     """
+
+    streams: ClassVar[bool] = True  # only how many training images there are is asked
 
     file: Path = Path()
     transpose: bool = False  # the file is (m, q), as dattri writes it
