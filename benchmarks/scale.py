@@ -7,7 +7,8 @@ slope of a straight line through its logarithms (least squares): 1 grows in prop
 all. CPU seconds count from when the pictures were read, and no imports.
 
 --memory measures up to 50,000 images with five decoys, drawings and photographs, instead; --quick
-takes under a minute on two idle cores and ends with one line of JSON. docs/scale.md has the tables.
+takes under a minute on two idle cores and prints one line of JSON alone. Its cells share their
+imports, so that their peaks are lower. docs/scale.md has the tables.
 """
 
 from __future__ import annotations
@@ -84,8 +85,9 @@ MEMORY = (
 def main() -> None:
     """Prints a line for each cell, the exponents, and what a second pass takes."""
     options, began = asked(), time.monotonic()
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # for whoever forks the cells
-    set_forkserver_preload(["scale_cell"])
+    if options.quick:  # one process imports everything, and each cell is forked from it
+        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+        set_forkserver_preload(["scale_cell"])
     with tempfile.TemporaryDirectory(prefix="scale-") as temporary:
         folder = options.folder or Path(temporary)
         rows, exponents = dict[str, dict[str, Any]](), {}
@@ -128,7 +130,6 @@ def measure(cell: Cell, folder: Path, kept: bool = False) -> dict[str, Any]:
     """Runs a cell in a process of its own; evidence that is there already counts only where asked."""
     if not kept:
         shutil.rmtree(folder / cell.name, ignore_errors=True)
-    # each is forked from a process that has imported everything, and has computed nothing
     with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as pool:
         return pool.submit(measured, cell, folder).result()
 

@@ -27,6 +27,7 @@ STAGES = (
         "progress",
         "processors",
         "remembered",
+        "rows",
     ),
     ("waivers", "settings"),
     ("scenario",),

@@ -21,7 +21,9 @@ Key = Mapping[str, object]  # JSON-serialisable
 
 ENTRY = re.compile(r"[^/]+/[0-9a-f]{2}/[0-9a-f]{62}\.safetensors")
 # what a writer that was killed leaves beside an entry, and the lock of one
-STRAY = re.compile(r"[^/]+/[0-9a-f]{2}/(\.[0-9a-f]{62}\.safetensors\.\d+\.tmp|[0-9a-f]{62}\.lock)")
+STRAY = re.compile(
+    r"[^/]+/[0-9a-f]{2}/(\.[0-9a-f]{62}\.safetensors\.[0-9a-f]+\.tmp|[0-9a-f]{62}\.lock)"
+)
 
 
 def address(kind: str, key: Key) -> str:

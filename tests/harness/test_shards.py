@@ -26,7 +26,7 @@ from shortcut_audit.harness.course.shards import Shard, partition, read_shard
 from shortcut_audit.harness.observed import Observed
 
 TESTS = st.dictionaries(st.text(max_size=8), st.sampled_from("abcdefgh"), max_size=30)
-INPUTS = Inputs(Call("models", "scenario.yaml", "", False, {"split": True}, "pytest", ()), {})
+INPUTS = Inputs(Call("models", "scenario.yaml", "", "", False, {"split": True}, "pytest", ()), {})
 
 
 @given(st.lists(st.sampled_from("abcdefghij")), st.integers(1, 20), st.randoms())

@@ -204,6 +204,22 @@ def test_no_network_is_asked_for_what_divides_the_members(repository):
     assert "multiplicity" not in made.verdict()
 
 
+BLIND = """
+from dataclasses import dataclass
+
+import planted
+import torch
+from shortcut_audit import register
+
+@register("explainer")
+@dataclass(frozen=True)
+class OneCorner:
+    def explain(self, network, images, targets, area, report=None):
+        side = torch.arange(images.shape[-1], dtype=torch.float32)
+        return (-side[:, None] - side).exp().expand(len(images), -1, -1).to(images.device)
+"""
+
+
 @pytest.mark.parametrize(
     ("blocking", "expected"),
     [
@@ -212,10 +228,8 @@ def test_no_network_is_asked_for_what_divides_the_members(repository):
     ],
 )
 def test_masks_that_do_not_count_neither_block_nor_pass(repository, blocking, expected):
-    """Four channels cannot learn to see nothing but the decoy, so that the explainer is not to be
-    trusted on them.
-    """
-    made = repository(clean=2, more=f"blocking: [{blocking}]")
+    made = repository(clean=2, more=f"blocking: [{blocking}]\nmasks: {{explainer: one_corner}}")
+    (made.path / "conftest.py").write_text(BLIND)
     made.use("mask_localisation")
     made.audit()
     assert {made.verdicts()[name] for name in ("F0-s0", "F0-s1")} == {expected}
@@ -226,7 +240,7 @@ def test_masks_that_do_not_count_neither_block_nor_pass(repository, blocking, ex
         if row["audit"] == "mask_localisation"
     ]
     assert (row["verdict"], row["blocking"], row["applies"]) == ("UNDECIDED", False, False)
-    assert "does not count: extremal is not to be trusted on F0-s0" in row["claim"]
+    assert "does not count: one_corner is not to be trusted on F0-s0" in row["claim"]
 
 
 @pytest.mark.parametrize(("undecided", "verdict"), [("noted", "promote"), ("blocks", "undecided")])

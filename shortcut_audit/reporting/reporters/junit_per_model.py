@@ -211,7 +211,8 @@ def _closing(kind: str, name: str, taken: dict[str, int]) -> TestCase:
 
 def _unlike(name: str, taken: dict[str, int]) -> str:
     """The name, or `name (2)` where it is taken."""
-    name = clean(name)
+    # XML reads each of these as a blank in a name
+    name = re.sub(r"[\t\r\n]", " ", clean(name))
     number, free = taken.get(name, 0), name
     while free in taken:
         number += 1
