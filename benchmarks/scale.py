@@ -63,7 +63,7 @@ QUICK = (
     Axis("images", (500, 2000), Cell()),
     Axis("training", (1000, 5000), FEW),
     Axis("decoys", (1, 5), FEW),
-    Axis("workers", (1, 2), MANY),
+    Axis("workers", (1, 2), replace(MANY, images=400)),
 )
 FULL = (
     Axis("models", (1, 4, 16), FEW),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -30,14 +31,18 @@ Frames = tuple[np.ndarray, dict[str, np.ndarray]]  # (h, w, 3) uint8, and masks 
 Outline = Callable[[tuple[int, int]], np.ndarray]
 
 
-@dataclass(frozen=True)
+NO_OUTLINES: Mapping[str, Outline] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
 class Photograph:
     """A file that is to be decoded."""
 
     file: Path
     identity: str
     label: int = -1
-    outlines: Mapping[str, Outline] = field(default_factory=dict)  # OBJECT or a name -> its mask
+    # OBJECT or a name -> its mask
+    outlines: Mapping[str, Outline] = field(default_factory=lambda: NO_OUTLINES)
     shown: tuple[bool, ...] = ()  # (k,) each of the classes, where there may be several
     # gives the picture's bytes where they are only a part of the file
     stored: Stored | None = None

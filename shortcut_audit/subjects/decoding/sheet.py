@@ -67,7 +67,8 @@ class Sheet:
         if self._decodes:
             trim(self._store.storage, KEPT_BYTES)
         # decoded again they need no masks, which others may have moved by then
-        self.photographs = [replace(each, outlines={}) for each in self.photographs]
+        if self.masks:
+            self.photographs = [replace(each, outlines={}) for each in self.photographs]
 
     @property
     def step(self) -> int:

@@ -31,7 +31,7 @@ Stored = Callable[[], bytes]  # gives the bytes of a picture that is no file of 
 PART = 4096  # bytes from the middle of a file; most files of one length differ there
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Content:
     """What a file holds, as far as that is needed to find it again among many."""
 
