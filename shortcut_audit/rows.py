@@ -53,7 +53,7 @@ class Lazy:
         make: number of a block -> its rows, (up to `step`, ...).
         step: rows a block; None is what `step_of` says of the shape.
         named: number of a block -> its digest, where that is known without making it.
-        same: what must be the same each time, in words; "" where it is not looked at.
+        same: what must be the same each time, in words; of what is `named` it is not looked at.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Lazy:
         *,
         step: int | None = None,
         named: Callable[[int], str] | None = None,
-        same: str = "",
+        same: str = "what gives these pictures",
     ) -> None:
         self.shape = tuple(shape)
         self.step = step or step_of(self.shape)
@@ -82,7 +82,7 @@ class Lazy:
             UsageError: they are others than when they were made before.
         """
         made = self._make(i)
-        if self._same and i in self._digests and not self._is_known(i, made):
+        if self._named is None and i in self._digests and not self._is_known(i, made):
             if self._digests[i] != block_digest(made):
                 raise UsageError(
                     f"{self._same} is not the same each time it is asked for: let it depend on the "

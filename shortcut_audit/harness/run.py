@@ -297,6 +297,7 @@ class Run:
             failed: whether pytest counts a failure or an error, an audit's or another test's.
         """
         interrupted = interrupted or self.ledger.unfinished()
+        self.ledger.failed = failed
         self.observed.doubts |= set(suites.changed(self.observed.suite))
         found = self.ledger.findings
         suite = suites.described(self.observed.suite)

@@ -27,6 +27,7 @@ import pytest
 from shortcut_audit.harness.kinds import CASE
 from shortcut_audit.plugin.fixtures import FIXTURES, audit, audit_case
 from shortcut_audit.plugin.startup import (
+    ASKED,
     asked_by,
     old_verdict,
     pytest_addoption,
@@ -65,6 +66,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         import_module("shortcut_audit.plugin.collecting").parametrize(metafunc)
 
 
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """What `-n auto` means for a run of ours; xdist asks before anything is configured."""
+    asked = config.stash.get(ASKED, None)
+    if asked is None or asked.by_ini:
+        return None
+    found: int | None = import_module("shortcut_audit.plugin.running").workers_for(asked)
+    return found
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Ends the run where an audit was collected and there is no run of ours.
 
@@ -77,4 +88,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def _wake(config: pytest.Config) -> None:
     if not config.pluginmanager.has_plugin(HOOKS):
-        config.pluginmanager.register(import_module("shortcut_audit.plugin.hooks"), HOOKS)
+        hooks = import_module("shortcut_audit.plugin.hooks")
+        if config.pluginmanager.register(hooks, HOOKS) is None:
+            raise pytest.UsageError(
+                f"without {HOOKS} nothing can be audited: leave out -p no:{HOOKS}"
+            )

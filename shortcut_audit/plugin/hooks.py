@@ -14,7 +14,6 @@ from shortcut_audit.plugin.running import (
     pytest_report_header,
     pytest_sessionfinish,
     pytest_sessionstart,
-    pytest_xdist_auto_num_workers,
 )
 
 __all__ = [
@@ -29,6 +28,5 @@ __all__ = [
     "pytest_runtest_makereport",
     "pytest_sessionfinish",
     "pytest_sessionstart",
-    "pytest_xdist_auto_num_workers",
     "pytest_xdist_make_scheduler",
 ]

@@ -28,6 +28,7 @@ from shortcut_audit.plugin.startup import (
 from shortcut_audit.processors import cores
 from shortcut_audit.progress import Notes
 from shortcut_audit.reporting.conclusion import report_files
+from shortcut_audit.subjects.manifest.candidates import read_candidates
 
 PROBLEM = pytest.StashKey[str]()  # why there is no run, though one is asked for
 HANDED = "shortcut_audit"  # the key of `workerinput` under which the controller's digests are
@@ -166,13 +167,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         config.pluginmanager.register(screen, "shortcut-audit-screen")
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """`-n auto`: a process for each core, and none without a model of its own."""
-    asked = config.stash.get(ASKED, None)
-    if RUN not in config.stash or (asked and asked.by_ini):
-        return None
-    return max(1, min(cores(), len(config.stash[RUN].candidates)))
+def workers_for(asked: Asked) -> int | None:
+    """`-n auto`: a process for each core, and none without a model of its own; None: as ever."""
+    try:
+        return max(1, min(cores(), len(read_candidates(Path(asked.models)))))
+    except errors.ShortcutAuditError:
+        return None  # which is said where the run is made
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -7,6 +7,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from finding_of import finding_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,8 @@ from shortcut_audit.harness.course.part import (
 from shortcut_audit.harness.course.shard_ledger import ShardLedger
 from shortcut_audit.harness.course.shards import Shard, partition, read_shard
 from shortcut_audit.harness.observed import Observed
+from shortcut_audit.records import Verdict
+from shortcut_audit.reporting.record import as_row
 
 TESTS = st.dictionaries(st.text(max_size=8), st.sampled_from("abcdefgh"), max_size=30)
 INPUTS = Inputs(Call("models", "scenario.yaml", "", "", False, {"split": True}, "pytest", ()), {})
@@ -145,12 +148,10 @@ def test_what_slurm_says_is_not_guessed_at(environment, said):
 
 # ---- the file ----
 
-ENDS = Ended(
-    "failed", 0.25, "F100 turns é", "at length", ({"audit": "decoy_insertion", "p": 0.1, "n": 3},)
-)
-WHOLE = Part(
-    Shard(1, 2), "", INPUTS, Chosen({"a[é]": 1}, ("a[é]",), 2, "d"), {"a[é]": ENDS}, {"notes": []}
-)
+FOUND = finding_of("decoy_insertion", ("F100",), "stop_sign", Verdict.VIOLATED, True, value=0.1)
+ENDS = Ended("failed", 0.25, "F100 turns é", "at length", (as_row(FOUND),))
+SEEN = {"notes": [], "devices": ["cpu"], "suite": {"files": {}}}
+WHOLE = Part(Shard(1, 2), "", INPUTS, Chosen({"a[é]": 1}, ("a[é]",), 2, "d"), {"a[é]": ENDS}, SEEN)
 
 
 def test_a_part_is_read_as_it_was_written(tmp_path):
@@ -250,3 +251,12 @@ def test_a_test_whose_process_crashed_has_ended(ledger):
 def test_a_shard_of_which_no_process_said_its_tests_is_not_whole(tmp_path):
     ledger = ShardLedger(Shard(1, 2), tmp_path, Observed())
     assert ledger.unfinished() == "no process said which tests are its own"
+
+
+@pytest.mark.parametrize(
+    "lacks", [{"ended": {}}, {"observed": {"notes": []}}, {"observed": {**SEEN, "suite": {}}}]
+)
+def test_a_part_that_lacks_what_a_shard_writes_is_refused(tmp_path, lacks):
+    write_part(tmp_path / "shard.json", replace(WHOLE, **lacks))
+    with pytest.raises(UsageError, match="it is not what a shard wrote"):
+        read_part(tmp_path / "shard.json")

@@ -143,3 +143,9 @@ def test_the_help_shows_our_options_without_torch(pytester, monkeypatch):
     for word in WORDS:
         shown.stdout.fnmatch_lines([f"*--{word}*"])
     assert " torch\n" not in shown.stderr.str()
+
+
+def test_n_auto_starts_no_worker_without_a_model(repository):
+    made = repository(clean=1, planted=0)
+    result = made.audit("-n", "auto", "-v")
+    result.stdout.re_match_lines([r"created: 1/1 worker"])

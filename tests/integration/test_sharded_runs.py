@@ -388,6 +388,18 @@ def test_a_test_that_fails_fails_the_whole_run(repository):
     assert "broken" in ET.tostring(ET.parse(made.path / "reports/junit.xml").getroot()).decode()
 
 
+def test_what_failed_and_is_no_test_fails_the_whole_run(repository):
+    made = repository(clean=1, planted=0)
+    (made.path / "audits/test_broken.py").write_text("import not_there_at_all\n")
+    asked = ("--continue-on-collection-errors", "-k", "membership")
+    assert made.audit("--audit-shard=1/1", *asked).ret == 1
+    part = read_part(made.path / "reports/shards/1-of-1/shard.json")
+    assert part.failed
+    assert {each.outcome for each in part.ended.values()} == {"passed"}
+    assert merge() == 1
+    assert made.verdict()["exit_code"] == 1
+
+
 @pytest.mark.slow
 def test_one_model_alone_of_slurms_task(repository, monkeypatch):
     made = repository(clean=1, planted=0)

@@ -393,7 +393,7 @@ def test_any_number_a_disk_gives_a_file_can_be_noted(
     monkeypatch.setattr(Path, "stat", stat)
     assert loaded(folder).digest == before.digest
     with sqlite3.connect(cache_folder() / "listing.sqlite") as opened:
-        assert opened.execute("select count(*) from files").fetchone() == (10,)
+        assert opened.execute("select count(*) from seen").fetchone() == (10,)
     opened.close()
     reads.clear()
     assert loaded(folder).digest == before.digest

@@ -17,7 +17,7 @@ from torch import Tensor
 from shortcut_audit import Decoyed, UsageError, registry, rows
 from shortcut_audit.inputs_and_outputs import InputSize
 from shortcut_audit.records import Worn
-from shortcut_audit.rows import Lazy, block_count, rows_digest
+from shortcut_audit.rows import Lazy, block_count, lately, rows_digest, span
 from shortcut_audit.scenario import Scenario
 from shortcut_audit.subjects.decoying.coverage import covered, partly
 from shortcut_audit.subjects.decoying.worn import worn
@@ -179,3 +179,20 @@ def test_no_pictures_wear_nothing(pixels: Tensor) -> None:
     found = worn(Counted(given=[]), pixels[:0], (), "counted")
     assert found.decoyed[:].shape == (0, 3, SIDE, SIDE)
     assert found.footprint[:].shape == (0, SIDE, SIDE)
+
+
+@dataclass(frozen=True)
+class Scribbler:
+    """Writes into the pictures that it is given."""
+
+    def apply(self, pixels: Tensor, ids: Sequence[str]) -> Decoyed:
+        pixels[:, :, :2] = 255
+        none = torch.zeros((len(pixels), *pixels.shape[2:]), dtype=torch.bool)
+        return Decoyed(pixels, pixels.clone(), none)
+
+
+def test_a_decoy_that_writes_into_its_pictures_changes_no_others(pixels: Tensor) -> None:
+    ids = [str(i) for i in range(len(pixels))]
+    plain = Lazy(pixels.shape, lately(lambda i: pixels[span(pixels, i)].clone()))
+    assert (worn(Scribbler(), plain, ids, "scribbler").decoyed[:][:, :, :2] == 255).all()
+    assert torch.equal(plain[:], pixels)

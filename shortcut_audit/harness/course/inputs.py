@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shortcut_audit import registry
 from shortcut_audit.files.checkpoint_files import digest_if_there
+from shortcut_audit.files.sources import our_code
 from shortcut_audit.harness.plan import Settings
 from shortcut_audit.records import Candidate
 from shortcut_audit.reporting.assembly import provenance
@@ -74,6 +75,8 @@ def digests(scenario: Scenario, candidates: Iterable[Candidate]) -> dict[str, st
     found = {"scenario": scenario.digest}
     for package, number in provenance()["packages"].items():
         found[f"version of {package}"] = number
+    # shards judge, too: all rooms count
+    found["code of shortcut-audit"] = our_code(("",))
     for each in candidates:
         read = {} if each.problem else read_as(each)
         words = json.dumps([repr(each), read, digest_if_there(each.file)], sort_keys=True)

@@ -35,6 +35,7 @@ class Ledger:
         self.folder, self.options, self.trouble = folder, options, ""
         self.notes: list[str] = []
         self.chosen: Chosen | None = None
+        self.failed = False  # whether pytest counted a failure, in a test or elsewhere
         # by test: of one that is run again the last counts
         self._findings: dict[str, list[Finding]] = {}
 

@@ -182,6 +182,7 @@ def _write(run: Run, found: Sequence[Found]) -> int:
         run.take_over({name: said[name] for name in said if at == 0 or name != "suite"})
         run.observed.doubts |= {*one.part.doubts}
     failed = any(each.outcome not in QUIET for each in ended.values())
+    failed = failed or any(one.part.failed for one in found)
     report = run.close("", 0, failed)
     report = replace(report, provenance=report.provenance | {"shards": len(found)})
     code = run.write(report)

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from shortcut_audit.errors import UsageError
 from shortcut_audit.files.whole import replacing
 from shortcut_audit.harness.course.inputs import Inputs
 from shortcut_audit.harness.course.shards import OPTION, Shard, partition, read_shard
+from shortcut_audit.reporting.record import from_row
 
 NAME = "shard.json"
 SUM = "sha256"  # its key in the file: over all the rest
@@ -55,6 +57,7 @@ class Part:
     ended: dict[str, Ended] = field(default_factory=dict)  # node id -> its end
     observed: dict[str, Any] = field(default_factory=dict)  # as `Observed.handed_over` has it
     doubts: tuple[str, ...] = ()
+    failed: bool = False  # whether pytest counted a failure, in a test or elsewhere
 
 
 PARTS = TypeAdapter(Part)
@@ -111,12 +114,22 @@ def read_part(path: Path) -> Part:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.pop(SUM) != _checksum(content):
             raise ValueError("its checksum differs")
-        return PARTS.validate_python(content)
+        part = PARTS.validate_python(content)
+        if not part.unfinished and not _is_whole(part):
+            raise ValueError("it lacks what a shard that ended has")
+        return part
     except OSError as error:
         why = str(error.strerror)
     except (ValueError, KeyError, TypeError, AttributeError):
         why = "it is not what a shard wrote"
     raise UsageError(f"'{path}' cannot be read ({why}): run that shard again, with {OPTION}")
+
+
+def _is_whole(part: Part) -> bool:
+    """Whether each of its tests has an end, and all that was observed is there."""
+    known = {"devices", "suite"} <= part.observed.keys() and "files" in part.observed["suite"]
+    rows = chain.from_iterable(each.findings for each in part.ended.values())
+    return known and part.chosen.own.keys() <= part.ended.keys() and all(map(from_row, rows))
 
 
 def _checksum(content: Mapping[str, Any]) -> str:

@@ -91,7 +91,8 @@ class ShardLedger(Ledger):
             if nodeid in self._ended:
                 ended[nodeid] = replace(self._begun[nodeid], findings=rows)
         observed, doubts = self.observed.handed_over(), tuple(sorted(self.observed.doubts))
-        return Part(self.shard, unfinished, self._inputs, chosen, ended, observed, doubts)
+        part = Part(self.shard, unfinished, self._inputs, chosen, ended, observed, doubts)
+        return replace(part, failed=self.failed)
 
     def withdraw(self, trouble: str) -> None:
         """Takes `shard.json` away because of this trouble."""

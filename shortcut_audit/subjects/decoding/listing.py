@@ -14,10 +14,10 @@ from shortcut_audit.subjects.pictures.counted_once import Content
 # a file that was written in the last moments may be written again within one tick of its clock
 SETTLED = 2_000_000_000  # nanoseconds
 TABLE = (
-    "create table if not exists files (path text primary key, size integer, written integer, "
-    "changed integer, node integer, part blob, digest text)"
+    "create table if not exists seen (path text primary key, size integer, written integer, "
+    "changed integer, node integer, disk integer, part blob, digest text)"
 )
-Stamp = tuple[int, int, int, int]  # size, times of content and entry in ns, number on its disk
+Stamp = tuple[int, int, int, int, int]  # size, times of content and entry in ns, number, disk
 
 
 class Listing:
@@ -35,10 +35,10 @@ class Listing:
         with suppress(sqlite3.Error, OSError), self._opened() as listing:
             for file in files:
                 stamp = stamp_of(file)
-                row = listing.execute("select * from files where path = ?", (_path(file),))
+                row = listing.execute("select * from seen where path = ?", (_path(file),))
                 noted = row.fetchone()
-                if stamp is not None and noted is not None and noted[1:5] == stamp:
-                    found[file] = Content(noted[1], noted[5], noted[6])
+                if stamp is not None and noted is not None and noted[1:6] == stamp:
+                    found[file] = Content(noted[1], noted[6], noted[7])
         return found
 
     def note(self, read: Sequence[tuple[Path, Stamp, Content]]) -> None:
@@ -49,7 +49,7 @@ class Listing:
             if max(stamp[1:3]) < settled and stamp[0] == content.length:
                 rows.append((_path(file), *stamp, content.part, content.digest))
         with suppress(sqlite3.Error, OSError), self._opened() as listing:
-            listing.executemany("insert or replace into files values (?, ?, ?, ?, ?, ?, ?)", rows)
+            listing.executemany("insert or replace into seen values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
@@ -69,7 +69,7 @@ def stamp_of(file: Path) -> Stamp | None:
     except (OSError, ValueError):  # a name that no file can have
         return None
     node = found.st_ino % 2**63  # SQLite takes no larger ones, and some disks have them
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, node
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, node, found.st_dev % 2**63
 
 
 def _path(file: Path) -> str:

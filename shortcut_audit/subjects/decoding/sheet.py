@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL
+from PIL import Image, ImageFile
 
 from shortcut_audit.errors import UsageError
 from shortcut_audit.files.store import Arrays, Store, cache_folder
@@ -110,7 +111,8 @@ class Sheet:
         named = [each.digest if isinstance(each, Content) else "" for each in contents]
         digest = hashlib.sha256(" ".join(named).encode()).hexdigest()
         size = repr(InputSize.of(self.size)) + repr(int(self.size))
-        self._keys[i] = {"files": digest, "n": len(some), "size": size, "code": decoding_code()}
+        code = [decoding_code(), *told()]
+        self._keys[i] = {"files": digest, "n": len(some), "size": size, "code": code}
         seen = partial(self._seen, i, data, pool)
         own = any(each.outlines for each in some)  # nothing names what an outline depends on
         found = seen() if own else self._store.arrays("looked", self._keys[i], seen)
@@ -145,7 +147,9 @@ class Sheet:
         self._decodes = True
         if self.masks and why:  # with other outlines these files may be readable
             self._keys[i]["without"] = sorted(why)
-        self._store.arrays("pixels", self._keys[i], lambda: {"pixels": pixels})
+        # another process may have kept them before: what is digested is what will be read
+        kept = self._store.arrays("pixels", self._keys[i], lambda: {"pixels": pixels})
+        pixels = kept["pixels"]
         flat = pixels.reshape(len(pixels), 3, -1)
         digests = [hashlib.sha256(each.data).digest() for each in pixels]
         lines = [f"{at} {words}" for at, words in why.items()]
@@ -178,6 +182,16 @@ class Sheet:
                 self.masks[name][start + at] = mask
         return pixels, why
 
+    def _must_be_the_same(self, i: int, pixels: np.ndarray) -> None:
+        """Raises UsageError where decoding again gave other pixels than it did before."""
+        for at, picture in enumerate(pixels, i * self.step):
+            if hashlib.sha256(picture.data).digest() != self.digests[at].tobytes():
+                raise UsageError(
+                    f"'{printable(self.photographs[at].file)}' is decoded otherwise than before: "
+                    "remove the folder 'looked' of the cache, which another version of the "
+                    f"library filled ('{cache_folder()}')"
+                )
+
     def _again(self, at: int) -> bytes:
         """The bytes of a file that was looked at before.
 
@@ -197,7 +211,9 @@ class Sheet:
 
         def again() -> Arrays:
             with self._pool() as pool:
-                return {"pixels": self._decoded(i, {}, pool)[0]}
+                pixels = self._decoded(i, {}, pool)[0]
+            self._must_be_the_same(i, pixels)
+            return {"pixels": pixels}
 
         return self._store.arrays("pixels", self._keys[i], again)["pixels"]
 
@@ -207,6 +223,12 @@ def _words(why: np.ndarray) -> dict[int, str]:
     lines = why.tobytes().decode("utf-8", "surrogateescape").split("\n")
     parts = [line.partition(" ") for line in lines]
     return {int(at): words for at, _, words in parts if at}
+
+
+def told() -> list[str]:
+    """What Pillow was told that decides which files it can read, and how."""
+    Image.init()
+    return [str(Image.MAX_IMAGE_PIXELS), str(ImageFile.LOAD_TRUNCATED_IMAGES), *sorted(Image.OPEN)]
 
 
 @cache

@@ -52,7 +52,7 @@ def partly(decoy: Decoy, pixels: Rows, ids: Sequence[str], flags: np.ndarray) ->
     if not isinstance(pixels, Lazy):
         return mixed(pixels[:], slice(None))
     made = lately(lambda i: mixed(pixels.block(i), span(pixels, i)))
-    return Lazy(pixels.shape, made, step=pixels.step)
+    return Lazy(pixels.shape, made, step=pixels.step, same="what a decoy puts on a picture")
 
 
 def wearing(

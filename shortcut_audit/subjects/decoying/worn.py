@@ -26,7 +26,8 @@ def worn(decoy: Decoy, pixels: Rows, ids: Sequence[str], name: str) -> Worn:
 
     @lately
     def applied(i: int) -> Decoyed:
-        return decoy.apply(block_of(pixels, i), ids[span(pixels, i)])
+        # a copy: others have the same block, and a decoy may write into what it is given
+        return decoy.apply(block_of(pixels, i).clone(), ids[span(pixels, i)])
 
     return Worn(
         Lazy(shape, lambda i: applied(i).decoyed, step=step, same=same),
