@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from shortcut_audit.errors import ShortcutAuditError
@@ -122,13 +122,3 @@ def _ask(task: Task, evidence: Evidence) -> None:
     placed = evidence.placed(task.decoy, task.split, size, task.strength, None)
     for rows in (placed.decoyed, placed.control):
         evidence.of_block(task.model, rows, task.block)
-
-
-def sizes(candidates: Iterable[Candidate]) -> Collection[int]:
-    """The input sizes of those that can be read, each once."""
-    return dict.fromkeys(each.size for each in candidates if not each.problem)
-
-
-def models_of(tasks: Sequence[Task]) -> list[str]:
-    """Whom the tasks are about, in their order."""
-    return list(dict.fromkeys(task.model for task in tasks))
