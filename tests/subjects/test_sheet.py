@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 
 from shortcut_audit import DataError, Pictures, UsageError, rows
 from shortcut_audit.files.store import cache_folder
@@ -398,3 +398,33 @@ def test_any_number_a_disk_gives_a_file_can_be_noted(
     reads.clear()
     assert loaded(folder).digest == before.digest
     assert not reads
+
+
+def test_pictures_that_are_decoded_otherwise_than_before_are_no_evidence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version of the decoder behind the same names may give other pixels."""
+    found = loaded(folder)
+    evicted()
+    forgotten()
+    original = sheet.decode
+
+    def otherwise(*asked: object) -> object:
+        picture, masks = original(*asked)
+        return 255 - picture, masks
+
+    monkeypatch.setattr(sheet, "decode", otherwise)
+    with pytest.raises(UsageError, match="is decoded otherwise than before"):
+        found.pixels[:]
+    monkeypatch.setattr(sheet, "decode", original)
+    assert rows_digest(found.pixels[:]) == rows_digest(found.pixels)
+
+
+def test_what_pillow_is_told_decides_anew_what_can_be_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (folder / "cat" / "0.png").read_bytes()
+    (folder / "cat" / "0.png").write_bytes(whole[: len(whole) * 3 // 4])
+    assert len(loaded(folder).ids) == 9
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert len(loaded(folder).ids) == 10
