@@ -8,26 +8,20 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL
 
 from shortcut_audit.errors import UsageError
-from shortcut_audit.files.store import Arrays, Store, cache_folder
 from shortcut_audit.records import Pictures
 from shortcut_audit.registry import register
-from shortcut_audit.rows import Lazy, block_digest, lately, step_of
 from shortcut_audit.subjects.pictures import drawing, scenery
 from shortcut_audit.subjects.pictures.drawing import Canvas, Colour, Pen, any_colour, shade
-from shortcut_audit.subjects.pictures.record import check_split, generator, pictures
+from shortcut_audit.subjects.pictures.drawn import Drawn
+from shortcut_audit.subjects.pictures.record import check_split, pictures
 from shortcut_audit.subjects.pictures.scenery import clutter, ground, light
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Rng = np.random.Generator
 DARK, GLASS, EYE = (28, 28, 32), (170, 200, 215), (205, 220, 110)
@@ -77,7 +71,7 @@ class Demo:
         """
         check_split(split, size)
         labels = self._labels(split, label)
-        drawn = Drawn(self.seed, size, labels)
+        drawn = Drawn(draw, _drawing_code(), self.seed, size, labels)
         return pictures(drawn.pixels, labels.values(), labels.keys(), self.classes, drawn.objects)
 
     def _labels(self, split: str, label: int | None) -> dict[str, int]:
@@ -90,50 +84,6 @@ class Demo:
             for i in range(getattr(self, split) if label in (None, at) else 0):
                 labels[f"{split}/{name}/{i:04d}"] = at
         return labels
-
-
-class Drawn:
-    """Pictures of these ids and labels: `pixels` (n, 3, size, size) uint8, `objects` bool."""
-
-    def __init__(self, seed: int, size: int, labels: Mapping[str, int]) -> None:
-        self.seed, self.size, self.labels = seed, size, list(labels.items())
-        shape = (len(labels), 3, size, size)
-        self.step = step_of(shape)
-        kept = lately(self._kept)
-        self.pixels = Lazy(shape, lambda i: kept(i)[0], named=self._named)
-        self.objects = Lazy((shape[0], size, size), lambda i: kept(i)[1], step=self.step)
-
-    def _key(self, i: int) -> dict[str, object]:
-        some = self.labels[i * self.step : (i + 1) * self.step]
-        ids = hashlib.sha256(repr(some).encode()).hexdigest()
-        return {"seed": self.seed, "ids": ids, "size": self.size, "code": _drawing_code()}
-
-    def _kept(self, i: int) -> tuple[Tensor, Tensor]:
-        import torch
-
-        store = Store(cache_folder())
-        kept = store.arrays("demo", self._key(i), lambda: self._drawn(i))
-        return torch.from_numpy(kept["pixels"]), torch.from_numpy(kept["objects"])
-
-    def _named(self, i: int) -> str:
-        """The digest of block i, which is kept beside it."""
-
-        def name() -> Arrays:
-            return {
-                "digest": np.frombuffer(bytes.fromhex(block_digest(self._kept(i)[0])), np.uint8)
-            }
-
-        kept = Store(cache_folder()).arrays("demo_digests", self._key(i), name)
-        return kept["digest"].tobytes().hex()
-
-    def _drawn(self, i: int) -> Arrays:
-        some = self.labels[i * self.step : (i + 1) * self.step]
-        pixels = np.empty((len(some), 3, self.size, self.size), dtype=np.uint8)
-        objects = np.empty((len(some), self.size, self.size), dtype=bool)
-        for at, (identity, label) in enumerate(some):
-            picture, objects[at] = draw(label, self.size, generator(self.seed, identity))
-            pixels[at] = picture.transpose(2, 0, 1)
-        return {"pixels": pixels, "objects": objects}
 
 
 @cache

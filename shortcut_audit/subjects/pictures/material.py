@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache, cached_property, lru_cache
-from math import sqrt
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from shortcut_audit.errors import UsageError, did_you_mean
 from shortcut_audit.files.whole import canonical
-from shortcut_audit.inputs_and_outputs import InputSize
-from shortcut_audit.records import Decoyed, NamedDecoy, Pictures, Worn
+from shortcut_audit.records import NamedDecoy, Pictures, Worn
 from shortcut_audit.rows import Rows, rows_digest
 from shortcut_audit.scenario import Scenario
-from shortcut_audit.settings import Strength
 from shortcut_audit.subjects.decoying.coverage import covered, partly
+from shortcut_audit.subjects.decoying.strengths import on_grey, stronger
 from shortcut_audit.subjects.decoying.worn import worn
 from shortcut_audit.subjects.pictures.record import showing
 
@@ -26,10 +24,7 @@ if TYPE_CHECKING:
 
     from shortcut_audit.contracts import Decoy
 
-VARIED = 8  # decoyed splits of other strengths or controls that stay in memory
 SCRAMBLED = "scrambled"
-TRIED_AT = 128  # the side in pixels at which a decoy's share of the picture is measured
-LEAST = 1.05  # times larger; less is not worth a try
 
 
 class Material:
@@ -45,7 +40,7 @@ class Material:
         self._strengths: dict[str, tuple[Any, ...]] = {}
         self.pictures = cache(self._pictures)
         self.with_decoy = cache(self._with_decoy)
-        self.varied = lru_cache(maxsize=VARIED)(self._varied)
+        self.varied = cache(self._varied)
         self.partly_decoyed = cache(self._partly_decoyed)
         self.of_class = cache(self._of_class)
 
@@ -208,7 +203,7 @@ class Material:
             UsageError, DataError: the decoy cannot be built or pasted.
         """
         for decoy in decoys:
-            _on_grey(self.scenario.build_decoy(decoy), size)
+            on_grey(self.scenario.build_decoy(decoy), size)
 
     def members(self, decoy: str, split: str, size: int, target: str | None = None) -> np.ndarray:
         """(t,) indices of the pictures that show the decoy's class, or `target`."""
@@ -238,10 +233,7 @@ class Material:
     def _varied(
         self, decoy: str, split: str, size: int, strength: int, control: str | None
     ) -> Worn:
-        """As `with_decoy`, at another strength or with another control.
-
-        Only the last few stay in memory.
-        """
+        """As `with_decoy`, at another strength or with another control."""
         entry = self.strengths(decoy)[strength]
         if control:
             entry = replace(entry, control=control)
@@ -279,32 +271,6 @@ class Material:
             pictures = self.pictures("train", size)
         members = showing(pictures, label)
         return pictures if len(members) == len(pictures.ids) else of(pictures, members)
-
-
-def stronger(decoy: Any, strength: Strength) -> Any:
-    """The decoy at another strength; itself where it has no size and opacity to change."""
-    if not (hasattr(decoy, "size") and hasattr(decoy, "opacity")):
-        return decoy
-    times = min(strength.size, 1 / decoy.size)
-    if strength.covers is not None and times > 1:
-        times = max(1.0, min(times, sqrt(strength.covers / _share(decoy))))
-    size = decoy.size * times if times < 1 or times >= LEAST else decoy.size
-    return replace(decoy, size=size, opacity=strength.opacity or decoy.opacity)
-
-
-def _share(decoy: Any) -> float:
-    """How much of a picture the decoy covers, in [0, 1]."""
-    return float(_on_grey(decoy, TRIED_AT).footprint.float().mean())
-
-
-def _on_grey(decoy: Any, size: int) -> Decoyed:
-    """The decoy on one grey picture of this size."""
-    import torch
-
-    side = InputSize.of(size)
-    grey = torch.full((1, 3, side.height, side.width), 128, dtype=torch.uint8)
-    placed: Decoyed = decoy.apply(grey, ["trial"])
-    return placed
 
 
 def _content(pictures: Pictures) -> str:
